@@ -1,0 +1,197 @@
+//! The promise of a kind: what payload it takes, where it runs, and how it is retried.
+//!
+//! A contract is data: workers publish theirs in the ledger, so an api accepts a new kind without being
+//! built again. The code of a kind is its handler, in `kinds/<kind>/handler.rs`.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{backoff::Backoff, queue::QueueName};
+
+/// A kind's contract, as published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contract {
+    /// The kind's name: words of `[a-z0-9_-]` joined by dots.
+    pub kind: String,
+    /// Grows with every change of the payload's meaning.
+    pub version: u32,
+    /// The oldest version whose payloads this one still reads.
+    pub reads_from: u32,
+    /// Where its jobs wait unless the submission says otherwise.
+    pub queue: QueueName,
+    /// How its jobs are tried.
+    pub policy: Policy,
+    /// The payload's JSON Schema (draft 2020-12).
+    pub schema: Value,
+}
+
+/// How the jobs of a kind are tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Charged attempts of a job that does not say.
+    pub max_attempts: u32,
+    /// An attempt that takes longer is stopped and counts as failed.
+    pub timeout_ms: u32,
+    /// How long a worker may be silent before its attempts are given to another.
+    pub lease_ms: u32,
+    /// Time between attempts.
+    pub backoff: Backoff,
+    /// What one job counts in fair sharing, in units of a short job.
+    pub cost: u32,
+    /// The most jobs that one ticket hands out: 1 for long kinds, so that idle slots share them.
+    pub ticket_jobs_max: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { max_attempts: 10, timeout_ms: 300_000, lease_ms: 30_000, backoff: Backoff::default(), cost: 1, ticket_jobs_max: 64 }
+    }
+}
+
+impl Contract {
+    /// The contract of `kind` whose payload is `Payload`, at version 1 with the default policy, on the
+    /// queue of the kind's family.
+    pub fn of<Payload: JsonSchema>(kind: &str) -> Self {
+        let schema = schemars::schema_for!(Payload).to_value();
+        let queue = family_queue(kind);
+        Self { kind: kind.to_owned(), version: 1, reads_from: 1, queue, policy: Policy::default(), schema }
+    }
+
+    /// The same contract with another policy.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The same contract on another queue.
+    #[must_use]
+    pub fn on_queue(self, queue: QueueName) -> Self {
+        Self { queue, ..self }
+    }
+
+    /// Whether a payload accepted under `version` means the same to this contract.
+    pub const fn reads(&self, version: u32) -> bool {
+        version >= self.reads_from && version <= self.version
+    }
+}
+
+/// The queue of a kind's family, by the first word of its name.
+fn family_queue(kind: &str) -> QueueName {
+    let family = kind.split('.').next().unwrap_or(kind);
+    let queue = match family {
+        "build" => "builds",
+        "notification" => "notifications",
+        "sync" => "syncs",
+        "embedding" => "embeddings",
+        _ => "default",
+    };
+    queue.parse().expect("the families' queues are well-formed names")
+}
+
+/// A payload that does not keep to the contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Violation {
+    /// Where in the payload, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// A contract that is ready to validate.
+pub struct Compiled {
+    /// The contract itself.
+    pub contract: Contract,
+    validator: jsonschema::Validator,
+}
+
+impl Compiled {
+    /// Compiles the contract's schema. The error is the schema's.
+    pub fn new(contract: Contract) -> Result<Self, String> {
+        let validator = jsonschema::validator_for(&contract.schema).map_err(|error| error.to_string())?;
+        Ok(Self { contract, validator })
+    }
+
+    /// The first place where `payload` breaks the contract, if any.
+    pub fn check(&self, payload: &Value) -> Result<(), Violation> {
+        match self.validator.iter_errors(payload).next() {
+            None => Ok(()),
+            Some(error) => Err(Violation { pointer: error.instance_path().to_string(), message: error.to_string() }),
+        }
+    }
+}
+
+/// The kinds known to a process, by name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Catalog(Arc<BTreeMap<String, Arc<Compiled>>>);
+
+impl Catalog {
+    /// The catalog of these contracts; of two with one name the newer version wins.
+    ///
+    /// The error names the kind whose schema does not compile.
+    pub fn new(contracts: impl IntoIterator<Item = Contract>) -> Result<Self, String> {
+        let mut kinds: BTreeMap<String, Arc<Compiled>> = BTreeMap::new();
+        for contract in contracts {
+            let newer_known = kinds.get(&contract.kind).is_some_and(|known| known.contract.version >= contract.version);
+            if newer_known {
+                continue;
+            }
+            let kind = contract.kind.clone();
+            let compiled = Compiled::new(contract).map_err(|error| format!("the schema of kind {kind}: {error}"))?;
+            kinds.insert(kind, Arc::new(compiled));
+        }
+        Ok(Self(Arc::new(kinds)))
+    }
+
+    /// The contract of `kind`.
+    pub fn get(&self, kind: &str) -> Option<&Arc<Compiled>> {
+        self.0.get(kind)
+    }
+
+    /// Every contract, by name.
+    pub fn contracts(&self) -> impl Iterator<Item = &Contract> {
+        self.0.values().map(|compiled| &compiled.contract)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only its schema is used")]
+    struct Greeting {
+        to: Vec<String>,
+        times: Option<u8>,
+    }
+
+    #[test]
+    fn a_violation_points_at_the_place_in_the_payload() {
+        let compiled = Compiled::new(Contract::of::<Greeting>("greeting")).expect("the schema compiles");
+        let cases = [
+            (json!({"to": ["a"]}), None),
+            (json!({"to": ["a", 1]}), Some("/to/1")),
+            (json!({"to": [], "times": -1}), Some("/times")),
+            (json!({}), Some("")),
+            (json!({"to": [], "shout": true}), Some("")),
+        ];
+        for (payload, pointer) in cases {
+            let found = compiled.check(&payload).err().map(|violation| violation.pointer);
+            assert_eq!(found.as_deref(), pointer, "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_kind_waits_on_the_queue_of_its_family() {
+        for (kind, queue) in
+            [("build.generate", "builds"), ("notification.sms", "notifications"), ("sync.run", "syncs"), ("echo", "default")]
+        {
+            assert_eq!(Contract::of::<Greeting>(kind).queue.as_str(), queue);
+        }
+    }
+}

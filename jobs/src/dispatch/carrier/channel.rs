@@ -1,0 +1,131 @@
+//! The carrier within one process: a list of tickets per queue. Nothing is written anywhere.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::Carrier;
+use crate::{
+    dispatch::ticket::Ticket,
+    ledger::{self, TicketId},
+    queue::QueueName,
+};
+
+/// Carries tickets between the planner and the workers of one process. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct ChannelCarrier(Arc<Mutex<HashMap<QueueName, Arc<Shelf>>>>);
+
+/// One queue's tickets, oldest first.
+#[derive(Default)]
+struct Shelf {
+    tickets: Mutex<VecDeque<Ticket>>,
+    filled: Notify,
+}
+
+impl ChannelCarrier {
+    fn shelf(&self, queue: &QueueName) -> Arc<Shelf> {
+        let mut shelves = lock(&self.0);
+        shelves.entry(queue.clone()).or_default().clone()
+    }
+}
+
+#[async_trait]
+impl Carrier for ChannelCarrier {
+    fn writes_rows(&self) -> bool {
+        false
+    }
+
+    async fn offer(&self, tickets: Vec<Ticket>) -> ledger::Result<()> {
+        for ticket in tickets {
+            let shelf = self.shelf(&ticket.queue);
+            lock(&shelf.tickets).push_back(ticket);
+            shelf.filled.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn revoke(&self, tickets: &[TicketId]) -> ledger::Result<Vec<TicketId>> {
+        let shelves: Vec<_> = lock(&self.0).values().cloned().collect();
+        let mut revoked = Vec::new();
+        for shelf in shelves {
+            lock(&shelf.tickets).retain(|ticket| {
+                let wanted = tickets.contains(&ticket.id);
+                if wanted {
+                    revoked.push(ticket.id);
+                }
+                !wanted
+            });
+        }
+        Ok(revoked)
+    }
+
+    async fn take(&self, queue: &QueueName) -> ledger::Result<Ticket> {
+        let shelf = self.shelf(queue);
+        loop {
+            let filled = shelf.filled.notified();
+            let (ticket, more) = {
+                let mut tickets = lock(&shelf.tickets);
+                (tickets.pop_front(), !tickets.is_empty())
+            };
+            if more {
+                // `notify_one` keeps one permit only: pass the word on, or a second worker sleeps beside a full shelf.
+                shelf.filled.notify_one();
+            }
+            match ticket {
+                Some(ticket) => return Ok(ticket),
+                None => filled.await,
+            }
+        }
+    }
+}
+
+/// A panic while a list was held leaves the list whole, so its poison means nothing here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{job::JobId, queue::QueueName};
+
+    fn ticket(queue: &QueueName) -> Ticket {
+        Ticket { id: TicketId::now_v7(), queue: queue.clone(), kind: "echo".into(), ids: vec![(JobId::generate(), 0)] }
+    }
+
+    #[tokio::test]
+    async fn every_ticket_reaches_one_of_the_waiting_workers() {
+        let (carrier, queue) = (ChannelCarrier::default(), QueueName::default_queue());
+        let takers: Vec<_> = (0..3)
+            .map(|_| {
+                let (carrier, queue) = (carrier.clone(), queue.clone());
+                tokio::spawn(async move { carrier.take(&queue).await.expect("a ticket").id })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let tickets: Vec<_> = (0..3).map(|_| ticket(&queue)).collect();
+        let mut offered: Vec<_> = tickets.iter().map(|ticket| ticket.id).collect();
+        carrier.offer(tickets).await.expect("offered");
+        let mut taken = Vec::new();
+        for taker in takers {
+            taken.push(taker.await.expect("the taker returns"));
+        }
+        offered.sort();
+        taken.sort();
+        assert_eq!(offered, taken);
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_either_taken_or_revoked() {
+        let (carrier, queue) = (ChannelCarrier::default(), QueueName::default_queue());
+        let (first, second) = (ticket(&queue), ticket(&queue));
+        carrier.offer(vec![first.clone(), second.clone()]).await.expect("offered");
+        assert_eq!(carrier.take(&queue).await.expect("a ticket"), first);
+        assert_eq!(carrier.revoke(&[first.id, second.id]).await.expect("revoked"), [second.id]);
+        assert!(lock(&carrier.shelf(&queue).tickets).is_empty());
+    }
+}

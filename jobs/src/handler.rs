@@ -1,0 +1,207 @@
+//! What the code of a kind sees: its payload, a context, and the outcomes it may return.
+//!
+//! A handler never touches the ledger. `worker/attempt.rs` calls it and settles what it returns.
+//! The kind to copy is `kinds/echo`.
+
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Timestamp,
+    contract::Contract,
+    job::{JobError, JobId, Progress},
+    tenant::TenantId,
+};
+
+/// How a handler ends its attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Finished, with the result as JSON text.
+    Done(String),
+    /// Failed; try again, not before `after` if that is given (a `Retry-After`).
+    Retry {
+        /// What went wrong.
+        error: JobError,
+        /// What the other side asked for.
+        after: Option<Duration>,
+    },
+    /// Nothing to do yet; call again later. Not charged.
+    Snooze(Duration),
+    /// Stop the job: it is no longer wanted.
+    Cancel,
+    /// Give the job up: trying again is of no use.
+    Bury(JobError),
+}
+
+impl Outcome {
+    /// Finished with this result. A result that has no JSON form buries the job.
+    pub fn done(result: &impl Serialize) -> Self {
+        match serde_json::to_string(result) {
+            Ok(json) => Self::Done(json),
+            Err(error) => Self::Bury(JobError::new("result_invalid", error.to_string(), false)),
+        }
+    }
+
+    /// Failed, to be tried again.
+    pub fn retry(code: &str, message: impl Into<String>) -> Self {
+        Self::Retry { error: JobError::new(code, message, true), after: None }
+    }
+
+    /// Failed for good.
+    pub fn bury(code: &str, message: impl Into<String>) -> Self {
+        Self::Bury(JobError::new(code, message, false))
+    }
+}
+
+/// Any error, so that handlers can use `?`: it becomes [`Outcome::Retry`] with code `failed`.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message.push_str(": ");
+            message.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self(message)
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::retry("failed", failure.0)
+    }
+}
+
+/// The code of a kind. One value serves all attempts of a worker at once.
+pub trait Handler: Send + Sync + 'static {
+    /// What a job of this kind carries.
+    type Payload: DeserializeOwned + JsonSchema + Send + 'static;
+
+    /// The kind's contract.
+    fn contract(&self) -> Contract;
+
+    /// Does the work. Dropped at an await when the attempt times out or its lease is lost.
+    fn run(&self, context: Context, payload: Self::Payload) -> impl Future<Output = Result<Outcome, Failure>> + Send;
+}
+
+/// What an attempt is told and may say. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The job.
+    pub job: JobId,
+    /// Who owns it.
+    pub tenant: TenantId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// What the attempt before kept, if any.
+    pub checkpoint: Option<Arc<str>>,
+    /// After this nobody needs the result.
+    pub deadline: Option<Timestamp>,
+    /// Set when the job is to stop: cancelled, timed out, lease lost, or the worker is going down.
+    pub cancel: CancellationToken,
+    /// Where what it says goes.
+    pub remarks: mpsc::UnboundedSender<Remark>,
+}
+
+/// Something a running handler says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// How far it is.
+    Progress(Progress),
+    /// What its next attempt should know.
+    Checkpoint(String),
+    /// A log line: level and message.
+    Line(&'static str, String),
+}
+
+impl Context {
+    /// Says how far the work is; `percent` is cut at 100.
+    pub fn progress(&self, percent: u8, message: impl Into<String>) {
+        self.say(Remark::Progress(Progress { percent: percent.min(100), message: message.into() }));
+    }
+
+    /// Keeps something for the next attempt, should this one not finish.
+    pub fn checkpoint(&self, state: &impl Serialize) -> Result<(), Failure> {
+        self.say(Remark::Checkpoint(serde_json::to_string(state)?));
+        Ok(())
+    }
+
+    /// Writes a line to the job's log.
+    pub fn info(&self, message: impl Into<String>) {
+        self.say(Remark::Line("info", message.into()));
+    }
+
+    /// Writes a warning to the job's log.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.say(Remark::Line("warn", message.into()));
+    }
+
+    fn say(&self, remark: Remark) {
+        // The receiver is gone once the attempt is over, and then nobody listens.
+        let _ = self.remarks.send(remark);
+    }
+}
+
+type RunFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// A handler with its payload type forgotten, so that a registry can hold them all.
+pub trait AnyHandler: Send + Sync {
+    /// The kind's contract.
+    fn contract(&self) -> Contract;
+    /// Decodes the payload and does the work; a payload that does not decode buries the job.
+    fn run<'a>(&'a self, context: Context, payload: &str) -> RunFuture<'a>;
+}
+
+impl<H: Handler> AnyHandler for H {
+    fn contract(&self) -> Contract {
+        Handler::contract(self)
+    }
+
+    fn run<'a>(&'a self, context: Context, payload: &str) -> RunFuture<'a> {
+        let decoded = serde_json::from_str::<H::Payload>(payload);
+        Box::pin(async move {
+            match decoded {
+                Ok(payload) => Handler::run(self, context, payload).await.unwrap_or_else(Outcome::from),
+                Err(error) => Outcome::bury("payload_undecodable", error.to_string()),
+            }
+        })
+    }
+}
+
+/// The handlers of a worker, by kind.
+#[derive(Clone, Default)]
+pub struct Registry(BTreeMap<String, (Contract, Arc<dyn AnyHandler>)>);
+
+impl Registry {
+    /// The same registry with one handler more; of two for one kind the later wins.
+    #[must_use]
+    pub fn with(mut self, handler: impl Handler) -> Self {
+        let contract = Handler::contract(&handler);
+        self.0.insert(contract.kind.clone(), (contract, Arc::new(handler)));
+        self
+    }
+
+    /// The contract and the handler of `kind`.
+    pub fn get(&self, kind: &str) -> Option<&(Contract, Arc<dyn AnyHandler>)> {
+        self.0.get(kind)
+    }
+
+    /// Every contract, by kind.
+    pub fn contracts(&self) -> impl Iterator<Item = &Contract> {
+        self.0.values().map(|(contract, _)| contract)
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

@@ -1,0 +1,20 @@
+//! Windrow's domain, no matter which process runs it.
+//!
+//! A job's path through this crate: `submit.rs` makes it, `ledger/` keeps it, `dispatch/` decides whose turn
+//! it is, `handler.rs` and `kinds/` do the work, `lifecycle.rs` decides what becomes of it.
+
+pub mod backoff;
+pub mod clock;
+pub mod contract;
+#[cfg(feature = "dispatch")]
+pub mod dispatch;
+pub mod error;
+pub mod handler;
+pub mod job;
+pub mod kinds;
+pub mod ledger;
+pub mod lifecycle;
+pub mod operate;
+pub mod queue;
+pub mod submit;
+pub mod tenant;
