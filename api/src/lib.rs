@@ -1,1 +1,109 @@
-//! .
+//! The HTTP side: takes jobs in, answers questions, never runs anything.
+//!
+//! It holds the ledger's roles `Intake + Inspect` and no other, so "only enqueues" is a type. It reads no
+//! settings: whoever starts it passes values in [`Parts`].
+//! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
+//! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.
+
+mod auth;
+mod body;
+mod catalog;
+mod edge;
+mod error;
+mod page;
+mod prefer;
+mod query;
+mod routes;
+pub mod wait;
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{Router, serve::ListenerExt};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{
+    ledger::{Inspect, Intake},
+    queue::QueueName,
+};
+
+use crate::{auth::PlatformKey, catalog::Kinds, wait::Changes};
+
+/// What the api may do to a ledger: take in, and look.
+pub trait Front: Intake + Inspect {}
+impl<L: Intake + Inspect + ?Sized> Front for L {}
+
+/// What an api is made of.
+pub struct Parts {
+    /// The durable truth.
+    pub ledger: Arc<dyn Front>,
+    /// The queues of the installation.
+    pub queues: Vec<QueueName>,
+    /// The first key, a platform key.
+    pub key: String,
+    /// The base of links and `Location`, without a slash at its end; empty makes them relative.
+    pub public_url: String,
+    /// Where wake-ups for waiting requests come from. Without any they poll.
+    pub changes: Changes,
+    /// Ends requests that wait, and makes `/readyz` say no.
+    pub shutdown: CancellationToken,
+}
+
+/// The state of the routes. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    pub(crate) ledger: Arc<dyn Front>,
+    pub(crate) kinds: Kinds,
+    pub(crate) queues: Arc<[QueueName]>,
+    pub(crate) key: PlatformKey,
+    pub(crate) public_url: Arc<str>,
+    pub(crate) changes: Changes,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Api {
+    /// An api of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            kinds: Kinds::of(parts.ledger.clone()),
+            ledger: parts.ledger,
+            queues: parts.queues.into(),
+            key: PlatformKey::of(&parts.key),
+            public_url: parts.public_url.into(),
+            changes: parts.changes,
+            shutdown: parts.shutdown,
+        }
+    }
+}
+
+/// Every route, with the edge around it.
+pub fn router(api: Api) -> Router {
+    routes::all().layer(axum::middleware::from_fn(edge::edge)).with_state(api)
+}
+
+/// How long answers may take once the api is told to stop; requests that wait are ended at once.
+const DRAIN: Duration = Duration::from_secs(15);
+
+/// Answers on `listener` until `shutdown`, then lets running requests end.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // An answer is one write, and Nagle's algorithm would hold it back for the client's delayed ACK.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection is gone before it began");
+        }
+    });
+    let graceful = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        ended = graceful => ended,
+        () = drained => {
+            tracing::warn!(drain_s = DRAIN.as_secs(), "connections that would not end are closed");
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

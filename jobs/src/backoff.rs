@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::JobId;
+
 /// The backoff of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backoff {
@@ -34,6 +36,14 @@ impl Backoff {
         let jittered_ms = (bound_ms as f64 * jitter.clamp(0.0, 1.0)) as i64;
         jittered_ms.max(retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX))
     }
+}
+
+/// Jitter for a reaped attempt, uniform in `0.0..1.0` over jobs and attempts, and the same in every ledger.
+pub fn reap_jitter(id: JobId, attempt: u32) -> f64 {
+    // The low half of a UUIDv7 is random; the odd multiplier (2^64 divided by the golden ratio) spreads the attempts.
+    let random = u64::from_be_bytes(*id.as_bytes().last_chunk().expect("an id has 16 bytes"));
+    let mixed = random.wrapping_add(u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time:
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -107,8 +106,14 @@ pub struct Context {
     pub deadline: Option<Timestamp>,
     /// Set when the job is to stop: cancelled, timed out, lease lost, or the worker is going down.
     pub cancel: CancellationToken,
-    /// Where what it says goes.
-    pub remarks: mpsc::UnboundedSender<Remark>,
+    /// Who hears what it says.
+    pub listener: Arc<dyn Listener>,
+}
+
+/// Hears what a running handler says. Never blocks; keeps to its own limits.
+pub trait Listener: Send + Sync {
+    /// Hears one remark.
+    fn hear(&self, remark: Remark);
 }
 
 /// Something a running handler says.
@@ -125,28 +130,23 @@ pub enum Remark {
 impl Context {
     /// Says how far the work is; `percent` is cut at 100.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
-        self.say(Remark::Progress(Progress { percent: percent.min(100), message: message.into() }));
+        self.listener.hear(Remark::Progress(Progress { percent: percent.min(100), message: message.into() }));
     }
 
     /// Keeps something for the next attempt, should this one not finish.
     pub fn checkpoint(&self, state: &impl Serialize) -> Result<(), Failure> {
-        self.say(Remark::Checkpoint(serde_json::to_string(state)?));
+        self.listener.hear(Remark::Checkpoint(serde_json::to_string(state)?));
         Ok(())
     }
 
     /// Writes a line to the job's log.
     pub fn info(&self, message: impl Into<String>) {
-        self.say(Remark::Line("info", message.into()));
+        self.listener.hear(Remark::Line("info", message.into()));
     }
 
     /// Writes a warning to the job's log.
     pub fn warn(&self, message: impl Into<String>) {
-        self.say(Remark::Line("warn", message.into()));
-    }
-
-    fn say(&self, remark: Remark) {
-        // The receiver is gone once the attempt is over, and then nobody listens.
-        let _ = self.remarks.send(remark);
+        self.listener.hear(Remark::Line("warn", message.into()));
     }
 }
 

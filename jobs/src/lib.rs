@@ -16,5 +16,6 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod operate;
 pub mod queue;
+pub mod settings;
 pub mod submit;
 pub mod tenant;

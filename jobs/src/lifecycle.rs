@@ -220,15 +220,20 @@ pub fn settle(job: &Snapshot, attempt: u32, ending: Ending, now: Timestamp, back
 
 /// The end of an attempt whose worker let its lease run out.
 pub fn reap(job: &Snapshot, now: Timestamp, jitter: f64) -> Result<Change, Refusal> {
+    if job.state == State::Running && job.lease_until.is_some_and(|lease_until| lease_until > now) {
+        return Err(Refusal::LeaseHeld);
+    }
+    reap_orphan(job, now, jitter)
+}
+
+/// The end of an attempt whose worker is known to be gone, whatever its lease says.
+pub fn reap_orphan(job: &Snapshot, now: Timestamp, jitter: f64) -> Result<Change, Refusal> {
     if job.state != State::Running {
         return Err(Refusal::AttemptOver);
     }
-    if job.lease_until.is_some_and(|lease_until| lease_until > now) {
-        return Err(Refusal::LeaseHeld);
-    }
     let crashed = Snapshot { crashes: job.crashes + 1, ..*job };
     let error = JobError::new("lease_lost", "the worker stopped renewing its lease", true);
-    let change = if crashed.crashes >= CRASHES_MAX && !job.cancel_requested {
+    let change = if crashed.crashes >= CRASHES_MAX {
         dead(&crashed, AttemptOutcome::Dead.into(), Reason::Quarantined, Some(error))
     } else {
         failed(&crashed, Reason::LeaseLost, error, now, Backoff::default().delay_ms(crashed.crashes, jitter, None))
@@ -297,7 +302,11 @@ fn uncharged(job: &Snapshot, state: State, outcome: AttemptOutcome, reason: Reas
     Change { delay_ms, forgiven: job.forgiven + 1, verdict: Some(Verdict::of(outcome, reason, None)), ..job.change_to(state) }
 }
 
+/// The job is given up; one that somebody asked to stop is stopped instead.
 fn dead(job: &Snapshot, outcome: Option<AttemptOutcome>, reason: Reason, error: Option<JobError>) -> Change {
+    if job.cancel_requested {
+        return cancelled(job, outcome.map(|_| AttemptOutcome::Cancelled), error);
+    }
     Change { verdict: Some(Verdict::of(outcome, reason, error)), ..job.change_to(State::Dead) }
 }
 

@@ -1,1 +1,65 @@
-//! .
+//! The scheduler: time passes here. One leader runs the duties; a standby waits for its lease to run out.
+//!
+//! A duty takes no input, acts on a tick and on a nudge, bears being run twice, and reports what it did.
+//! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `reap.rs` ends attempts whose
+//! workers fell silent, `prune.rs` deletes what was kept long enough.
+
+mod dispatch;
+mod duty;
+mod leader;
+mod promote;
+mod prune;
+mod reap;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{
+    clock::Clock,
+    dispatch::carrier::Carrier,
+    ledger::{Inspect, Retention, Upkeep},
+};
+
+/// The ledger as the duties see it.
+pub trait DutyLedger: Upkeep + Inspect {}
+impl<L: Upkeep + Inspect> DutyLedger for L {}
+
+/// A scheduler, ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Scheduler {
+    /// Who it is among those that would lead. In the standalone shape always the same, since there the
+    /// ledger's file allows only one.
+    pub name: String,
+    /// The ledger.
+    pub ledger: Arc<dyn DutyLedger>,
+    /// How workers hear of tickets.
+    pub carrier: Arc<dyn Carrier>,
+    /// By which it sleeps; what is due is always asked of the ledger.
+    pub clock: Arc<dyn Clock>,
+    /// How long finished jobs are kept.
+    pub retention: Retention,
+}
+
+impl Scheduler {
+    /// Leads whenever nobody else does, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        leader::run(&self, &stop).await;
+    }
+
+    /// Runs every duty until `stop`: a term of leadership.
+    async fn lead(&self, stop: &CancellationToken) {
+        let mut duties = JoinSet::new();
+        duties.spawn(dispatch::run(self.clone(), stop.clone()));
+        duties.spawn(duty::drive(promote::Promote::new(self), self.clock.clone(), stop.clone()));
+        duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), stop.clone()));
+        duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), stop.clone()));
+        while let Some(ended) = duties.join_next().await {
+            if let Err(error) = ended {
+                // A duty that panicked would be missing for the rest of the term: end the term instead.
+                tracing::error!(%error, "a duty ended early");
+                stop.cancel();
+            }
+        }
+    }
+}

@@ -1,1 +1,4 @@
-//! .
+//! What the integration tests share: ledgers to test against, and jobs to put into them.
+
+pub mod jobs;
+pub mod ledgers;

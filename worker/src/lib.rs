@@ -1,1 +1,158 @@
-//! .
+//! The worker: claims, runs, settles. Never decides an order and never plans.
+//!
+//! Per queue a runner (`runner.rs`) takes tickets while slots are free and claims; an apalis worker
+//! (`backend.rs`) runs each claimed job through `attempt.rs`; `lease.rs` keeps the leases, `settle.rs` records
+//! how attempts ended, `notebook.rs` what handlers say.
+
+mod attempt;
+mod backend;
+pub mod boottime;
+mod lease;
+mod notebook;
+mod runner;
+mod settle;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{
+    dispatch::carrier::Carrier,
+    handler::Registry,
+    ledger::{self, Work, WorkerRecord},
+    queue::QueueName,
+};
+
+use crate::{attempt::Attempts, lease::Leases, notebook::Notebook, settle::Settler};
+
+/// How often a worker describes itself anew, in case its row was lost.
+const ENROLL_EVERY: Duration = Duration::from_secs(30);
+/// How long handlers that were told to stop at the end of the grace period get to keep a checkpoint.
+const RELEASE_GRACE: Duration = Duration::from_secs(1);
+/// How long the last outcomes may take to reach the ledger when the worker stops.
+const SETTLE_GRACE: Duration = Duration::from_secs(10);
+
+/// A worker, ready to run.
+pub struct Worker {
+    /// Its name, unique per start: a lease is never mistaken for an earlier incarnation's.
+    pub name: String,
+    /// Slots per queue.
+    pub slots: BTreeMap<QueueName, u32>,
+    /// What it can run.
+    pub registry: Registry,
+    /// The ledger, in the role of a worker.
+    pub ledger: Arc<dyn Work>,
+    /// How it hears of tickets.
+    pub carrier: Arc<dyn Carrier>,
+    /// How long running handlers may go on once it is told to stop.
+    pub grace: Duration,
+}
+
+impl Worker {
+    /// A name that no other start of any worker has: the host's name, where it is known, and random bits.
+    pub fn unique_name() -> String {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let random: u64 = rand::random();
+        format!("{host}-{random:016x}")
+    }
+
+    /// Runs until `stop`, then drains: takes nothing more, hands back what has not started, lets handlers
+    /// finish within the grace period, and releases the rest uncharged.
+    ///
+    /// Fails only if the ledger cannot be reached at the start.
+    pub async fn run(self, stop: CancellationToken) -> ledger::Result<()> {
+        let record = self.record();
+        let contracts: Vec<_> = self.registry.contracts().cloned().collect();
+        self.ledger.enroll(&record, &contracts).await?;
+
+        let notebook = Arc::new(Notebook::new(self.ledger.clone()));
+        let leases = Arc::new(Leases::new(self.name.clone(), self.ledger.clone()));
+        let (settler, settling) = Settler::start(self.ledger.clone(), notebook.clone(), leases.clone());
+        let attempts = Arc::new(Attempts {
+            registry: self.registry.clone(),
+            leases: leases.clone(),
+            settler,
+            notebook: notebook.clone(),
+            stopping: stop.clone(),
+        });
+
+        let background_stop = CancellationToken::new();
+        let mut background = JoinSet::new();
+        background.spawn(leases.clone().keep(background_stop.clone()));
+        background.spawn(notebook.keep(background_stop.clone()));
+        background.spawn(keep_enrolled(self.ledger.clone(), record, contracts, background_stop.clone()));
+
+        let mut queues = JoinSet::new();
+        for (queue, slots) in &self.slots {
+            let (claimed, backend) = mpsc::channel(*slots as usize);
+            queues.spawn(backend::run(format!("{}/{queue}", self.name), backend, attempts.clone()));
+            queues.spawn(self.runner(queue, *slots, claimed).run(stop.clone()));
+        }
+        drop(attempts);
+
+        stop.cancelled().await;
+        if tokio::time::timeout(self.grace, drain(&mut queues)).await.is_err() {
+            tracing::warn!(worker = self.name, running = leases.len(), grace_s = self.grace.as_secs(), "the grace period is over: releasing");
+            leases.stop_all(lease::Cause::Shutdown);
+            if tokio::time::timeout(RELEASE_GRACE * 2, drain(&mut queues)).await.is_err() {
+                tracing::error!(worker = self.name, "a handler does not let go of its thread: left behind");
+            }
+        }
+        queues.abort_all();
+        drain(&mut queues).await;
+        if tokio::time::timeout(SETTLE_GRACE, settling).await.is_err() {
+            tracing::error!(worker = self.name, "the ledger did not take the last outcomes: their leases will run out");
+        }
+        background_stop.cancel();
+        drain(&mut background).await;
+        self.ledger.dismiss(&self.name).await
+    }
+
+    fn record(&self) -> WorkerRecord {
+        let kinds = self.registry.contracts().map(|contract| contract.kind.clone()).collect();
+        WorkerRecord { id: self.name.clone(), slots: self.slots.clone(), kinds }
+    }
+
+    fn runner(&self, queue: &QueueName, slots: u32, claimed: mpsc::Sender<attempt::HeldJob>) -> runner::Runner {
+        runner::Runner {
+            worker: self.name.clone(),
+            queue: queue.clone(),
+            slots: Arc::new(tokio::sync::Semaphore::new(slots as usize)),
+            registry: self.registry.clone(),
+            ledger: self.ledger.clone(),
+            carrier: self.carrier.clone(),
+            claimed,
+        }
+    }
+}
+
+async fn drain<T: 'static>(tasks: &mut JoinSet<T>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            tracing::error!(%error, "a task of the worker panicked");
+        }
+    }
+}
+
+async fn keep_enrolled(
+    ledger: Arc<dyn Work>,
+    record: WorkerRecord,
+    contracts: Vec<windrow_jobs::contract::Contract>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(ENROLL_EVERY) => {}
+        }
+        if let Err(error) = ledger.enroll(&record, &contracts).await {
+            tracing::warn!(worker = record.id, %error, "describing the worker to the ledger");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a verb did not do its work.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The ledger cannot be reached or is shutting down. Whether a write was committed is not known:
     /// repeat it (every verb bears that) or answer 503.

@@ -450,3 +450,14 @@ impl Balance {
         self.accepted == self.completed + self.dead + self.cancelled + self.live
     }
 }
+
+/// Buckets of delayed jobs: promotion takes from each in turn.
+pub const DELAY_BUCKETS: u64 = 64;
+
+/// The bucket of a tenant's delayed jobs: FNV-1a, the same in every process and release.
+pub(crate) fn delay_bucket(tenant: &TenantId) -> i64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let hash = tenant.as_str().bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    i64::try_from(hash % DELAY_BUCKETS).expect("a bucket number is small")
+}

@@ -63,6 +63,14 @@ impl Carrier for ChannelCarrier {
         Ok(revoked)
     }
 
+    async fn reset(&self) -> ledger::Result<()> {
+        let shelves: Vec<_> = lock(&self.0).values().cloned().collect();
+        for shelf in shelves {
+            lock(&shelf.tickets).clear();
+        }
+        Ok(())
+    }
+
     async fn take(&self, queue: &QueueName) -> ledger::Result<Ticket> {
         let shelf = self.shelf(queue);
         loop {

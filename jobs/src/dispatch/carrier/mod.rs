@@ -23,6 +23,9 @@ pub trait Carrier: Send + Sync {
     /// Takes tickets back: those that no worker has taken, which from now on none will. The planner's side.
     async fn revoke(&self, tickets: &[TicketId]) -> ledger::Result<Vec<TicketId>>;
 
+    /// Takes every ticket back, at the beginning of a planner's term. The planner's side.
+    async fn reset(&self) -> ledger::Result<()>;
+
     /// Waits for a ticket of this queue. Dropping the wait loses no ticket. The worker's side.
     async fn take(&self, queue: &QueueName) -> ledger::Result<Ticket>;
 }

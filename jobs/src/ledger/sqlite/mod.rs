@@ -1,1 +1,157 @@
-//! .
+//! The ledger in one SQLite file: the standalone shape.
+//!
+//! One task writes (`writer.rs`), everybody reads over a pool; WAL with `synchronous=FULL`, so a committed
+//! job survives the loss of power. One `.sql` file per statement, named as in `../postgres`.
+
+mod changes;
+mod insert;
+mod inspect;
+mod upkeep;
+mod work;
+mod writer;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions, SqlSafeStr, SqlStr, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::{Mutex, broadcast};
+
+use self::writer::{Tx, Verb, Writer};
+use super::{FeedEvent, FeedRow, Intake, Result};
+use crate::{
+    clock::Clock,
+    job::JobId,
+    lifecycle::Change,
+    queue::{LimitScope, Limits, QueueName},
+    submit::NewJob,
+    tenant::TenantId,
+};
+
+/// Connections that read: more than the cores of a small machine gain nothing from WAL readers.
+const READERS_MAX: u32 = 4;
+/// How long the start waits for another process to let go of the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Nudges that a slow planner may fall behind before it must look into the feed.
+const NUDGES_MAX: usize = 1_024;
+
+macro_rules! statements {
+    ($($name:ident),+ $(,)?) => {
+        /// The statements, one per file of that name.
+        #[derive(Clone, Debug)]
+        pub struct Statements {
+            $(#[doc = concat!("`", stringify!($name), ".sql`")] pub $name: SqlStr,)+
+        }
+
+        impl Default for Statements {
+            fn default() -> Self {
+                Self { $($name: include_str!(concat!(stringify!($name), ".sql")).into_sql_str(),)+ }
+            }
+        }
+    };
+}
+
+statements! {
+    abdicate, accept, already_ended, append_feed, apply, attempts, balances, claim, contracts, delay, depths, dismiss, drop_due, drop_feed,
+    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, keep_attempts, keep_last_attempts, lanes, lead, lease,
+    lease_rows, limits, list, log, logs, note, prunable, prune, prune_attempts, prune_logs, publish, publish_depths, ready, running, seen,
+    set_limits, snapshots, take_feed, unclaimed, use_ticket, workers,
+}
+
+/// The ledger in one SQLite file. Cheap to clone.
+#[derive(Clone)]
+pub struct SqliteLedger {
+    writer: Writer,
+    readers: SqlitePool,
+    sql: Arc<Statements>,
+    clock: Arc<dyn Clock>,
+    nudges: broadcast::Sender<Arc<FeedRow>>,
+    /// Where the next look for prunable jobs begins.
+    prune_from: Arc<Mutex<JobId>>,
+}
+
+impl SqliteLedger {
+    /// Opens the file, making or migrating it as needed.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_with(path, clock, Statements::default()).await
+    }
+
+    /// The same with other statements: tests take parts of a guard away and see what breaks.
+    pub async fn open_with(path: &Path, clock: Arc<dyn Clock>, sql: Statements) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let mut connection = options.connect().await?;
+        sqlx::migrate!("../migrations/sqlite").run_direct(None, &mut connection, false).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        let (nudges, _) = broadcast::channel(NUDGES_MAX);
+        let sql = Arc::new(sql);
+        let writer = Writer::start(connection, sql.clone(), clock.clone(), nudges.clone());
+        Ok(Self { writer, readers, sql, clock, nudges, prune_from: Arc::new(Mutex::new(JobId::from_bytes([0; 16]))) })
+    }
+}
+
+#[async_trait]
+impl Intake for SqliteLedger {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+        self.writer.insert(jobs).await
+    }
+
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>> {
+        self.writer.write(Operate { tenant: tenant.clone(), changes }).await
+    }
+
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
+        let tenant = match scope {
+            LimitScope::Tenant(tenant) => tenant.to_string(),
+            LimitScope::Platform => String::new(),
+        };
+        let limits = serde_json::to_string(&limits)?;
+        self.writer.write(SetLimits { queue: queue.clone(), tenant, limits }).await
+    }
+}
+
+struct Operate {
+    tenant: TenantId,
+    changes: Vec<Change>,
+}
+
+#[async_trait]
+impl Verb for Operate {
+    type Answer = Vec<bool>;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Vec<bool>> {
+        let changes: Vec<&Change> = self.changes.iter().collect();
+        changes::apply(tx, Some(&self.tenant), &changes).await
+    }
+}
+
+struct SetLimits {
+    queue: QueueName,
+    tenant: String,
+    limits: String,
+}
+
+#[async_trait]
+impl Verb for SetLimits {
+    type Answer = ();
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        sqlx::query(tx.sql.set_limits.clone())
+            .bind(self.queue.as_str())
+            .bind(&self.tenant)
+            .bind(&self.limits)
+            .execute(&mut *tx.connection)
+            .await?;
+        tx.feed.push(FeedEvent::Limits);
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads a request's body: JSON of a known shape, or nothing at all.
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::{
+        FromRequest, Request,
+        rejection::{BytesRejection, FailedToBufferBody},
+    },
+    http::{
+        HeaderMap,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+    },
+};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
+use windrow_jobs::submit::PAYLOAD_BYTES_MAX;
+
+use crate::{Api, error::ApiError};
+
+/// The largest body: a payload and what surrounds it.
+pub(crate) const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+/// How long a body may take to arrive: 1 MiB at half a megabit per second.
+const ARRIVAL_MAX: Duration = Duration::from_secs(20);
+
+/// A JSON body. Its errors point at the place in it.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        check_media_type(request.headers())?;
+        let bytes = arrive(request, api).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// The body of a call that takes none. An empty object passes, as many clients send one with every POST.
+pub(crate) struct NoBody;
+
+impl FromRequest<Api> for NoBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let bytes = arrive(request, api).await?;
+        match bytes.trim_ascii() {
+            b"" | b"{}" => Ok(Self),
+            _ => Err(ApiError::BodyNotAllowed),
+        }
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let refused = |message: String| Err(ApiError::MediaType(message));
+    if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return refused(format!("content encoding {encoding:?} is not read; send the body as it is"));
+    }
+    let Some(media_type) = text(CONTENT_TYPE) else {
+        return refused("send Content-Type: application/json".into());
+    };
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json { Ok(()) } else { refused(format!("{essence:?} is not read; send application/json")) }
+}
+
+async fn arrive(request: Request, api: &Api) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(ARRIVAL_MAX, Bytes::from_request(request, api)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => Err(ApiError::BodyTooLarge),
+        Ok(Err(_)) => Err(ApiError::BodyUnreadable),
+        Err(_) => Err(ApiError::BodyTimedOut),
+    }
+}
+
+/// Reads JSON of a shape. What is no JSON at all is told apart from JSON of another shape.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        let error = error.into_inner();
+        match error.classify() {
+            serde_json::error::Category::Data => ApiError::Field { pointer, message: error.to_string() },
+            _ => malformed(Some(pointer), &error),
+        }
+    })?;
+    deserializer.end().map_err(|error| malformed(None, &error))?;
+    Ok(value)
+}
+
+fn malformed(pointer: Option<String>, error: &serde_json::Error) -> ApiError {
+    ApiError::JsonMalformed { pointer: pointer.filter(|pointer| !pointer.is_empty()), message: error.to_string() }
+}
+
+/// The path as a JSON pointer (RFC 6901).
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}

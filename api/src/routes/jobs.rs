@@ -1,0 +1,309 @@
+//! One job: submit it, look at it, wait for it, cancel it, send it back. Lists are in `list.rs`.
+//!
+//! Next on a job's path: `windrow_jobs::submit`, then the ledger's `insert`.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json as Answer,
+    extract::{FromRequestParts, Path, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER},
+        request::Parts,
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use windrow_jobs::{
+    clock::Timestamp,
+    job::{Job, JobId},
+    ledger::LogLine,
+    lifecycle::Refusal,
+    operate::{self, Operated},
+    submit::{NewJob, Submission, submit},
+    tenant::TenantId,
+};
+
+use crate::{
+    Api,
+    auth::Caller,
+    body::{Json, NoBody},
+    error::ApiError,
+    prefer::Prefer,
+    query::NoParams,
+    wait::Wait,
+};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// The longest time a client is told to stay away; a job that is far off may be cancelled or moved meanwhile.
+const RETRY_AFTER_S_MAX: i64 = 60;
+
+/// `POST /v1/jobs`
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    _: NoParams,
+    prefer: Prefer,
+    headers: HeaderMap,
+    Json(submission): Json<Submission>,
+) -> Result<Response, ApiError> {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        // Accepting the key without keeping its promise would double the jobs of whoever trusts it.
+        return Err(ApiError::NotSupported("the Idempotency-Key header"));
+    }
+    let now = api.ledger.now().await?;
+    let catalog = api.kinds.with(&submission.kind).await?;
+    let job = submit(&caller.tenant, submission, &catalog, &api.queues, now)?;
+    let accepted = accepted(&job, now);
+    api.ledger.insert(vec![job]).await?;
+
+    let location = format!("{}/v1/jobs/{}", api.public_url, accepted.id);
+    let job = match prefer.wait {
+        None => accepted,
+        Some(_) => outcome(&api, &accepted, prefer).await.unwrap_or_else(|error| {
+            // The job is in the ledger, so the answer is 202 whatever the look at it said.
+            tracing::warn!(%error, job.id = %accepted.id, "an accepted job could not be waited for");
+            accepted
+        }),
+    };
+    let status = if job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut response = View::of(&job, now)?.answer(status, prefer);
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).map_err(|_| ApiError::Internal)?);
+    Ok(response)
+}
+
+/// The job as it stands in the ledger right after its insert, without asking again.
+fn accepted(job: &NewJob, now: Timestamp) -> Job {
+    Job {
+        id: job.id,
+        tenant: job.tenant.clone(),
+        queue: job.queue.clone(),
+        kind: job.kind.clone(),
+        contract_version: job.contract_version,
+        state: job.state,
+        priority: job.priority,
+        attempt: 0,
+        forgiven: 0,
+        crashes: 0,
+        max_attempts: job.max_attempts,
+        cancel_requested: false,
+        created_at: now,
+        run_at: job.run_at,
+        started_at: None,
+        finished_at: None,
+        lease_until: None,
+        deadline: job.deadline,
+        worker: None,
+        outcome: None,
+        reason: None,
+        progress: None,
+        result: None,
+        error: None,
+        payload: job.payload.clone(),
+        checkpoint: None,
+        tags: job.tags.clone(),
+    }
+}
+
+async fn outcome(api: &Api, accepted: &Job, prefer: Prefer) -> Result<Job, ApiError> {
+    wait_until_final(api, &accepted.tenant, accepted.id, prefer).await?;
+    find(api, &accepted.tenant, accepted.id).await
+}
+
+/// `GET /v1/jobs/{id}`
+pub(crate) async fn read(
+    State(api): State<Api>,
+    caller: Caller,
+    JobPath(id): JobPath,
+    _: NoParams,
+    prefer: Prefer,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let view = if headers.contains_key(IF_NONE_MATCH) {
+        wait_until_new(&api, &caller.tenant, id, prefer, &headers).await?
+    } else {
+        wait_until_final(&api, &caller.tenant, id, prefer).await?;
+        View::of(&find(&api, &caller.tenant, id).await?, api.ledger.now().await?)?
+    };
+    let status = if view.is_known(&headers) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    Ok(view.answer(status, prefer))
+}
+
+/// Waits as long as the client is willing to, or until the job is final.
+async fn wait_until_final(api: &Api, tenant: &TenantId, id: JobId, prefer: Prefer) -> Result<(), ApiError> {
+    let Some(time) = prefer.wait else {
+        return Ok(());
+    };
+    let mut wait = Wait::start(&api.changes, &api.shutdown, id, time);
+    loop {
+        // A snapshot, not the job: payload and result need not travel with every look.
+        let snapshot = api.ledger.snapshot(tenant, id).await?.ok_or(ApiError::JobNotFound)?;
+        if snapshot.state.is_final() || !wait.pause().await {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits as long as the client is willing to, or until the job is not what the client has.
+async fn wait_until_new(api: &Api, tenant: &TenantId, id: JobId, prefer: Prefer, headers: &HeaderMap) -> Result<View, ApiError> {
+    let mut wait = Wait::start(&api.changes, &api.shutdown, id, prefer.wait.unwrap_or_default());
+    loop {
+        let view = View::of(&find(api, tenant, id).await?, api.ledger.now().await?)?;
+        if !view.is_known(headers) || !wait.pause().await {
+            return Ok(view);
+        }
+    }
+}
+
+/// `GET /v1/jobs/{id}/attempts`
+pub(crate) async fn attempts(State(api): State<Api>, caller: Caller, JobPath(id): JobPath, _: NoParams) -> Result<Response, ApiError> {
+    let attempts = api.ledger.attempts(&caller.tenant, id).await?;
+    if attempts.is_empty() {
+        check_exists(&api, &caller.tenant, id).await?;
+    }
+    Ok(Answer(json!({ "attempts": attempts })).into_response())
+}
+
+/// `GET /v1/jobs/{id}/logs`
+pub(crate) async fn logs(State(api): State<Api>, caller: Caller, JobPath(id): JobPath, _: NoParams) -> Result<Response, ApiError> {
+    #[derive(Default)]
+    struct Log {
+        lines: Vec<LogLine>,
+        dropped: u32,
+    }
+
+    #[derive(Serialize)]
+    struct AttemptLog {
+        attempt: u32,
+        lines: Vec<LogLine>,
+        dropped: u32,
+    }
+
+    let chunks = api.ledger.logs(&caller.tenant, id).await?;
+    if chunks.is_empty() {
+        check_exists(&api, &caller.tenant, id).await?;
+    }
+    let mut logs: BTreeMap<u32, Log> = BTreeMap::new();
+    for chunk in chunks {
+        let log = logs.entry(chunk.attempt).or_default();
+        log.lines.extend(chunk.lines);
+        log.dropped += chunk.dropped;
+    }
+    let logs: Vec<_> = logs.into_iter().map(|(attempt, log)| AttemptLog { attempt, lines: log.lines, dropped: log.dropped }).collect();
+    Ok(Answer(json!({ "logs": logs })).into_response())
+}
+
+/// `POST /v1/jobs/{id}/cancel`
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    JobPath(id): JobPath,
+    _: NoParams,
+    _: NoBody,
+) -> Result<Response, ApiError> {
+    match operate::cancel(&*api.ledger, &caller.tenant, id).await? {
+        Operated::Done | Operated::Refused(Refusal::Final | Refusal::AlreadyRequested) => {}
+        other => return Err(not_operated(other)),
+    }
+    let job = find(&api, &caller.tenant, id).await?;
+    let status = if job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(View::of(&job, api.ledger.now().await?)?.answer(status, Prefer::default()))
+}
+
+/// `POST /v1/jobs/{id}/redrive`
+pub(crate) async fn redrive(
+    State(api): State<Api>,
+    caller: Caller,
+    JobPath(id): JobPath,
+    _: NoParams,
+    _: NoBody,
+) -> Result<Response, ApiError> {
+    match operate::redrive(&*api.ledger, &caller.tenant, id).await? {
+        Operated::Done => {}
+        other => return Err(not_operated(other)),
+    }
+    let job = find(&api, &caller.tenant, id).await?;
+    Ok(View::of(&job, api.ledger.now().await?)?.answer(StatusCode::OK, Prefer::default()))
+}
+
+fn not_operated(operated: Operated) -> ApiError {
+    match operated {
+        Operated::NotFound => ApiError::JobNotFound,
+        Operated::Contended => ApiError::Contended,
+        Operated::Refused(Refusal::NotRedrivable) => ApiError::NotRedrivable,
+        Operated::Refused(_) | Operated::Done => ApiError::Internal,
+    }
+}
+
+async fn find(api: &Api, tenant: &TenantId, id: JobId) -> Result<Job, ApiError> {
+    api.ledger.get(tenant, id).await?.ok_or(ApiError::JobNotFound)
+}
+
+async fn check_exists(api: &Api, tenant: &TenantId, id: JobId) -> Result<(), ApiError> {
+    api.ledger.snapshot(tenant, id).await?.map(drop).ok_or(ApiError::JobNotFound)
+}
+
+/// The id in a job's path. What is no id names no job.
+pub(crate) struct JobPath(JobId);
+
+impl FromRequestParts<Api> for JobPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let Path(id) = Path::<String>::from_request_parts(parts, api).await.map_err(|_| ApiError::JobNotFound)?;
+        id.parse().map(Self).map_err(|_| ApiError::JobNotFound)
+    }
+}
+
+/// A job's JSON, and what the headers say about it.
+struct View {
+    body: Vec<u8>,
+    etag: String,
+    /// When to look again; none once the job is final.
+    retry_after_s: Option<i64>,
+}
+
+impl View {
+    fn of(job: &Job, now: Timestamp) -> Result<Self, ApiError> {
+        let body = serde_json::to_vec(job).map_err(|error| {
+            tracing::error!(%error, job.id = %job.id, "a job has no JSON form");
+            ApiError::Internal
+        })?;
+        let digest: [u8; 32] = Sha256::digest(&body).into();
+        let (half, _) = digest.split_first_chunk::<16>().ok_or(ApiError::Internal)?;
+        let etag = format!("\"{:032x}\"", u128::from_be_bytes(*half));
+        let until_due_s = if job.state.waits_for_time() { (job.run_at.ms_since(now) + 999) / 1_000 } else { 1 };
+        let retry_after_s = (!job.state.is_final()).then(|| until_due_s.clamp(1, RETRY_AFTER_S_MAX));
+        Ok(Self { body, etag, retry_after_s })
+    }
+
+    /// Whether the client has this already (`If-None-Match`, RFC 9110 §13.1.2).
+    fn is_known(&self, headers: &HeaderMap) -> bool {
+        let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.etag)
+    }
+
+    fn answer(self, status: StatusCode, prefer: Prefer) -> Response {
+        let mut response = if status == StatusCode::NOT_MODIFIED { status.into_response() } else { (status, self.body).into_response() };
+        let headers = response.headers_mut();
+        if status != StatusCode::NOT_MODIFIED {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        if let Ok(etag) = HeaderValue::try_from(self.etag) {
+            headers.insert(ETAG, etag);
+        }
+        if let Some(retry_after_s) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, retry_after_s.into());
+        }
+        if let Some(applied) = prefer.applied() {
+            headers.insert(PREFERENCE_APPLIED, applied);
+        }
+        response
+    }
+}

@@ -1,0 +1,35 @@
+//! Every path of the API. One file per noun.
+
+pub(crate) mod jobs;
+pub(crate) mod kinds;
+pub(crate) mod list;
+pub(crate) mod probes;
+pub(crate) mod queues;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, patch, post},
+};
+
+use crate::{Api, body::BODY_BYTES_MAX, error::ApiError};
+
+/// The routes, without the edge around them.
+pub(crate) fn all() -> Router<Api> {
+    Router::new()
+        .route("/v1/jobs", post(jobs::create).get(list::list))
+        .route("/v1/jobs/{id}", get(jobs::read))
+        .route("/v1/jobs/{id}/attempts", get(jobs::attempts))
+        .route("/v1/jobs/{id}/logs", get(jobs::logs))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/v1/jobs/{id}/redrive", post(jobs::redrive))
+        .route("/v1/kinds", get(kinds::list))
+        .route("/v1/kinds/{kind}", get(kinds::read))
+        .route("/v1/queues", get(queues::list))
+        .route("/v1/queues/{queue}", patch(queues::change))
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .route("/status", get(probes::status))
+        .fallback(async || ApiError::RouteNotFound)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}

@@ -1,0 +1,253 @@
+//! A router over a ledger in memory that can be made to fail.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use windrow_jobs::{
+    clock::{Timestamp, VirtualClock},
+    contract::Contract,
+    job::{Attempt, Job, JobError, JobId},
+    ledger::{
+        Balance, Claim, Depths, Error, Inspect, Intake, ListFilter, LogChunk, Page, Result, TicketId, Upkeep, Work, WorkerRecord,
+        model::ModelLedger,
+    },
+    lifecycle::{self, Change, Ending, Snapshot},
+    queue::{BUILT_IN_QUEUES, LimitScope, Limits, QueueName},
+    submit::NewJob,
+    tenant::TenantId,
+};
+
+use crate::{Api, Parts, router, wait::Changes};
+
+pub(super) const KEY: &str = "a-key-for-tests-0123456789";
+pub(super) const START_MS: i64 = 1_800_000_000_000;
+
+pub(super) struct Fixture {
+    pub(super) router: Router,
+    pub(super) ledger: Arc<Fallible>,
+    pub(super) clock: VirtualClock,
+    pub(super) changes: Changes,
+    pub(super) shutdown: CancellationToken,
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII")).unwrap_or_default()
+    }
+}
+
+impl Fixture {
+    pub(super) fn new() -> Self {
+        let clock = VirtualClock::starting_at(Timestamp::from_ms(START_MS));
+        let ledger = Arc::new(Fallible { model: ModelLedger::new(Arc::new(clock.clone())), fault: AtomicU8::new(Fault::None as u8) });
+        let (changes, shutdown) = (Changes::default(), CancellationToken::new());
+        let router = router(Api::new(Parts {
+            ledger: ledger.clone(),
+            queues: BUILT_IN_QUEUES.iter().map(|name| name.parse().expect("a queue")).collect(),
+            key: KEY.into(),
+            public_url: "https://jobs.example.com".into(),
+            changes: changes.clone(),
+            shutdown: shutdown.clone(),
+        }));
+        Self { router, ledger, clock, changes, shutdown }
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("the body arrives").to_vec();
+        Answer { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    pub(super) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {KEY}"));
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], "").await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &str) -> Answer {
+        self.call("POST", path, &[], body).await
+    }
+
+    /// Submits an echo job with these further fields and returns its path.
+    pub(super) async fn submitted(&self, fields: &str) -> String {
+        let answer = self.post("/v1/jobs", &format!(r#"{{"kind":"echo","payload":{{}}{fields}}}"#)).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.json());
+        answer.header("location").strip_prefix("https://jobs.example.com").expect("an absolute location").to_owned()
+    }
+
+    /// Begins an attempt of the job at this path.
+    pub(super) async fn claim(&self, path: &str) -> Snapshot {
+        let model = &self.ledger.model;
+        let worker = WorkerRecord { id: "worker".into(), slots: [(QueueName::default_queue(), 1)].into(), kinds: vec!["echo".into()] };
+        model.enroll(&worker, &[]).await.expect("enrolled");
+        let id = id_of(path);
+        let before = model.reread(vec![id]).await.expect("a snapshot")[0];
+        let claim = Claim {
+            worker: "worker".into(),
+            ticket: TicketId::nil(),
+            ticket_row: false,
+            ids: vec![(id, before.attempt)],
+            take: 1,
+            lease_ms: 30_000,
+        };
+        model.claim(claim).await.expect("claimed")[0].snapshot
+    }
+
+    /// Ends an attempt.
+    pub(super) async fn settle(&self, snapshot: &Snapshot, ending: Ending) {
+        let model = &self.ledger.model;
+        let now = model.now().await.expect("now");
+        let change = lifecycle::settle(snapshot, snapshot.attempt, ending, now, &Default::default(), 0.5).expect("decided");
+        assert_eq!(model.settle(vec![change]).await.expect("settled"), [true]);
+    }
+
+    pub(super) async fn publish_depths(&self, depths: Depths) {
+        self.ledger.model.publish_depths(depths).await.expect("published");
+    }
+}
+
+pub(super) fn id_of(path: &str) -> JobId {
+    path.rsplit('/').next().and_then(|id| id.parse().ok()).expect("a path that ends with an id")
+}
+
+pub(super) fn failure() -> Ending {
+    Ending::Bury(JobError::new("no_use", "it is of no use", false))
+}
+
+/// How the ledger fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Fault {
+    None,
+    Unavailable,
+    Refused,
+    Corrupt,
+    Panic,
+    Hang,
+}
+
+/// The ledger in memory, which fails when told to.
+pub(super) struct Fallible {
+    pub(super) model: ModelLedger,
+    fault: AtomicU8,
+}
+
+impl Fallible {
+    pub(super) fn fail(&self, fault: Fault) {
+        self.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    async fn pass(&self) -> Result<()> {
+        let faults = [Fault::None, Fault::Unavailable, Fault::Refused, Fault::Corrupt, Fault::Panic, Fault::Hang];
+        match faults[usize::from(self.fault.load(Ordering::SeqCst))] {
+            Fault::None => Ok(()),
+            Fault::Unavailable => Err(Error::Unavailable("host db.internal".into())),
+            Fault::Refused => Err(Error::Refused("table jobs".into())),
+            Fault::Corrupt => Err(Error::Corrupt("row 7".into())),
+            Fault::Panic => panic!("a bug"),
+            Fault::Hang => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Intake for Fallible {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+        self.pass().await?;
+        self.model.insert(jobs).await
+    }
+
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>> {
+        self.pass().await?;
+        self.model.operate(tenant, changes).await
+    }
+
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
+        self.pass().await?;
+        self.model.set_limits(queue, scope, limits).await
+    }
+}
+
+#[async_trait]
+impl Inspect for Fallible {
+    async fn now(&self) -> Result<Timestamp> {
+        self.pass().await?;
+        self.model.now().await
+    }
+
+    async fn get(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
+        self.pass().await?;
+        self.model.get(tenant, id).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId, id: JobId) -> Result<Option<Snapshot>> {
+        self.pass().await?;
+        self.model.snapshot(tenant, id).await
+    }
+
+    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Vec<Job>> {
+        self.pass().await?;
+        self.model.list(tenant, filter, page).await
+    }
+
+    async fn attempts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Attempt>> {
+        self.pass().await?;
+        self.model.attempts(tenant, id).await
+    }
+
+    async fn logs(&self, tenant: &TenantId, id: JobId) -> Result<Vec<LogChunk>> {
+        self.pass().await?;
+        self.model.logs(tenant, id).await
+    }
+
+    async fn contracts(&self) -> Result<Vec<Contract>> {
+        self.pass().await?;
+        self.model.contracts().await
+    }
+
+    async fn depths(&self) -> Result<Option<Depths>> {
+        self.pass().await?;
+        self.model.depths().await
+    }
+
+    async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>> {
+        self.pass().await?;
+        self.model.limits().await
+    }
+
+    async fn balances(&self) -> Result<Vec<Balance>> {
+        self.pass().await?;
+        self.model.balances().await
+    }
+}

@@ -1,0 +1,157 @@
+//! The whole of Windrow in one process: api, worker and scheduler over one SQLite file. Wiring only.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use tokio::{net::TcpListener, sync::oneshot};
+use tokio_util::sync::CancellationToken;
+use windrow_api::{Api, Parts, wait::Changes};
+use windrow_jobs::{
+    clock::SystemClock,
+    dispatch::carrier::channel::ChannelCarrier,
+    kinds,
+    ledger::{Upkeep, sqlite::SqliteLedger},
+    settings::Settings,
+};
+use windrow_scheduler::Scheduler;
+use windrow_worker::Worker;
+
+/// What a caller needs to talk to the server.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// The api's base URL.
+    pub url: String,
+    /// The platform key.
+    pub key: String,
+}
+
+/// Random bytes of a key that is made here: as many as the hash that it is kept under.
+const KEY_BYTES: usize = 32;
+
+/// Serves until `shutdown`, then drains; tells `ready` once it answers.
+pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<oneshot::Sender<Ready>>) -> anyhow::Result<()> {
+    let database = settings.sqlite_file()?;
+    let data_dir = &settings.data_dir;
+    std::fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
+    let _lock = lock(data_dir)?;
+    let key = api_key(&settings)?;
+
+    let ledger = SqliteLedger::open(&database, Arc::new(SystemClock))
+        .await
+        .with_context(|| format!("opening the ledger {}", database.display()))?;
+    bury_last_incarnation(&ledger).await?;
+    let listener =
+        TcpListener::bind(settings.api.listen).await.with_context(|| format!("listening on {} (api.listen)", settings.api.listen))?;
+    let bound = listener.local_addr().context("reading the address that was bound")?;
+
+    let carrier = Arc::new(ChannelCarrier::default());
+    let worker = Worker {
+        name: Worker::unique_name(),
+        slots: settings.worker.queues.0.clone(),
+        registry: kinds::handlers(),
+        ledger: Arc::new(ledger.clone()),
+        carrier: carrier.clone(),
+        grace: Duration::from_secs(settings.worker.grace_s.into()),
+    };
+    let scheduler = Scheduler {
+        name: "standalone".into(),
+        ledger: Arc::new(ledger.clone()),
+        carrier,
+        clock: Arc::new(SystemClock),
+        retention: settings.retention(),
+    };
+    let changes = Changes::default();
+    let follower = tokio::spawn(changes.clone().follow(ledger.nudges()));
+    let api = Api::new(Parts {
+        ledger: Arc::new(ledger.clone()),
+        queues: settings.queue_names(),
+        key: key.clone(),
+        public_url: settings.links_base(bound),
+        changes,
+        shutdown: shutdown.clone(),
+    });
+
+    // The scheduler outlives the worker, so that what the worker hands back is planned by the next start only.
+    let planning = CancellationToken::new();
+    let scheduling = tokio::spawn(scheduler.run(planning.clone()));
+    let working = tokio::spawn(worker.run(shutdown.clone()));
+    let answering = tokio::spawn(windrow_api::serve(listener, windrow_api::router(api), shutdown.clone()));
+    tracing::info!(url = %format!("http://{bound}"), data_dir = %data_dir.display(), "windrow is ready");
+    if let Some(ready) = ready {
+        // Nobody waits any more if the caller gave up.
+        let _ = ready.send(Ready { url: format!("http://{bound}"), key });
+    }
+
+    let worked = working.await.context("the worker's task")?.context("running the worker");
+    shutdown.cancel();
+    let answered = answering.await.context("the api's task")?.context("answering HTTP");
+    planning.cancel();
+    scheduling.await.context("the scheduler's task")?;
+    follower.abort();
+    tracing::info!("windrow has stopped");
+    worked.and(answered)
+}
+
+/// Whatever runs by the ledger belongs to a process that is dead: the lock says so.
+async fn bury_last_incarnation(ledger: &SqliteLedger) -> anyhow::Result<()> {
+    let reaped = ledger.reap(usize::MAX, true).await.context("ending what ran when the last process died")?;
+    if reaped > 0 {
+        tracing::warn!(attempts = reaped, "the last process died while these attempts ran");
+    }
+    Ok(())
+}
+
+/// Takes the data folder, or says who has it. Held until dropped, and by the system's own account until the process ends.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("lock");
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0)?;
+            write!(file, "{}", std::process::id())?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.rewind()?;
+            file.read_to_string(&mut holder)?;
+            bail!("the data folder {} is in use by process {holder} (data_dir)", data_dir.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+/// The key that was set, or the one kept in the data folder, made on the first start.
+fn api_key(settings: &Settings) -> anyhow::Result<String> {
+    if let Some(key) = &settings.api.key {
+        return Ok(key.as_str().to_owned());
+    }
+    let path = key_file(&settings.data_dir);
+    if let Ok(key) = std::fs::read_to_string(&path) {
+        return Ok(key.trim().to_owned());
+    }
+    let random: [u8; KEY_BYTES] = rand::random();
+    let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = format!("wr_local_first.{secret}");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("keeping the api key in {}", path.display()))?;
+    writeln!(file, "{key}")?;
+    println!("api key (kept in {}): {key}", path.display());
+    Ok(key)
+}
+
+/// Where a standalone server keeps its key.
+pub fn key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("api-key")
+}

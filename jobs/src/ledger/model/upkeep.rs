@@ -1,0 +1,180 @@
+//! `Upkeep` of the model.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use super::{
+    Delayed, Leader, ModelLedger, Tables,
+    inspect::{count, nothing},
+    lane, ready_job, snapshot,
+};
+use crate::{
+    backoff::reap_jitter,
+    clock::Timestamp,
+    job::{Job, JobId, State},
+    ledger::{Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Upkeep, WorkerRecord},
+    lifecycle,
+    tenant::TenantId,
+};
+
+#[async_trait]
+impl Upkeep for ModelLedger {
+    async fn lead(&self, name: &str, holder: &str, ttl_ms: i64) -> Result<Option<Leadership>> {
+        Ok(self.transact(|tables, now, _| {
+            let epoch = match tables.leaders.get(name) {
+                None => 1,
+                Some(leader) if leader.holder == holder => leader.epoch,
+                Some(leader) if leader.expires_at <= now => leader.epoch + 1,
+                Some(_) => return None,
+            };
+            let leader = Leader { holder: holder.to_owned(), epoch, expires_at: now.plus_ms(ttl_ms) };
+            tables.leaders.insert(name.to_owned(), leader);
+            Some(Leadership { epoch })
+        }))
+    }
+
+    async fn abdicate(&self, name: &str, holder: &str) -> Result<()> {
+        self.transact(|tables, _, _| {
+            if let Some(leader) = tables.leaders.get_mut(name).filter(|leader| leader.holder == holder) {
+                leader.expires_at = Timestamp::from_ms(0);
+            }
+        });
+        Ok(())
+    }
+
+    async fn feed(&self, seen: Vec<i64>, limit: usize) -> Result<Vec<FeedRow>> {
+        Ok(self.transact(|tables, _, _| {
+            tables.feed.retain(|seq, _| !seen.contains(seq));
+            let oldest = tables.feed.keys().copied().take(limit).collect::<Vec<i64>>();
+            oldest.iter().filter_map(|seq| tables.feed.remove(seq)).collect()
+        }))
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneKey>> {
+        Ok(self.read(|tables| {
+            let mut lanes: Vec<LaneKey> = tables.jobs.values().filter(|job| !job.state.is_final()).map(lane).collect();
+            lanes.sort();
+            lanes.dedup();
+            lanes
+        }))
+    }
+
+    async fn ready(&self, key: &LaneKey, after: Option<HeadKey>, limit: usize) -> Result<Vec<ReadyJob>> {
+        Ok(self.read(|tables| {
+            let available = tables.jobs.values().filter(|job| job.state == State::Available && lane(job) == *key);
+            let mut waiting: Vec<&Job> = available.filter(|job| after.is_none_or(|after| head_key(job) > after)).collect();
+            waiting.sort_by_key(|job| head_key(job));
+            waiting.into_iter().take(limit).map(ready_job).collect()
+        }))
+    }
+
+    async fn running(&self) -> Result<Vec<RunningJob>> {
+        let running = |job: &Job| RunningJob { id: job.id, attempt: job.attempt, lane: lane(job) };
+        Ok(self.read(|tables| tables.running().map(running).collect()))
+    }
+
+    async fn workers(&self, silent_ms_max: i64) -> Result<Vec<WorkerRecord>> {
+        let now = self.clock.now();
+        Ok(self.read(|tables| {
+            let heard_of = tables.workers.values().filter(|worker| now.ms_since(worker.seen_at) <= silent_ms_max);
+            heard_of.map(|worker| worker.record.clone()).collect()
+        }))
+    }
+
+    async fn promote(&self, limit: usize) -> Result<Promoted> {
+        Ok(self.transact(|tables, now, told| {
+            let mut promoted = 0;
+            for entry in tables.due_in_turn(now).into_iter().take(limit) {
+                // The entry goes whatever comes of it: a job that waits for another time has an entry for that.
+                tables.delayed.remove(&entry);
+                let decided = tables.jobs.get(&entry.id).map(|job| lifecycle::promote(&snapshot(job), now));
+                if let Some(Ok(change)) = decided {
+                    promoted += u64::from(tables.write(&change, now, told));
+                }
+            }
+            Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due) }
+        }))
+    }
+
+    async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
+        Ok(self.transact(|tables, now, told| {
+            let suspects = if incarnation_over { tables.running().map(|job| job.id).collect() } else { tables.suspects(now, limit) };
+            let decide = if incarnation_over { lifecycle::reap_orphan } else { lifecycle::reap };
+            let mut reaped = 0;
+            for id in suspects {
+                let decided = tables.jobs.get(&id).map(|job| decide(&snapshot(job), now, reap_jitter(id, job.attempt)));
+                if let Some(Ok(change)) = decided {
+                    reaped += u64::from(tables.write(&change, now, told));
+                }
+            }
+            tables.drop_leases(now);
+            reaped
+        }))
+    }
+
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
+        Ok(self.transact(|tables, now, _| {
+            let old = tables.jobs.values().filter(|job| is_old(job, retention, now)).take(limit);
+            let gone: Vec<(JobId, TenantId, State)> = old.map(|job| (job.id, job.tenant.clone(), job.state)).collect();
+            for (id, tenant, state) in &gone {
+                let totals = tables.pruned.entry(tenant.clone()).or_insert_with(|| nothing(tenant));
+                count(totals, *state);
+                totals.pruned += 1;
+                tables.jobs.remove(id);
+                tables.logs.remove(id);
+                tables.attempts.retain(|(of, _), _| of != id);
+            }
+            gone.len() as u64
+        }))
+    }
+
+    async fn publish_depths(&self, depths: Depths) -> Result<()> {
+        self.transact(|tables, _, _| tables.depths = Some(depths));
+        Ok(())
+    }
+
+    fn nudges(&self) -> broadcast::Receiver<Arc<FeedRow>> {
+        self.nudges.subscribe()
+    }
+}
+
+impl Tables {
+    /// What is due: the tenants in turn, each tenant's oldest first.
+    fn due_in_turn(&self, now: Timestamp) -> Vec<Delayed> {
+        let mut turns: BTreeMap<&TenantId, usize> = BTreeMap::new();
+        let mut due: Vec<(usize, &Delayed)> = Vec::new();
+        for entry in self.delayed.iter().take_while(|entry| entry.due <= now) {
+            let turn = turns.entry(&entry.tenant).or_default();
+            due.push((*turn, entry));
+            *turn += 1;
+        }
+        due.sort();
+        due.into_iter().map(|(_, entry)| entry.clone()).collect()
+    }
+
+    /// The jobs of the `limit` leases that ran out first.
+    fn suspects(&self, now: Timestamp, limit: usize) -> Vec<JobId> {
+        let mut run_out: Vec<_> = self.leases.iter().filter(|lease| lease.expires_at <= now).collect();
+        run_out.sort_by_key(|lease| lease.expires_at);
+        run_out.into_iter().take(limit).flat_map(|lease| lease.ids.iter().copied()).collect()
+    }
+
+    /// Forgets the leases that ran out and leave nobody running on a lease that ran out.
+    fn drop_leases(&mut self, now: Timestamp) {
+        let Self { leases, jobs, .. } = self;
+        let overdue =
+            |id: &JobId| jobs.get(id).is_some_and(|job| job.state == State::Running && job.lease_until.is_some_and(|until| until <= now));
+        leases.retain(|lease| lease.expires_at > now || lease.ids.iter().any(overdue));
+    }
+}
+
+const fn head_key(job: &Job) -> HeadKey {
+    HeadKey { priority: std::cmp::Reverse(job.priority), id: job.id }
+}
+
+fn is_old(job: &Job, retention: Retention, now: Timestamp) -> bool {
+    let retention_ms = if job.state == State::Dead { retention.dead_ms } else { retention.completed_ms };
+    job.finished_at.is_some_and(|finished_at| now.ms_since(finished_at) > retention_ms)
+}

@@ -1,0 +1,7 @@
+-- Which of these endings stand there already: written by a settle whose answer was lost.
+SELECT jobs.id
+FROM json_each(?1) AS change
+CROSS JOIN jobs ON jobs.id = unhex(change.value ->> 'id')
+WHERE jobs.attempt = change.value ->> 'seen_attempt'
+  AND jobs.state = change.value ->> 'state'
+  AND jobs.finished_at_ms IS NOT NULL

@@ -1,0 +1,193 @@
+//! What an operator may set: defaults, then the TOML file of `WINDROW_CONFIG`, then the environment.
+//!
+//! Never guesses: an unknown key or a value that does not fit stops the start, naming the key and where it
+//! came from. `deploy/windrow.example.toml` is the annotated list; a test holds it to the defaults.
+//! Next: each `main.rs`, which reads these once and hands plain values on.
+
+pub mod slots;
+pub mod source;
+pub mod value;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+use self::value::{SQLITE_SCHEME, api_key, database_url, public_url, redis_url, within};
+pub use self::{
+    slots::Slots,
+    source::{Effective, Entry, Error},
+    value::{Secret, check_api_key},
+};
+use crate::{
+    ledger::Retention,
+    queue::{BUILT_IN_QUEUES, QueueName},
+};
+
+/// The longest drain, in seconds: a day.
+pub const GRACE_S_MAX: u32 = 86_400;
+/// The longest retention, in days: a hundred years.
+pub const RETENTION_DAYS_MAX: u32 = 36_525;
+
+/// Everything that can be set, with the defaults of a standalone installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Standalone: where the SQLite file and the api key file lie.
+    pub data_dir: PathBuf,
+    /// The HTTP side.
+    pub api: ApiSettings,
+    /// The running side.
+    pub worker: WorkerSettings,
+    /// The durable truth.
+    pub ledger: LedgerSettings,
+    /// How workers learn of tickets.
+    pub dispatch: DispatchSettings,
+    /// How long finished jobs are kept.
+    pub retention: RetentionSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+/// Section `[api]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiSettings {
+    /// The address it answers on.
+    pub listen: SocketAddr,
+    /// The base of links and `Location`; none means derived from the address.
+    #[serde(default, skip_serializing, deserialize_with = "public_url")]
+    pub public_url: Option<String>,
+    /// The first key, a platform key.
+    #[serde(default, skip_serializing, deserialize_with = "api_key")]
+    pub key: Option<Secret>,
+}
+
+/// Section `[worker]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// Slots per queue.
+    pub queues: Slots,
+    /// How long a stopping worker lets its jobs go on, in seconds.
+    #[serde(deserialize_with = "within::<_, 0, GRACE_S_MAX>")]
+    pub grace_s: u32,
+    /// Where the probes of a worker or scheduler answer.
+    pub health_listen: SocketAddr,
+}
+
+/// Section `[ledger]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerSettings {
+    /// `sqlite://…` or `postgres://…`; none means the SQLite file in the data folder.
+    #[serde(default, skip_serializing, deserialize_with = "database_url")]
+    pub database_url: Option<Secret>,
+}
+
+/// Section `[dispatch]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchSettings {
+    /// `redis://…`: the carrier between processes; none means there is no Redis.
+    #[serde(default, skip_serializing, deserialize_with = "redis_url")]
+    pub redis_url: Option<Secret>,
+}
+
+/// Section `[retention]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Completed and cancelled jobs, in days.
+    #[serde(deserialize_with = "within::<_, 1, RETENTION_DAYS_MAX>")]
+    pub completed_days: u32,
+    /// Dead jobs, in days.
+    #[serde(deserialize_with = "within::<_, 1, RETENTION_DAYS_MAX>")]
+    pub dead_days: u32,
+}
+
+/// Section `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// Which lines, in the syntax of tracing's `EnvFilter`.
+    pub filter: String,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One line of text each.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let retention = Retention::default();
+        let days = |ms: i64| u32::try_from(ms / DAY_MS).unwrap_or(RETENTION_DAYS_MAX);
+        let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        Self {
+            data_dir: "./windrow-data".into(),
+            api: ApiSettings { listen: local(8080), public_url: None, key: None },
+            worker: WorkerSettings { queues: Slots::default(), grace_s: 30, health_listen: local(0) },
+            ledger: LedgerSettings::default(),
+            dispatch: DispatchSettings::default(),
+            retention: RetentionSettings { completed_days: days(retention.completed_ms), dead_days: days(retention.dead_ms) },
+            log: LogSettings { filter: "info".into(), format: LogFormat::Auto },
+        }
+    }
+}
+
+impl Settings {
+    /// The queues of the installation: the built-in ones and those that have slots here.
+    pub fn queue_names(&self) -> Vec<QueueName> {
+        let built_in = BUILT_IN_QUEUES.into_iter().map(|name| name.parse().expect("the built-in names are well-formed"));
+        let mut names: Vec<QueueName> = built_in.collect();
+        names.extend(self.worker.queues.0.keys().filter(|name| !BUILT_IN_QUEUES.contains(&name.as_str())).cloned());
+        names
+    }
+
+    /// The retention as the ledger takes it.
+    pub fn retention(&self) -> Retention {
+        let ms = |days: u32| i64::from(days) * DAY_MS;
+        Retention { completed_ms: ms(self.retention.completed_days), dead_ms: ms(self.retention.dead_days) }
+    }
+
+    /// The base of links for an api that listens on `bound`: as set, or that address, or, where it listens on
+    /// every address and no single one is right, empty, so that links are relative to the request.
+    pub fn links_base(&self, bound: SocketAddr) -> String {
+        match &self.api.public_url {
+            Some(url) => url.clone(),
+            None if bound.ip().is_unspecified() => String::new(),
+            None => format!("http://{bound}"),
+        }
+    }
+
+    /// The SQLite file of a standalone installation, or the key that asks for something else.
+    pub fn sqlite_file(&self) -> Result<PathBuf, Error> {
+        if self.dispatch.redis_url.is_some() {
+            return Err(Error::at("dispatch.redis_url", "one process carries its tickets itself; Redis comes with the cluster's binaries"));
+        }
+        match &self.ledger.database_url {
+            None => Ok(self.data_dir.join("windrow.db")),
+            Some(url) => match url.as_str().strip_prefix(SQLITE_SCHEME) {
+                Some(path) => Ok(path.into()),
+                None => Err(Error::at("ledger.database_url", "this release keeps its ledger in SQLite; give a sqlite:// URL or none")),
+            },
+        }
+    }
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+#[cfg(test)]
+mod tests;

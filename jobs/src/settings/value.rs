@@ -1,0 +1,83 @@
+//! The single values: what fits, what does not, and what is not for eyes.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// The shortest API key, in bytes: 128 bits if they are random.
+pub const API_KEY_BYTES_MIN: usize = 16;
+
+pub(super) const SQLITE_SCHEME: &str = "sqlite://";
+const POSTGRES_SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+const REDIS_SCHEMES: [&str; 2] = ["redis://", "rediss://"];
+const WEB_SCHEMES: [&str; 2] = ["http://", "https://"];
+
+/// Text that is not for eyes: a key, or a URL that may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+/// What is shown in a secret's place.
+pub(super) const HIDDEN: &str = "(hidden)";
+
+pub(super) fn within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u32>(deserializer: D) -> Result<u32, D::Error> {
+    let value = u32::deserialize(deserializer)?;
+    if !(LEAST..=MOST).contains(&value) {
+        return Err(de::Error::custom(format!("{value} is not within {LEAST} to {MOST}")));
+    }
+    Ok(value)
+}
+
+pub(super) fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let host = WEB_SCHEMES.iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
+    let plain = host.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@\"<>\\".contains(&byte));
+    if host.is_empty() || host.starts_with('/') || !plain {
+        return Err(de::Error::custom("a public URL is like https://jobs.example.com"));
+    }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
+}
+
+pub(super) fn api_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    check_api_key(&key).map_err(de::Error::custom)?;
+    Ok(Some(Secret(key)))
+}
+
+/// Whether `key` can be an API key: long enough, and what an HTTP header can carry.
+pub fn check_api_key(key: &str) -> Result<(), String> {
+    if key.len() < API_KEY_BYTES_MIN || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("an API key has at least {API_KEY_BYTES_MIN} visible ASCII characters and no spaces"));
+    }
+    Ok(())
+}
+
+pub(super) fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let known = |scheme: &&str| url.len() > scheme.len() && url.starts_with(*scheme);
+    // The URL may hold a password, so a wrong one is not repeated.
+    if !POSTGRES_SCHEMES.iter().chain([&SQLITE_SCHEME]).any(known) {
+        return Err(de::Error::custom("a database URL begins with sqlite:// or postgres://"));
+    }
+    Ok(Some(Secret(url)))
+}
+
+pub(super) fn redis_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    if !REDIS_SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(de::Error::custom("a Redis URL begins with redis:// or rediss://"));
+    }
+    Ok(Some(Secret(url)))
+}

@@ -1,0 +1,226 @@
+//! The duty `dispatch`: the planner's eyes and hands. It feeds the planner with what the ledger says and gives
+//! the tickets it plans to the carrier; it decides nothing itself.
+//!
+//! What the planner holds in memory is always rebuilt from the ledger: at a take-over, and after any failure.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tokio::sync::broadcast::{self, error::{RecvError, TryRecvError}};
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{
+    clock::Timestamp,
+    dispatch::plan::Planner,
+    ledger::{Depths, FeedEvent, FeedRow, Result, TicketId},
+};
+
+use crate::Scheduler;
+
+/// How often the feed is read whether or not there was a nudge.
+const TICK_MS: i64 = 1_000;
+/// How often the workers are looked at: one that died without a word is missed this late, and its silence.
+const WORKERS_EVERY_MS: i64 = 2_000;
+/// A worker that was not heard of for longer is not planned for: three of its signs of life.
+const WORKER_SILENT_MS_MAX: i64 = 15_000;
+/// A ticket that nobody presented for this long is taken back.
+const TICKET_MS_MAX: i64 = 30_000;
+/// Feed rows read in one go.
+const FEED_ROWS_MAX: usize = 1_000;
+/// Nudged feed rows that are not yet taken off the feed.
+const SEEN_MAX: usize = 512;
+/// How often unchanged depths are published all the same, so that their age proves that somebody plans.
+const DEPTHS_EVERY_MS: i64 = 5_000;
+/// The pause before memory is rebuilt after a failure.
+const TROUBLE_PAUSE_MS: i64 = 500;
+
+/// Plans until `stop`.
+pub(crate) async fn run(scheduler: Scheduler, stop: CancellationToken) {
+    loop {
+        let failed = tokio::select! {
+            () = stop.cancelled() => return,
+            Err(error) = plan_on(&scheduler) => error,
+        };
+        tracing::warn!(error = %failed, "dispatch starts again from the ledger");
+        scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TROUBLE_PAUSE_MS)).await;
+    }
+}
+
+/// Takes over and plans; returns only by an error.
+async fn plan_on(scheduler: &Scheduler) -> Result<std::convert::Infallible> {
+    let mut dispatch = Dispatch::take_over(scheduler).await?;
+    loop {
+        dispatch.plan().await?;
+        dispatch.wait().await?;
+    }
+}
+
+struct Dispatch<'s> {
+    scheduler: &'s Scheduler,
+    planner: Planner,
+    nudges: broadcast::Receiver<Arc<FeedRow>>,
+    /// Nudged rows that are still in the feed.
+    seen: Vec<i64>,
+    /// Rows that were read off the feed while their nudges were still under way.
+    read: BTreeSet<i64>,
+    ticked_at: Timestamp,
+    workers_at: Timestamp,
+    published: Depths,
+}
+
+impl<'s> Dispatch<'s> {
+    /// Builds the planner's memory from the ledger. Listens first, so that nothing falls between.
+    async fn take_over(scheduler: &'s Scheduler) -> Result<Self> {
+        let now = scheduler.clock.now();
+        let mut dispatch = Self {
+            scheduler,
+            planner: Planner::new(),
+            nudges: scheduler.ledger.nudges(),
+            seen: Vec::new(),
+            read: BTreeSet::new(),
+            ticked_at: now,
+            workers_at: now,
+            published: Depths::default(),
+        };
+        scheduler.carrier.reset().await?;
+        dispatch.load_limits().await?;
+        dispatch.load_workers().await?;
+        let ledger = &scheduler.ledger;
+        dispatch.planner.load_running(ledger.running().await?);
+        dispatch.planner.discover(ledger.lanes().await?);
+        dispatch.read_feed().await?;
+        Ok(dispatch)
+    }
+
+    /// Hands out what may run now.
+    async fn plan(&mut self) -> Result<()> {
+        self.take_back().await?;
+        self.refill().await?;
+        let tickets = self.planner.plan(self.scheduler.clock.now(), &mut TicketId::now_v7);
+        if !tickets.is_empty() {
+            self.scheduler.carrier.offer(tickets).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what a pause, a lower cap or nobody's interest says should not be out.
+    async fn take_back(&mut self) -> Result<()> {
+        let stale_before = self.scheduler.clock.now().plus_ms(-TICKET_MS_MAX);
+        let mut unwanted = self.planner.overdrawn();
+        unwanted.extend(self.planner.stale(stale_before));
+        if !unwanted.is_empty() {
+            let revoked = self.scheduler.carrier.revoke(&unwanted).await?;
+            self.planner.revoked(&revoked);
+        }
+        Ok(())
+    }
+
+    async fn refill(&mut self) -> Result<()> {
+        for want in self.planner.wants() {
+            let jobs = self.scheduler.ledger.ready(&want.lane, want.after, want.jobs).await?;
+            self.planner.refill(&want.lane, jobs, want.jobs);
+        }
+        Ok(())
+    }
+
+    /// Waits for something to do, and learns of it.
+    async fn wait(&mut self) -> Result<()> {
+        let clock = &self.scheduler.clock;
+        let now = clock.now();
+        let tick_at = self.ticked_at.plus_ms(TICK_MS);
+        let wake_at = self.planner.next_wake(now).map_or(tick_at, |wake_at| wake_at.min(tick_at));
+        let nudge = tokio::select! {
+            nudge = self.nudges.recv() => Some(nudge),
+            () = clock.sleep_until(wake_at) => None,
+        };
+        match nudge {
+            Some(Ok(row)) => self.hear_all(row).await?,
+            Some(Err(RecvError::Lagged(_))) => self.read_feed().await?,
+            Some(Err(RecvError::Closed)) | None => {}
+        }
+        if clock.now() >= tick_at || self.seen.len() >= SEEN_MAX {
+            self.tick().await?;
+        }
+        Ok(())
+    }
+
+    /// Hears this nudge and those that queued up behind it.
+    async fn hear_all(&mut self, first: Arc<FeedRow>) -> Result<()> {
+        let mut next = Some(first);
+        while let Some(row) = next {
+            if !self.read.remove(&row.seq) {
+                self.seen.push(row.seq);
+                self.hear(&row).await?;
+            }
+            next = match self.nudges.try_recv() {
+                Ok(row) => Some(row),
+                Err(TryRecvError::Lagged(_)) => return self.read_feed().await,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+            };
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, row: &FeedRow) -> Result<()> {
+        let now = self.scheduler.clock.now();
+        for event in &row.events {
+            match event {
+                FeedEvent::Limits => self.load_limits().await?,
+                FeedEvent::Workers => self.load_workers().await?,
+                event => self.planner.apply(event, now),
+            }
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self) -> Result<()> {
+        let now = self.scheduler.clock.now();
+        self.ticked_at = now;
+        self.read_feed().await?;
+        if now.ms_since(self.workers_at) >= WORKERS_EVERY_MS {
+            self.load_workers().await?;
+        }
+        self.publish(now).await
+    }
+
+    /// Takes everything off the feed; what a nudge had told before is only removed.
+    async fn read_feed(&mut self) -> Result<()> {
+        // Nudges older than the oldest row that can still be told twice are long through the channel.
+        while self.read.len() > FEED_ROWS_MAX {
+            self.read.pop_first();
+        }
+        loop {
+            let rows = self.scheduler.ledger.feed(std::mem::take(&mut self.seen), FEED_ROWS_MAX).await?;
+            for row in &rows {
+                self.read.insert(row.seq);
+                self.hear(row).await?;
+            }
+            if rows.len() < FEED_ROWS_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn load_limits(&mut self) -> Result<()> {
+        let limits = self.scheduler.ledger.limits().await?;
+        self.planner.set_limits(&limits);
+        Ok(())
+    }
+
+    async fn load_workers(&mut self) -> Result<()> {
+        let workers = self.scheduler.ledger.workers(WORKER_SILENT_MS_MAX).await?;
+        self.planner.set_workers(&workers);
+        let contracts = self.scheduler.ledger.contracts().await?;
+        self.planner.set_kinds(contracts.into_iter().map(|contract| (contract.kind, contract.policy.cost, contract.policy.ticket_jobs_max)));
+        self.workers_at = self.scheduler.clock.now();
+        Ok(())
+    }
+
+    async fn publish(&mut self, now: Timestamp) -> Result<()> {
+        let depths = self.planner.depths(now);
+        let unchanged = depths.lanes == self.published.lanes && now.ms() - self.published.at_ms < DEPTHS_EVERY_MS;
+        if !unchanged {
+            self.scheduler.ledger.publish_depths(depths.clone()).await?;
+            self.published = depths;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! What the duties have in common: act, report, sleep until there is reason to act again.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{clock::Clock, ledger::Result};
+
+/// A loop of the scheduler. Acting twice does no harm, and nothing depends on a wake-up.
+#[async_trait]
+pub(crate) trait Duty: Send {
+    /// Its name in logs and metrics.
+    const NAME: &'static str;
+
+    /// Acts once; returns for how many milliseconds it may sleep.
+    async fn act(&mut self) -> Result<i64>;
+
+    /// Returns when there is reason to act before the sleep is over.
+    async fn nudged(&mut self) {
+        std::future::pending().await
+    }
+}
+
+/// The pause after a failure, so that a ledger that is away is not hammered.
+const TROUBLE_PAUSE_MS: i64 = 1_000;
+
+/// Acts until `stop`.
+pub(crate) async fn drive<D: Duty>(mut duty: D, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    loop {
+        let acted = tokio::select! {
+            () = stop.cancelled() => return,
+            acted = duty.act() => acted,
+        };
+        let pause_ms = acted.unwrap_or_else(|error| {
+            tracing::warn!(duty = D::NAME, %error, "a duty could not act");
+            TROUBLE_PAUSE_MS
+        });
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock.sleep_until(clock.now().plus_ms(pause_ms)) => {}
+            () = duty.nudged() => {}
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Who runs the duties: the holder of a lease row, by the ledger's clock.
+
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::ledger::{Leadership};
+
+use crate::Scheduler;
+
+/// The lease row's name.
+const LEADERSHIP: &str = "duties";
+/// How long a leader may be silent; a standby leads at most this and one try later.
+const TERM_MS: i64 = 4_000;
+/// How often a leader renews and a standby tries.
+const TRY_EVERY_MS: i64 = 1_000;
+
+/// Leads whenever nobody else does, until `stop`; then gives the leadership up.
+pub(crate) async fn run(scheduler: &Scheduler, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Some(Leadership { epoch }) = try_to_lead(scheduler).await {
+            tracing::info!(scheduler = scheduler.name, epoch, "leading");
+            let term = stop.child_token();
+            tokio::join!(scheduler.lead(&term), keep(scheduler, epoch, &term));
+            tracing::info!(scheduler = scheduler.name, epoch, "no longer leading");
+        }
+        pause(scheduler, stop).await;
+    }
+    if let Err(error) = scheduler.ledger.abdicate(LEADERSHIP, &scheduler.name).await {
+        tracing::warn!(%error, "giving the leadership up: a standby waits for it to run out");
+    }
+}
+
+/// Renews until the term ends, and ends it when the leadership can no longer be counted on.
+async fn keep(scheduler: &Scheduler, epoch: i64, term: &CancellationToken) {
+    let mut renewed_at = scheduler.clock.now();
+    while !term.is_cancelled() {
+        pause(scheduler, term).await;
+        let asked_at = scheduler.clock.now();
+        match try_to_lead(scheduler).await {
+            Some(leadership) if leadership.epoch == epoch => renewed_at = asked_at,
+            Some(_) => term.cancel(),
+            // Another leads, or the ledger is away: stop before the other may start.
+            None if scheduler.clock.now().ms_since(renewed_at) >= TERM_MS - TRY_EVERY_MS => term.cancel(),
+            None => {}
+        }
+    }
+}
+
+async fn try_to_lead(scheduler: &Scheduler) -> Option<Leadership> {
+    let led = scheduler.ledger.lead(LEADERSHIP, &scheduler.name, TERM_MS).await;
+    led.unwrap_or_else(|error| {
+        tracing::warn!(scheduler = scheduler.name, %error, "asking for the leadership");
+        None
+    })
+}
+
+async fn pause(scheduler: &Scheduler, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TRY_EVERY_MS)) => {}
+    }
+}

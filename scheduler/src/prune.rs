@@ -1,0 +1,36 @@
+//! The duty `prune`: deletes what finished longer ago than the retention, a little at a time.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use windrow_jobs::ledger::{Result, Retention};
+
+use crate::{DutyLedger, Scheduler, duty::Duty};
+
+/// The most jobs looked at in one go: a commit that others wait for must stay short.
+const JOBS_MAX: usize = 1_000;
+/// The pause while there is something to delete.
+const BUSY_PAUSE_MS: i64 = 100;
+/// The pause when there was nothing.
+const IDLE_PAUSE_MS: i64 = 10_000;
+
+pub(crate) struct Prune {
+    ledger: Arc<dyn DutyLedger>,
+    retention: Retention,
+}
+
+impl Prune {
+    pub(crate) fn new(scheduler: &Scheduler) -> Self {
+        Self { ledger: scheduler.ledger.clone(), retention: scheduler.retention }
+    }
+}
+
+#[async_trait]
+impl Duty for Prune {
+    const NAME: &'static str = "prune";
+
+    async fn act(&mut self) -> Result<i64> {
+        let pruned = self.ledger.prune(self.retention, JOBS_MAX).await?;
+        Ok(if pruned > 0 { BUSY_PAUSE_MS } else { IDLE_PAUSE_MS })
+    }
+}

@@ -1,0 +1,24 @@
+//! What every ledger promises, verb by verb, and random histories that all ledgers must tell alike.
+//!
+//! A case is a function of a ledger and its clock; the list at the head of each file makes a test of it for
+//! every ledger in `conformance.rs`.
+
+#[macro_use]
+mod conformance;
+
+mod cancel;
+mod claim;
+mod feed;
+mod heartbeat;
+mod history;
+mod insert;
+mod lanes;
+mod leader;
+mod list;
+mod notes;
+mod promote;
+mod prune;
+mod reap;
+mod redrive;
+mod settle;
+mod workers;
