@@ -20,7 +20,7 @@ use windrow_jobs::submit::PAYLOAD_BYTES_MAX;
 use crate::{Api, error::ApiError};
 
 /// The largest body: a payload and what surrounds it.
-pub(crate) const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+pub const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
 /// How long a body may take to arrive: 1 MiB at half a megabit per second.
 const ARRIVAL_MAX: Duration = Duration::from_secs(20);
 

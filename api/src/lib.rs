@@ -16,6 +16,15 @@ mod query;
 mod routes;
 pub mod wait;
 
+/// The numbers that callers can run into.
+pub mod limits {
+    pub use crate::{
+        body::BODY_BYTES_MAX,
+        prefer::WAIT_S_MAX,
+        routes::list::{PAGE_SIZE, PAGE_SIZE_MAX},
+    };
+}
+
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};

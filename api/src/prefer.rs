@@ -8,7 +8,7 @@ use axum::{
 };
 
 /// The longest wait, in seconds; load balancers cut idle connections at about that. A wish for more gets this.
-const WAIT_S_MAX: u64 = 60;
+pub const WAIT_S_MAX: u64 = 60;
 
 /// What the client prefers. As the RFC asks, what is not understood is ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

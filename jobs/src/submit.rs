@@ -10,6 +10,7 @@ use crate::{
     clock::Timestamp,
     contract::Catalog,
     job::{JobId, State},
+    ledger::{LaneKey, ReadyJob},
     lifecycle::CRASHES_MAX,
     queue::QueueName,
     tenant::TenantId,
@@ -84,6 +85,14 @@ pub struct NewJob {
     pub payload: Box<RawValue>,
     /// The submitter's labels.
     pub tags: Vec<String>,
+}
+
+impl NewJob {
+    /// The job as the planner hears of it, once it is inserted.
+    pub fn ready(&self) -> ReadyJob {
+        let lane = LaneKey { queue: self.queue.clone(), tenant: self.tenant.clone() };
+        ReadyJob { id: self.id, attempt: 0, lane, kind: self.kind.clone(), priority: self.priority }
+    }
 }
 
 /// Why a submission is refused. `code` and `pointer` of each reach the client.

@@ -5,8 +5,15 @@ use std::{ops::Deref, sync::Arc};
 use tempfile::TempDir;
 use windrow_jobs::{
     clock::{Timestamp, VirtualClock},
-    ledger::{Ledger, model::ModelLedger, sqlite::SqliteLedger},
+    ledger::{
+        Ledger,
+        model::ModelLedger,
+        postgres::{PostgresLedger, Statements},
+        sqlite::SqliteLedger,
+    },
 };
+
+use crate::postgres::Postgres;
 
 /// When tests begin: 2027-01-15, 08:00 UTC.
 pub const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
@@ -41,4 +48,11 @@ pub async fn sqlite(clock: &VirtualClock) -> Opened {
     let path = directory.path().join("ledger.sqlite");
     let ledger = SqliteLedger::open(&path, Arc::new(clock.clone())).await.expect("the ledger opens");
     Opened { ledger: Box::new(ledger), _directory: Some(directory) }
+}
+
+/// PostgreSQL, in a database of its own on the run's server.
+pub async fn postgres(clock: &VirtualClock) -> Opened {
+    let url = Postgres::shared().await.database().await;
+    let ledger = PostgresLedger::open_with(&url, Some(Arc::new(clock.clone())), Statements::default()).await.expect("the ledger opens");
+    Opened { ledger: Box::new(ledger), _directory: None }
 }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    dispatch::{carrier::Carrier, ticket::Ticket},
+    dispatch::carrier::Carrier,
     handler::Registry,
     ledger::{self, Claim, Claimed, Work},
     queue::QueueName,

@@ -16,9 +16,9 @@ use windrow_jobs::{
 use crate::{Api, auth::Caller, error::ApiError, page, query::Params};
 
 /// Jobs of a page that does not say (AIP-158).
-const PAGE_SIZE: usize = 50;
+pub const PAGE_SIZE: usize = 50;
 /// The most jobs of a page.
-const PAGE_SIZE_MAX: usize = 1_000;
+pub const PAGE_SIZE_MAX: usize = 1_000;
 
 const PARAMETERS: [&str; 8] = ["kind", "queue", "state", "tag", "created_from", "created_to", "page_size", "page_token"];
 

@@ -85,12 +85,19 @@ fn limits_of(limits: &[(QueueName, LimitScope, Limits)], name: &QueueName, scope
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Patch {
+    #[serde(default, deserialize_with = "value")]
     paused: Option<bool>,
     #[serde(default, deserialize_with = "given")]
     concurrency: Option<Option<u32>>,
     #[serde(default, deserialize_with = "given")]
     rate_per_s: Option<Option<f64>>,
+    #[serde(default, deserialize_with = "value")]
     weight: Option<u32>,
+}
+
+/// A field that may be left out but not be `null`.
+fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Tells a field that is `null` from one that is left out.

@@ -5,6 +5,9 @@ use windrow_jobs::job::JobId;
 use super::fixture::{Answer, Fault, Fixture, KEY};
 use crate::body::BODY_BYTES_MAX;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+type Case<'a> = (&'a str, &'a str, Headers<'a>, &'a str, u16, &'a str, Option<&'a str>);
+
 /// Checks that an answer is a problem document with this status, code and pointer.
 fn check_problem(answer: &Answer, status: u16, code: &str, pointer: Option<&str>) {
     let problem = answer.json();
@@ -56,12 +59,12 @@ async fn every_refused_body_says_what_is_wrong_and_where() {
 async fn every_refused_request_is_a_problem() {
     let fixture = Fixture::new();
     let path = fixture.submitted("").await;
-    let foreign: &[(&str, &str)] = &[("x-tenant", "other")];
+    let foreign: Headers<'_> = &[("x-tenant", "other")];
     let unknown = format!("/v1/jobs/{}", JobId::generate());
     let (attempts, logs, cancel, redrive) =
         (format!("{path}/attempts"), format!("{path}/logs"), format!("{path}/cancel"), format!("{path}/redrive"));
-    let patch_headers: &[(&str, &str)] = &[("content-type", "application/json")];
-    let cases: [(&str, &str, &[(&str, &str)], &str, u16, &str, Option<&str>); 38] = [
+    let patch_headers: Headers<'_> = &[("content-type", "application/json")];
+    let cases: [Case<'_>; 38] = [
         ("GET", "/", &[], "", 404, "route_not_found", None),
         ("GET", "/v2/jobs", &[], "", 404, "route_not_found", None),
         ("DELETE", "/v1/jobs", &[], "", 405, "method_not_allowed", None),
@@ -140,6 +143,15 @@ async fn a_failing_ledger_is_never_a_false_answer() {
             assert!(!["db.internal", "table jobs", "row 7", "a bug"].iter().any(|inner| text.contains(inner)), "{text}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let fixture = Fixture::new();
+    let request = Request::builder().method("POST").uri("/v1/jobs").header("authorization", format!("Bearer {KEY}"));
+    let trickle = Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>());
+    let answer = fixture.send(request.header("content-type", "application/json").body(trickle).expect("a request")).await;
+    check_problem(&answer, 408, "body_timed_out", None);
 }
 
 #[tokio::test]

@@ -64,7 +64,9 @@ async fn a_patch_changes_what_it_names() {
     assert_eq!(patch("/v1/queues/builds", "{}").await.json(), lifted, "an empty patch tells how it stands");
 
     let refused = [
-        (r#"{"paused":null,"x":1}"#, "/x"),
+        (r#"{"paused":true,"x":1}"#, "/x"),
+        (r#"{"paused":null}"#, "/paused"),
+        (r#"{"weight":null}"#, "/weight"),
         (r#"{"paused":"yes"}"#, "/paused"),
         (r#"{"concurrency":0}"#, "/concurrency"),
         (r#"{"concurrency":-1}"#, "/concurrency"),

@@ -43,9 +43,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let _lock = lock(data_dir)?;
     let key = api_key(&settings)?;
 
-    let ledger = SqliteLedger::open(&database, Arc::new(SystemClock))
-        .await
-        .with_context(|| format!("opening the ledger {}", database.display()))?;
+    let ledger =
+        SqliteLedger::open(&database, Arc::new(SystemClock)).await.with_context(|| format!("opening the ledger {}", database.display()))?;
     bury_last_incarnation(&ledger).await?;
     let listener =
         TcpListener::bind(settings.api.listen).await.with_context(|| format!("listening on {} (api.listen)", settings.api.listen))?;
@@ -147,7 +146,8 @@ fn api_key(settings: &Settings) -> anyhow::Result<String> {
         .open(&path)
         .with_context(|| format!("keeping the api key in {}", path.display()))?;
     writeln!(file, "{key}")?;
-    println!("api key (kept in {}): {key}", path.display());
+    // Not on stdout, which belongs to the answer of `demo --json`.
+    eprintln!("api key (kept in {}): {key}", path.display());
     Ok(key)
 }
 

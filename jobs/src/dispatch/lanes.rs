@@ -19,10 +19,6 @@ use crate::{
     ledger::{HeadKey, LaneKey},
 };
 
-/// The most idle lanes looked at per plan: more than a plan's share of lanes that fall idle, few enough to
-/// cost it nothing where thousands of them still pay a debt off.
-const IDLE_LOOKS_MAX: usize = 256;
-
 /// A lane's place in memory; not zero, so that a job whose lane is unknown costs nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LaneIndex(NonZeroU32);
@@ -51,8 +47,8 @@ pub struct Lanes {
     hungry: VecDeque<LaneIndex>,
     /// Lanes that sleep until the rate lets a job through.
     rated: BTreeSet<(Timestamp, LaneIndex)>,
-    /// Lanes to be forgotten if they are idle when looked at.
-    idle: VecDeque<LaneIndex>,
+    /// Lanes to be forgotten if they are still idle after the next plan.
+    idle: Vec<LaneIndex>,
 }
 
 impl Lanes {
@@ -149,6 +145,13 @@ impl Lanes {
         woken
     }
 
+    /// Ends a lane's sleep for the rate: a token came back.
+    pub fn wake(&mut self, index: LaneIndex) {
+        if let Some(due) = self.get_mut(index).rate_due.take() {
+            self.rated.remove(&(due, index));
+        }
+    }
+
     /// When the first lane is due that sleeps for the rate.
     pub fn first_rate_due(&self) -> Option<Timestamp> {
         self.rated.first().map(|(due, _)| *due)
@@ -176,24 +179,17 @@ impl Lanes {
         found
     }
 
-    /// Forgets a few of the lanes that became idle and still are.
-    pub fn forget_idle<'a>(&mut self, ring_of: impl Fn(QueueIndex) -> &'a Ring) {
-        for _ in 0..self.idle.len().min(IDLE_LOOKS_MAX) {
-            let Some(index) = self.idle.pop_front() else { break };
+    /// Forgets the lanes that became idle and still are.
+    pub fn forget_idle(&mut self) {
+        for index in std::mem::take(&mut self.idle) {
             let lane = self.get_mut(index);
             lane.is_listed_idle = false;
-            if !lane.is_idle() {
-                continue;
+            if lane.is_idle() {
+                let key = lane.key.clone();
+                self.by_key.remove(&key);
+                self.places[index.position()] = None;
+                self.vacant.push(index);
             }
-            if ring_of(lane.queue).owes(&lane.turn) {
-                lane.is_listed_idle = true;
-                self.idle.push_back(index);
-                continue;
-            }
-            let key = lane.key.clone();
-            self.by_key.remove(&key);
-            self.places[index.position()] = None;
-            self.vacant.push(index);
         }
     }
 
@@ -201,7 +197,7 @@ impl Lanes {
         let lane = self.get_mut(index);
         if lane.is_idle() && !lane.is_listed_idle {
             lane.is_listed_idle = true;
-            self.idle.push_back(index);
+            self.idle.push(index);
         }
     }
 

@@ -38,7 +38,8 @@ impl Bucket {
     pub fn fill(&mut self, now: Timestamp) -> bool {
         let filled_at = self.filled_at.unwrap_or(now);
         let elapsed_ms = now.ms_since(filled_at);
-        if elapsed_ms >= 0 || elapsed_ms < -CLOCK_STEP_MS {
+        let is_behind = (-CLOCK_STEP_MS..0).contains(&elapsed_ms);
+        if !is_behind {
             self.tokens = self.tokens_after(elapsed_ms);
             self.filled_at = Some(now);
         }

@@ -2,7 +2,7 @@
 //!
 //! Too small a window leaves no-op jobs waiting for the planner; too large a one makes a late high priority
 //! wait behind what was handed out before it. So it follows the measured rate of frees.
-//! Next on a job's path: `ticket.rs`.
+//! Next on a job's path: a `carrier`.
 
 use crate::clock::Timestamp;
 

@@ -9,7 +9,9 @@
 
 pub mod error;
 pub mod model;
-pub mod rows;
+pub mod postgres;
+mod rows;
+mod side;
 pub mod sqlite;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -31,6 +33,9 @@ use crate::{
 
 /// The most jobs or changes that one statement writes; larger batches are cut.
 pub const BATCH_MAX: usize = 500;
+
+/// A worker that was silent for this long is forgotten: it crashed, and its row is of no more use.
+pub const WORKER_FORGOTTEN_MS: i64 = 3_600_000;
 
 /// Submitting, and asking for something to happen to a job.
 #[async_trait]
@@ -100,6 +105,10 @@ pub trait Work: Send + Sync {
     /// already, by the same attempt, counts as written.
     async fn settle(&self, changes: Vec<Change>) -> Result<Vec<bool>>;
 
+    /// Tickets that wait in the ledger for a worker of one of these queues that knows their kinds, oldest
+    /// first, at most `limit`. A look only: the claim decides who gets one.
+    async fn tickets(&self, queues: &[QueueName], kinds: &[String], limit: usize) -> Result<Vec<Ticket>>;
+
     /// What a decision about these jobs looks at; jobs that are gone are left out.
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>>;
 
@@ -115,6 +124,15 @@ pub trait Upkeep: Send + Sync {
 
     /// Gives the leadership up, so that the standby need not wait.
     async fn abdicate(&self, name: &str, holder: &str) -> Result<()>;
+
+    /// Writes tickets, if `leadership` is still in this epoch. Returns whether it was.
+    async fn issue(&self, leadership: &str, epoch: i64, tickets: Vec<Ticket>) -> Result<bool>;
+
+    /// Takes tickets back: deletes their rows, and returns those that were still there.
+    async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>>;
+
+    /// Takes every ticket back, at the beginning of a planner's term.
+    async fn revoke_all(&self) -> Result<()>;
 
     /// Takes feed rows off, oldest first, at most `limit`; `seen` ones, known from a nudge, are only removed.
     async fn feed(&self, seen: Vec<i64>, limit: usize) -> Result<Vec<FeedRow>>;
@@ -197,6 +215,20 @@ pub struct Claim {
 
 /// A ticket's id: that of the planner which issued it, so it is unique without a sequence.
 pub type TicketId = uuid::Uuid;
+
+/// The right to claim a few jobs: what the planner hands out. It is used up by the first claim that presents
+/// it, whatever that claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Its id.
+    pub id: TicketId,
+    /// The queue of all its jobs.
+    pub queue: QueueName,
+    /// The kind of all its jobs.
+    pub kind: String,
+    /// The jobs in the planner's order, and the attempts they stood at.
+    pub ids: Vec<(JobId, u32)>,
+}
 
 /// A job that this worker holds. Only such a job can be settled.
 #[derive(Debug, Clone)]
@@ -449,15 +481,4 @@ impl Balance {
     pub const fn holds(&self) -> bool {
         self.accepted == self.completed + self.dead + self.cancelled + self.live
     }
-}
-
-/// Buckets of delayed jobs: promotion takes from each in turn.
-pub const DELAY_BUCKETS: u64 = 64;
-
-/// The bucket of a tenant's delayed jobs: FNV-1a, the same in every process and release.
-pub(crate) fn delay_bucket(tenant: &TenantId) -> i64 {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let hash = tenant.as_str().bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-    i64::try_from(hash % DELAY_BUCKETS).expect("a bucket number is small")
 }

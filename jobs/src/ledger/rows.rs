@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Claimed, Error, LogChunk, ReadyJob, Result};
+use super::{Claimed, Error, LogChunk, ReadyJob, Result, Ticket};
 use crate::{
     clock::Timestamp,
     job::{Attempt, Job, JobId, State},
@@ -253,6 +253,21 @@ pub(super) struct LogRow {
 impl LogRow {
     pub(super) fn into_chunk(self) -> Result<LogChunk> {
         Ok(LogChunk { attempt: count(self.attempt)?, lines: serde_json::from_str(&self.lines)?, dropped: count(self.dropped)? })
+    }
+}
+
+/// A row of `tickets`.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct TicketRow {
+    pub id: Uuid,
+    pub queue: String,
+    pub kind: String,
+    pub ids: String,
+}
+
+impl TicketRow {
+    pub(super) fn into_ticket(self) -> Result<Ticket> {
+        Ok(Ticket { id: self.id, queue: name(&self.queue)?, kind: self.kind, ids: serde_json::from_str(&self.ids)? })
     }
 }
 

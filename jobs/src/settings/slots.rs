@@ -10,7 +10,7 @@ use crate::queue::QueueName;
 pub const SLOTS_MAX: u32 = 100_000;
 
 /// Slots per queue: a table in TOML, `default=16,builds=2` in the environment. A later source replaces the
-/// whole of it, so that `WINDROW_QUEUES=builds=2` makes a worker that only builds.
+/// whole of it, so that `WINDROW_QUEUES=builds=2` makes a worker that only builds; a queue without slots is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slots(pub BTreeMap<QueueName, u32>);
 
@@ -28,7 +28,7 @@ impl FromStr for Slots {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, count) = part.split_once('=').ok_or_else(|| format!("{part:?} is not like default=16"))?;
             let name: QueueName = name.trim().parse().map_err(|error| format!("{name:?}: {error}"))?;
-            let count = count.trim().parse().map_err(|_| format!("{part:?}: slots are a number of 0 to {SLOTS_MAX}"))?;
+            let count = count.trim().parse().map_err(|_| format!("{part:?}: slots are a number of 1 to {SLOTS_MAX}"))?;
             if slots.insert(name, count).is_some() {
                 return Err(format!("{part:?} is the second of its queue"));
             }
@@ -42,8 +42,8 @@ impl Slots {
         if slots.is_empty() {
             return Err("no queue is named".into());
         }
-        match slots.iter().find(|(_, count)| **count > SLOTS_MAX) {
-            Some((name, count)) => Err(format!("{name}={count}: slots are a number of 0 to {SLOTS_MAX}")),
+        match slots.iter().find(|(_, count)| !(1..=SLOTS_MAX).contains(*count)) {
+            Some((name, count)) => Err(format!("{name}={count}: slots are a number of 1 to {SLOTS_MAX}")),
             None => Ok(Self(slots)),
         }
     }

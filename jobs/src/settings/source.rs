@@ -80,7 +80,7 @@ impl Effective {
         }
         match value {
             Value::String(_, text) => Some(text),
-            Value::Num(_, number) => Some(number.to_i128().map_or_else(|| format!("{number:?}"), |number| number.to_string())),
+            Value::Num(_, number) => number.to_u128().map(|n| n.to_string()).or_else(|| number.to_i128().map(|n| n.to_string())),
             Value::Dict(..) => Some(self.settings.worker.queues.to_string()),
             _ => None,
         }

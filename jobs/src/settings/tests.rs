@@ -48,6 +48,9 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     assert_eq!(settings.worker.queues.to_string(), "builds=3", "a table replaces the defaults");
     let origins = ["api.listen", "worker.grace_s", "retention.dead_days", "data_dir"].map(|key| effective.origin(key));
     assert_eq!(origins, ["WINDROW_LISTEN", &path, "WINDROW_RETENTION__DEAD_DAYS", "default"]);
+    let value = |key| effective.entries().into_iter().find(|entry| entry.key == key).and_then(|entry| entry.value);
+    assert_eq!(value("retention.dead_days").as_deref(), Some("3"));
+    assert_eq!(value("api.key").as_deref(), Some("(hidden)"));
     let shown = format!("{:?} {settings:?}", effective.entries());
     assert!(!shown.contains("1234567890123456"), "{shown}");
 }
@@ -68,7 +71,8 @@ fn what_does_not_fit_names_its_key_and_where_it_came_from() {
     let (_folder, wrong_type) = file_with("[worker]\ngrace_s = 'long'\n");
     let (_folder, wrong_slots) = file_with("[worker.queues]\ndefault = -1\n");
     let (_folder, no_toml) = file_with("api listen");
-    let cases: [(&[(&str, &str)], &str, &str, &str); 22] = [
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Variables<'_>, &str, &str, &str); 23] = [
         (&[("WINDROW_LISTEN", "localhost")], "api.listen", "WINDROW_LISTEN", "socket address"),
         (&[("WINDROW_API__LISTEN", "8080")], "api.listen", "WINDROW_API__LISTEN", "socket address"),
         (&[("WINDROW_PUBLIC_URL", "jobs.example.com")], "api.public_url", "WINDROW_PUBLIC_URL", "https://"),
@@ -79,6 +83,7 @@ fn what_does_not_fit_names_its_key_and_where_it_came_from() {
         (&[("WINDROW_QUEUES", "Builds=1")], "worker.queues", "WINDROW_QUEUES", "queue"),
         (&[("WINDROW_QUEUES", "default=1,default=2")], "worker.queues", "WINDROW_QUEUES", "second"),
         (&[("WINDROW_QUEUES", "default=9999999")], "worker.queues", "WINDROW_QUEUES", "100000"),
+        (&[("WINDROW_QUEUES", "default=0")], "worker.queues", "WINDROW_QUEUES", "1 to"),
         (&[("WINDROW_GRACE_S", "-1")], "worker.grace_s", "WINDROW_GRACE_S", "-1"),
         (&[("WINDROW_GRACE_S", "86401")], "worker.grace_s", "WINDROW_GRACE_S", "86400"),
         (&[("WINDROW_GRACE_S", "soon")], "worker.grace_s", "WINDROW_GRACE_S", "soon"),

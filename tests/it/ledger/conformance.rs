@@ -5,6 +5,7 @@ macro_rules! conformance {
     ($($case:ident),+ $(,)?) => {
         conformance!(on model: $($case),+);
         conformance!(on sqlite: $($case),+);
+        conformance!(on postgres: $($case),+);
     };
     (on $ledger:ident: $($case:ident),+) => {
         mod $ledger {

@@ -15,7 +15,7 @@ conformance! {
 async fn a_row_is_taken_once(ledger: &dyn Ledger, _: &VirtualClock) {
     insert(ledger, [ready(1)]).await;
     assert_eq!(take(ledger, ALL).await.len(), 1);
-    assert_eq!(take(ledger, ALL).await, []);
+    assert!(take(ledger, ALL).await.is_empty());
 }
 
 async fn rows_come_oldest_first_and_no_more_than_asked_for(ledger: &dyn Ledger, _: &VirtualClock) {
@@ -24,7 +24,7 @@ async fn rows_come_oldest_first_and_no_more_than_asked_for(ledger: &dyn Ledger, 
     }
     let mut all = take(ledger, 2).await;
     assert_eq!(all.len(), 2);
-    assert_eq!(take(ledger, 0).await, []);
+    assert!(take(ledger, 0).await.is_empty());
     all.extend(take(ledger, ALL).await);
     assert_eq!(all.len(), 5);
     assert!(all.is_sorted() && all[0] < all[4], "{all:?}");
@@ -40,7 +40,7 @@ async fn seen_rows_are_only_removed(ledger: &dyn Ledger, _: &VirtualClock) {
     let third = nudges.recv().await.expect("a nudge").seq;
     let rest = ledger.feed(vec![second, first, 9_999], ALL).await.expect("feed");
     assert_eq!(rest.iter().map(|row| row.seq).collect::<Vec<_>>(), [third]);
-    assert_eq!(take(ledger, ALL).await, []);
+    assert!(take(ledger, ALL).await.is_empty());
 }
 
 async fn a_nudge_says_what_the_feed_says(ledger: &dyn Ledger, _: &VirtualClock) {
@@ -66,7 +66,7 @@ async fn a_verb_that_changes_nothing_tells_nothing(ledger: &dyn Ledger, _: &Virt
     promote(ledger).await;
     reap(ledger).await;
     ledger.prune(windrow_jobs::ledger::Retention::default(), ALL).await.expect("prune");
-    assert_eq!(take(ledger, ALL).await, []);
+    assert!(take(ledger, ALL).await.is_empty());
     assert!(nudges.try_recv().is_err());
 }
 

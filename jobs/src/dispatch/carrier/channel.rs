@@ -8,10 +8,9 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::Carrier;
+use super::{PlannerEnd, WorkerEnd};
 use crate::{
-    dispatch::ticket::Ticket,
-    ledger::{self, TicketId},
+    ledger::{Result, Ticket, TicketId},
     queue::QueueName,
 };
 
@@ -31,27 +30,30 @@ impl ChannelCarrier {
         let mut shelves = lock(&self.0);
         shelves.entry(queue.clone()).or_default().clone()
     }
+
+    /// Puts a ticket at the end of its queue's shelf.
+    pub(super) fn put(&self, ticket: Ticket) {
+        let shelf = self.shelf(&ticket.queue);
+        lock(&shelf.tickets).push_back(ticket);
+        shelf.filled.notify_one();
+    }
+
+    fn shelves(&self) -> Vec<Arc<Shelf>> {
+        lock(&self.0).values().cloned().collect()
+    }
 }
 
 #[async_trait]
-impl Carrier for ChannelCarrier {
-    fn writes_rows(&self) -> bool {
-        false
+impl PlannerEnd for ChannelCarrier {
+    /// Within one process there is one planner, so its epoch is always the current one.
+    async fn offer(&self, _: i64, tickets: Vec<Ticket>) -> Result<bool> {
+        tickets.into_iter().for_each(|ticket| self.put(ticket));
+        Ok(true)
     }
 
-    async fn offer(&self, tickets: Vec<Ticket>) -> ledger::Result<()> {
-        for ticket in tickets {
-            let shelf = self.shelf(&ticket.queue);
-            lock(&shelf.tickets).push_back(ticket);
-            shelf.filled.notify_one();
-        }
-        Ok(())
-    }
-
-    async fn revoke(&self, tickets: &[TicketId]) -> ledger::Result<Vec<TicketId>> {
-        let shelves: Vec<_> = lock(&self.0).values().cloned().collect();
+    async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
         let mut revoked = Vec::new();
-        for shelf in shelves {
+        for shelf in self.shelves() {
             lock(&shelf.tickets).retain(|ticket| {
                 let wanted = tickets.contains(&ticket.id);
                 if wanted {
@@ -63,15 +65,19 @@ impl Carrier for ChannelCarrier {
         Ok(revoked)
     }
 
-    async fn reset(&self) -> ledger::Result<()> {
-        let shelves: Vec<_> = lock(&self.0).values().cloned().collect();
-        for shelf in shelves {
-            lock(&shelf.tickets).clear();
-        }
+    async fn reset(&self) -> Result<()> {
+        self.shelves().iter().for_each(|shelf| lock(&shelf.tickets).clear());
         Ok(())
     }
+}
 
-    async fn take(&self, queue: &QueueName) -> ledger::Result<Ticket> {
+#[async_trait]
+impl WorkerEnd for ChannelCarrier {
+    fn writes_rows(&self) -> bool {
+        false
+    }
+
+    async fn take(&self, queue: &QueueName) -> Result<Ticket> {
         let shelf = self.shelf(queue);
         loop {
             let filled = shelf.filled.notified();
@@ -88,6 +94,10 @@ impl Carrier for ChannelCarrier {
                 None => filled.await,
             }
         }
+    }
+
+    async fn give_back(&self, ticket: Ticket) {
+        self.put(ticket);
     }
 }
 
@@ -117,7 +127,7 @@ mod tests {
         tokio::task::yield_now().await;
         let tickets: Vec<_> = (0..3).map(|_| ticket(&queue)).collect();
         let mut offered: Vec<_> = tickets.iter().map(|ticket| ticket.id).collect();
-        carrier.offer(tickets).await.expect("offered");
+        carrier.offer(1, tickets).await.expect("offered");
         let mut taken = Vec::new();
         for taker in takers {
             taken.push(taker.await.expect("the taker returns"));
@@ -131,9 +141,9 @@ mod tests {
     async fn a_ticket_is_either_taken_or_revoked() {
         let (carrier, queue) = (ChannelCarrier::default(), QueueName::default_queue());
         let (first, second) = (ticket(&queue), ticket(&queue));
-        carrier.offer(vec![first.clone(), second.clone()]).await.expect("offered");
+        carrier.offer(1, vec![first.clone(), second.clone()]).await.expect("offered");
         assert_eq!(carrier.take(&queue).await.expect("a ticket"), first);
-        assert_eq!(carrier.revoke(&[first.id, second.id]).await.expect("revoked"), [second.id]);
+        assert_eq!(carrier.revoke(vec![first.id, second.id]).await.expect("revoked"), [second.id]);
         assert!(lock(&carrier.shelf(&queue).tickets).is_empty());
     }
 }

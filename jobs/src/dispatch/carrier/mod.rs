@@ -1,31 +1,39 @@
-//! How workers learn of tickets. A carrier may lose, delay or double a ticket; nothing is lost by it, since
-//! the planner takes back what nobody claims and a claim is fenced by the ledger.
+//! How workers learn of tickets: the planner's end hands them out, the workers' end takes them. A carrier may
+//! lose, delay or double a ticket; nothing is lost by it, since the planner takes back what nobody claims and a
+//! claim is fenced by the ledger.
 
 pub mod channel;
+pub mod ledger;
 
 use async_trait::async_trait;
 
-use super::ticket::Ticket;
 use crate::{
-    ledger::{self, TicketId},
+    ledger::{Result, Ticket, TicketId},
     queue::QueueName,
 };
 
-/// Brings tickets from the planner to the workers.
+/// Where the planner hands tickets out.
 #[async_trait]
-pub trait Carrier: Send + Sync {
+pub trait PlannerEnd: Send + Sync {
+    /// Hands tickets out, in this epoch of the planner's leadership. Returns whether it still is the epoch.
+    async fn offer(&self, epoch: i64, tickets: Vec<Ticket>) -> Result<bool>;
+
+    /// Takes tickets back: returns those that nobody has claimed, which from now on nobody will.
+    async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>>;
+
+    /// Takes every ticket back, at the beginning of a planner's term.
+    async fn reset(&self) -> Result<()>;
+}
+
+/// Where a worker takes tickets.
+#[async_trait]
+pub trait WorkerEnd: Send + Sync {
     /// Whether tickets are ledger rows, which a claim must find.
     fn writes_rows(&self) -> bool;
 
-    /// Hands tickets out. The planner's side.
-    async fn offer(&self, tickets: Vec<Ticket>) -> ledger::Result<()>;
+    /// Waits for a ticket of this queue. Dropping the wait loses no ticket.
+    async fn take(&self, queue: &QueueName) -> Result<Ticket>;
 
-    /// Takes tickets back: those that no worker has taken, which from now on none will. The planner's side.
-    async fn revoke(&self, tickets: &[TicketId]) -> ledger::Result<Vec<TicketId>>;
-
-    /// Takes every ticket back, at the beginning of a planner's term. The planner's side.
-    async fn reset(&self) -> ledger::Result<()>;
-
-    /// Waits for a ticket of this queue. Dropping the wait loses no ticket. The worker's side.
-    async fn take(&self, queue: &QueueName) -> ledger::Result<Ticket>;
+    /// Gives a ticket back that was taken and could not be presented.
+    async fn give_back(&self, ticket: Ticket);
 }

@@ -98,7 +98,7 @@ impl Lane {
         if forbidden { None } else { self.head.first() }
     }
 
-    /// Whether nothing but a debt to the others keeps it from being forgotten.
+    /// Whether nothing is lost when it is forgotten.
     pub fn is_idle(&self) -> bool {
         let in_use = self.handed + self.running > 0 || self.limits.is_some();
         let listed = self.turn.is_seated() || self.rate_due.is_some() || self.is_listed_hungry;

@@ -3,7 +3,8 @@
 //! Each round grants a lane its weight in credit. A lane with credit hands out until it has none; a job
 //! dearer than what is left puts it into debt, and it sits out the rounds that pay the debt off. Those
 //! rounds are not walked but counted: a lane is seated in the round of its next turn, so that a cost of
-//! 10,000 takes no more steps than a cost of 1. Lanes that sleep are not seated at all.
+//! 10,000 takes no more steps than a cost of 1. Lanes that sleep are not seated, but a lane leaves only when
+//! its turn comes, so none sleeps its debt away.
 //! The bound that follows is in `plan.rs`.
 
 use std::collections::BTreeMap;
@@ -24,9 +25,6 @@ pub struct Turn {
     /// What it may still hand out in the round that was credited last; zero or below: debt.
     credit: i64,
     credited_round: u64,
-    /// The earliest round in which it is out of debt. It outlives a sleep, or a lane that submits one dear
-    /// job at a time would never pay.
-    next_round: u64,
 }
 
 impl Turn {
@@ -47,8 +45,6 @@ impl Turn {
 pub struct Ring {
     seats: BTreeMap<Seat, LaneIndex>,
     round: u64,
-    /// The latest round that any lane was promised.
-    promised_round: u64,
     arrivals: u64,
 }
 
@@ -63,21 +59,11 @@ impl Ring {
         self.seats.is_empty()
     }
 
-    /// Whether this lane owes rounds to others that wait, so that it must not be forgotten.
-    pub fn owes(&self, turn: &Turn) -> bool {
-        !self.is_empty() && turn.next_round > self.round + 1
-    }
-
     /// Seats a lane that woke, at the end of the next round.
     pub fn join(&mut self, turn: &mut Turn, lane: LaneIndex) {
-        if turn.is_seated() {
-            return;
+        if !turn.is_seated() {
+            self.seat(turn, lane, self.round + 1);
         }
-        if self.seats.is_empty() {
-            // Nobody waits, so nobody was kept waiting: all debts are forgiven.
-            self.round = self.promised_round;
-        }
-        self.seat(turn, lane, turn.next_round.max(self.round + 1));
     }
 
     /// Begins the front lane's turn, or goes on with it; says whether it has credit.
@@ -87,7 +73,7 @@ impl Ring {
         if turn.credited_round < seat.round {
             let rounds = i64::try_from(seat.round - turn.credited_round).unwrap_or(i64::MAX);
             let granted = rounds.saturating_mul(i64::from(weight));
-            // Rounds slept through pay a debt but save nothing up: more than one round's credit would be a burst.
+            // Rounds sat out pay a debt but save nothing up: more than one round's credit would be a burst.
             turn.credit = turn.credit.saturating_add(granted).min(i64::from(weight));
             turn.credited_round = seat.round;
         }
@@ -104,28 +90,22 @@ impl Ring {
 
     /// Ends the front lane's turn; it is seated again where it will have credit.
     pub fn pass(&mut self, turn: &mut Turn, lane: LaneIndex, weight: u32) {
-        if self.leave(turn, weight) {
-            self.seat(turn, lane, turn.next_round);
-        }
+        self.leave(turn);
+        self.seat(turn, lane, self.round + turn.rounds_to_credit(weight));
     }
 
-    /// Takes a lane that sleeps off the ring; debt stays, credit goes. Says whether it was seated.
-    pub fn leave(&mut self, turn: &mut Turn, weight: u32) -> bool {
-        let Some(seat) = turn.seat.take() else { return false };
-        self.seats.remove(&seat);
-        turn.next_round = seat.round;
-        if turn.credited_round == seat.round {
+    /// Takes the front lane off the ring, as it sleeps. What is left of its credit is lost.
+    pub fn leave(&mut self, turn: &mut Turn) {
+        if let Some(seat) = turn.seat.take() {
+            self.seats.remove(&seat);
+            self.round = seat.round;
             turn.credit = turn.credit.min(0);
-            turn.next_round += turn.rounds_to_credit(weight);
         }
-        self.promised_round = self.promised_round.max(turn.next_round);
-        true
     }
 
     fn seat(&mut self, turn: &mut Turn, lane: LaneIndex, round: u64) {
         self.arrivals += 1;
         let seat = Seat { round, arrival: self.arrivals };
-        self.promised_round = self.promised_round.max(round);
         self.seats.insert(seat, lane);
         turn.seat = Some(seat);
     }

@@ -166,10 +166,12 @@ impl Planner {
 
     /// Takes a job out of its ticket that did not start: the rate limits need not count it.
     fn give_back(&mut self, id: JobId) {
-        let Some(lane) = self.forget(id).and_then(|job| job.lane) else { return };
-        let lane = self.lanes.get_mut(lane);
+        let Some(index) = self.forget(id).and_then(|job| job.lane) else { return };
+        let lane = self.lanes.get_mut(index);
         let queue = self.queues.get_mut(lane.queue);
         [&mut lane.bucket, &mut queue.bucket].into_iter().flatten().for_each(Bucket::give_back);
+        self.lanes.wake(index);
+        self.touch(index);
     }
 
     /// Puts a ready job into its lane's head.

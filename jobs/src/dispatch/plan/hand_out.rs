@@ -1,6 +1,6 @@
 //! Planning: whose jobs go now, and how they are cut into tickets.
 //!
-//! Next on a job's path: `ticket.rs`, then a `carrier`.
+//! Next on a job's path: `ledger::Ticket`, brought by a `carrier`.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,9 @@ use crate::{
     dispatch::{
         lanes::{LaneIndex, lane::Next},
         rate::Bucket,
-        ticket::Ticket,
     },
     job::JobId,
-    ledger::TicketId,
+    ledger::{Ticket, TicketId},
 };
 
 /// A job whose turn it is.
@@ -38,8 +37,7 @@ impl Planner {
                 tickets.push(self.issue(queue, cut, now, next_id()));
             }
         }
-        let queues = &self.queues;
-        self.lanes.forget_idle(|queue| &queues.get(queue).ring);
+        self.lanes.forget_idle();
         tickets
     }
 
@@ -97,8 +95,7 @@ impl Planner {
 
     fn leave_ring(&mut self, lane: LaneIndex) {
         let lane = self.lanes.get_mut(lane);
-        let weight = lane.weight();
-        self.queues.get_mut(lane.queue).ring.leave(&mut lane.turn, weight);
+        self.queues.get_mut(lane.queue).ring.leave(&mut lane.turn);
     }
 
     /// Cuts picks into tickets of one kind each; those first whose first job was picked first.

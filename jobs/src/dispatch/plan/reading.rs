@@ -68,7 +68,7 @@ impl Planner {
 
 impl ReadyJob {
     /// Its place in its lane.
-    const fn key(&self) -> HeadKey {
+    pub(super) const fn key(&self) -> HeadKey {
         HeadKey { priority: std::cmp::Reverse(self.priority), id: self.id }
     }
 }

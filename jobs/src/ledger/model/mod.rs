@@ -17,7 +17,7 @@ use std::{
 use serde_json::value::RawValue;
 use tokio::sync::broadcast;
 
-use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, ReadyJob, WorkerRecord};
+use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, ReadyJob, Ticket, WorkerRecord};
 use crate::{
     clock::{Clock, Timestamp},
     contract::Contract,
@@ -80,6 +80,7 @@ struct Tables {
     workers: BTreeMap<String, Enrolled>,
     contracts: BTreeMap<(String, u32), Contract>,
     leaders: BTreeMap<String, Leader>,
+    tickets: Vec<Ticket>,
     depths: Option<Depths>,
 }
 

@@ -14,7 +14,7 @@ use crate::{
     backoff::reap_jitter,
     clock::Timestamp,
     job::{Job, JobId, State},
-    ledger::{Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Upkeep, WorkerRecord},
+    ledger::{Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep, WorkerRecord},
     lifecycle,
     tenant::TenantId,
 };
@@ -41,6 +41,28 @@ impl Upkeep for ModelLedger {
                 leader.expires_at = Timestamp::from_ms(0);
             }
         });
+        Ok(())
+    }
+
+    async fn issue(&self, leadership: &str, epoch: i64, tickets: Vec<Ticket>) -> Result<bool> {
+        Ok(self.transact(|tables, now, _| {
+            let leads = tables.leaders.get(leadership).is_some_and(|leader| leader.epoch == epoch && leader.expires_at > now);
+            if leads {
+                tables.tickets.extend(tickets);
+            }
+            leads
+        }))
+    }
+
+    async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
+        Ok(self.transact(|tables, _, _| {
+            let revoked = tables.tickets.extract_if(.., |ticket| tickets.contains(&ticket.id));
+            revoked.map(|ticket| ticket.id).collect()
+        }))
+    }
+
+    async fn revoke_all(&self) -> Result<()> {
+        self.transact(|tables, _, _| tables.tickets.clear());
         Ok(())
     }
 

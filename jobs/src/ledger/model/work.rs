@@ -7,8 +7,9 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Job, JobId, State},
-    ledger::{Claim, Claimed, FeedEvent, Held, Holding, LogChunk, Note, Result, Work, WorkerRecord},
+    ledger::{Claim, Claimed, FeedEvent, Held, Holding, LogChunk, Note, Result, Ticket, TicketId, Work, WorkerRecord},
     lifecycle::{Change, Snapshot},
+    queue::QueueName,
 };
 
 #[async_trait]
@@ -37,9 +38,10 @@ impl Work for ModelLedger {
         Ok(self.transact(|tables, now, told| {
             let mut claimed = Vec::new();
             let mut returned = Vec::new();
-            // No verb writes ticket rows yet, so a ticket that needs one has been taken back.
-            let wanted = if claim.ticket_row { &[][..] } else { &claim.ids };
-            for (id, attempt) in wanted {
+            if claim.ticket_row && !tables.use_ticket(claim.ticket) {
+                return claimed;
+            }
+            for (id, attempt) in &claim.ids {
                 let Some(job) = tables.jobs.get_mut(id).filter(|job| is_claimable(job, *attempt)) else {
                     continue;
                 };
@@ -63,7 +65,6 @@ impl Work for ModelLedger {
                 enrolled.seen_at = now;
             }
             let mut renewed = Vec::new();
-            let mut longest = now;
             for Holding { id, attempt, lease_ms } in held {
                 let holder = tables.holder(id, attempt);
                 let Some(job) = holder.filter(|job| job.worker.as_deref() == Some(worker)) else {
@@ -71,10 +72,9 @@ impl Work for ModelLedger {
                 };
                 let lease_until = now.plus_ms(lease_ms);
                 job.lease_until = Some(lease_until);
-                longest = longest.max(lease_until);
                 renewed.push(Held { id, attempt, cancel_requested: job.cancel_requested });
+                tables.lease(lease_until, vec![id]);
             }
-            tables.lease(longest, renewed.iter().map(|held| held.id).collect());
             renewed
         }))
     }
@@ -83,6 +83,11 @@ impl Work for ModelLedger {
         Ok(self.transact(|tables, now, told| {
             changes.iter().map(|change| tables.write(change, now, told) || tables.stands_already(change)).collect()
         }))
+    }
+
+    async fn tickets(&self, queues: &[QueueName], kinds: &[String], limit: usize) -> Result<Vec<Ticket>> {
+        let wanted = |ticket: &&Ticket| queues.contains(&ticket.queue) && kinds.contains(&ticket.kind);
+        Ok(self.read(|tables| tables.tickets.iter().filter(wanted).take(limit).cloned().collect()))
     }
 
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>> {
@@ -108,6 +113,13 @@ impl Work for ModelLedger {
 }
 
 impl Tables {
+    /// Uses a ticket's row up; false where it is gone.
+    fn use_ticket(&mut self, id: TicketId) -> bool {
+        let before = self.tickets.len();
+        self.tickets.retain(|ticket| ticket.id != id);
+        self.tickets.len() < before
+    }
+
     /// The job, if this attempt of it runs.
     fn holder(&mut self, id: JobId, attempt: u32) -> Option<&mut Job> {
         self.jobs.get_mut(&id).filter(|job| job.state == State::Running && job.attempt == attempt)

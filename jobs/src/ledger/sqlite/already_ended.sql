@@ -1,5 +1,5 @@
--- Which of these endings stand there already: written by a settle whose answer was lost.
-SELECT jobs.id
+-- Which of these endings, by their place, stand there already: written by a settle whose answer was lost.
+SELECT change.key
 FROM json_each(?1) AS change
 CROSS JOIN jobs ON jobs.id = unhex(change.value ->> 'id')
 WHERE jobs.attempt = change.value ->> 'seen_attempt'

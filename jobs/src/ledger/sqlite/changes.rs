@@ -8,8 +8,11 @@ use uuid::Uuid;
 use super::writer::Tx;
 use crate::{
     clock::Timestamp,
-    job::{JobId, State},
-    ledger::{BATCH_MAX, FeedEvent, Result, delay_bucket, rows},
+    job::JobId,
+    ledger::{
+        BATCH_MAX, Result, rows,
+        side::{Delay, SideRows, leading_distinct},
+    },
     lifecycle::{Change, Snapshot},
     tenant::TenantId,
 };
@@ -17,12 +20,11 @@ use crate::{
 /// Writes how attempts ended. An ending that stands there already counts as written.
 pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<bool>> {
     let mut written = apply(tx, None, changes).await?;
-    let refused: Vec<_> =
-        changes.iter().zip(&written).filter(|(change, written)| !**written && change.state.is_final()).map(|(change, _)| *change).collect();
+    let refused: Vec<usize> = (0..changes.len()).filter(|index| !written[*index] && changes[*index].state.is_final()).collect();
     if !refused.is_empty() {
-        let ended = already_ended(tx, &refused).await?;
-        for (change, written) in changes.iter().zip(&mut written) {
-            *written |= change.state.is_final() && ended.contains(&change.id);
+        let endings: Vec<&Change> = refused.iter().map(|index| changes[*index]).collect();
+        for place in already_ended(tx, &endings).await? {
+            written[refused[place]] = true;
         }
     }
     Ok(written)
@@ -32,7 +34,6 @@ pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<b
 pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<bool>> {
     let mut written = Vec::with_capacity(changes.len());
     for batch in changes.chunks(BATCH_MAX) {
-        // Two changes of one job in one statement would both see the row as it was: the later one waits its turn.
         let mut rest = batch;
         while !rest.is_empty() {
             let distinct = leading_distinct(rest);
@@ -41,11 +42,6 @@ pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &
         }
     }
     Ok(written)
-}
-
-fn leading_distinct(changes: &[&Change]) -> usize {
-    let mut seen = HashSet::with_capacity(changes.len());
-    changes.iter().take_while(|change| seen.insert(change.id)).count()
 }
 
 async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<bool>> {
@@ -62,47 +58,23 @@ async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Cha
         .fetch_all(&mut *tx.connection)
         .await?;
     let written: HashMap<JobId, rows::WrittenRow> = written.into_iter().map(|row| (rows::job_id(row.id), row)).collect();
-    write_side_rows(tx, changes, &written).await?;
+    write_side_rows(tx, SideRows::of_changes(changes, &written)?).await?;
     Ok(changes.iter().map(|change| written.contains_key(&change.id)).collect())
 }
 
-/// What the rest of the ledger must know of the changes that were written.
-async fn write_side_rows(tx: &mut Tx<'_>, changes: &[&Change], written: &HashMap<JobId, rows::WrittenRow>) -> Result<()> {
-    let (mut ready, mut freed, mut gone, mut kept, mut delays) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for change in changes {
-        let Some(row) = written.get(&change.id) else { continue };
-        if change.ends_attempt() {
-            freed.push((change.id, change.guard.attempt));
-            if !change.state.is_final() {
-                kept.push(rows::hex(change.id));
-            }
-        }
-        if change.state == State::Available {
-            ready.push(row.ready()?);
-        } else if change.guard.state == State::Available {
-            gone.push(change.id);
-        }
-        let deadline = row.deadline_at_ms.map(Timestamp::from_ms);
-        delays.extend(Delay::of(change.state, change.id, &rows::name(&row.tenant)?, Timestamp::from_ms(row.run_at_ms), deadline));
-    }
-    if !kept.is_empty() {
+/// Writes what the rest of the ledger must know of a batch.
+pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows) -> Result<()> {
+    if !side.kept.is_empty() {
+        let kept: Vec<_> = side.kept.into_iter().map(rows::hex).collect();
         let now_ms = tx.now.ms();
-        sqlx::query(tx.sql.keep_attempts.clone())
-            .bind(serde_json::to_string(&kept)?)
-            .bind(now_ms)
-            .execute(&mut *tx.connection)
-            .await?;
+        sqlx::query(tx.sql.keep_attempts.clone()).bind(serde_json::to_string(&kept)?).bind(now_ms).execute(&mut *tx.connection).await?;
     }
-    Delay::write(tx, delays).await?;
-    if !freed.is_empty() {
-        tx.feed.push(FeedEvent::Freed(freed));
+    if !side.delays.is_empty() {
+        let delay = |delay: &Delay| json!({"bucket": delay.bucket, "due_at_ms": delay.due_at.ms(), "id": rows::hex(delay.id)});
+        let delays: Vec<_> = side.delays.iter().map(delay).collect();
+        execute_over(tx, |sql| &sql.delay, &delays).await?;
     }
-    if !ready.is_empty() {
-        tx.feed.push(FeedEvent::Ready(ready));
-    }
-    if !gone.is_empty() {
-        tx.feed.push(FeedEvent::Gone(gone));
-    }
+    tx.feed.extend(side.events);
     Ok(())
 }
 
@@ -129,11 +101,12 @@ fn row(change: &Change) -> serde_json::Value {
     })
 }
 
-async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<HashSet<JobId>> {
+/// The places of those among these endings that stand in the ledger.
+async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<usize>> {
     let rows: Vec<_> = changes.iter().map(|change| row(change)).collect();
-    let ended: Vec<Uuid> =
+    let places: Vec<i64> =
         sqlx::query_scalar(tx.sql.already_ended.clone()).bind(serde_json::to_string(&rows)?).fetch_all(&mut *tx.connection).await?;
-    Ok(ended.into_iter().map(rows::job_id).collect())
+    Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
 }
 
 /// What decisions about these jobs look at.
@@ -152,36 +125,4 @@ pub(super) async fn execute_over<T: serde::Serialize + Sync>(
 ) -> Result<()> {
     sqlx::query(statement(tx.sql).clone()).bind(serde_json::to_string(items)?).execute(&mut *tx.connection).await?;
     Ok(())
-}
-
-/// When to look at a job again.
-pub(super) struct Delay {
-    bucket: i64,
-    due_at: Timestamp,
-    id: JobId,
-}
-
-impl Delay {
-    /// A waiting job is due at its `run_at` or at its deadline, an available one at its deadline only.
-    pub(super) fn of(state: State, id: JobId, tenant: &TenantId, run_at: Timestamp, deadline: Option<Timestamp>) -> Option<Self> {
-        let due_at = match state {
-            State::Scheduled | State::Retryable => Some(deadline.map_or(run_at, |deadline| deadline.min(run_at))),
-            State::Available | State::Held => deadline,
-            _ => None,
-        };
-        due_at.map(|due_at| Self { bucket: delay_bucket(tenant), due_at, id })
-    }
-
-    pub(super) async fn write(tx: &mut Tx<'_>, delays: Vec<Self>) -> Result<()> {
-        let Some(earliest) = delays.iter().map(|delay| delay.due_at).min() else {
-            return Ok(());
-        };
-        let rows: Vec<_> = delays
-            .iter()
-            .map(|delay| json!({"bucket": delay.bucket, "due_at_ms": delay.due_at.ms(), "id": rows::hex(delay.id)}))
-            .collect();
-        execute_over(tx, |sql| &sql.delay, &rows).await?;
-        tx.feed.push(FeedEvent::Delayed(earliest.ms()));
-        Ok(())
-    }
 }

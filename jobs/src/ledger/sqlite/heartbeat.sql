@@ -10,4 +10,4 @@ WHERE jobs.id = held.id
   AND jobs.state IS 2
   AND jobs.attempt = held.attempt
   AND jobs.worker = ?3
-RETURNING jobs.id, jobs.attempt, jobs.cancel_requested
+RETURNING jobs.id, jobs.attempt, jobs.cancel_requested, jobs.lease_until_ms

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{changes::Delay, writer::Tx};
+use super::{changes, writer::Tx};
 use crate::{
     clock::Timestamp,
-    job::State,
-    ledger::{BATCH_MAX, FeedEvent, LaneKey, ReadyJob, Result, rows},
+    ledger::{BATCH_MAX, Result, rows, side::SideRows},
     submit::NewJob,
 };
 
@@ -24,14 +23,15 @@ pub(super) async fn insert(tx: &mut Tx<'_>, jobs: impl Iterator<Item = &NewJob>)
 
 async fn insert_batch(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<()> {
     let rows: Vec<_> = jobs.iter().map(|job| row(job)).collect();
-    let inserted: HashSet<Uuid> = sqlx::query_scalar(tx.sql.insert.clone())
+    let mut inserted: HashSet<Uuid> = sqlx::query_scalar(tx.sql.insert.clone())
         .bind(serde_json::to_string(&rows)?)
         .bind(tx.now.ms())
         .fetch_all(&mut *tx.connection)
         .await?
         .into_iter()
         .collect();
-    let new: Vec<_> = jobs.iter().filter(|job| inserted.contains(&Uuid::from_bytes(*job.id.as_bytes()))).collect();
+    // An id twice in a batch is kept once: the first time it is met.
+    let new: Vec<&NewJob> = jobs.iter().copied().filter(|job| inserted.remove(&Uuid::from_bytes(*job.id.as_bytes()))).collect();
     if new.is_empty() {
         return Ok(());
     }
@@ -42,13 +42,7 @@ async fn insert_batch(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<()> {
     }
     sqlx::query(tx.sql.accept.clone()).bind(serde_json::to_string(&accepted)?).execute(&mut *tx.connection).await?;
 
-    let delays = new.iter().filter_map(|job| Delay::of(job.state, job.id, &job.tenant, job.run_at, job.deadline)).collect();
-    Delay::write(tx, delays).await?;
-    let ready: Vec<_> = new.iter().filter(|job| job.state == State::Available).map(|job| ready_job(job)).collect();
-    if !ready.is_empty() {
-        tx.feed.push(FeedEvent::Ready(ready));
-    }
-    Ok(())
+    changes::write_side_rows(tx, SideRows::of_insert(&new)).await
 }
 
 fn row(job: &NewJob) -> serde_json::Value {
@@ -66,14 +60,4 @@ fn row(job: &NewJob) -> serde_json::Value {
         "payload": job.payload.get(),
         "tags": serde_json::Value::from(job.tags.as_slice()).to_string(),
     })
-}
-
-fn ready_job(job: &NewJob) -> ReadyJob {
-    ReadyJob {
-        id: job.id,
-        attempt: 0,
-        lane: LaneKey { queue: job.queue.clone(), tenant: job.tenant.clone() },
-        kind: job.kind.clone(),
-        priority: job.priority,
-    }
 }

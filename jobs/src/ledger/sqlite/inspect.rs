@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId},
-    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Page, Result, rows},
+    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Page, Result, rows, side},
     lifecycle::Snapshot,
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -83,17 +83,13 @@ impl Inspect for SqliteLedger {
 
     async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(self.sql.limits.clone()).fetch_all(&self.readers).await?;
-        rows.iter().map(|(queue, tenant, limits)| Ok((rows::name(queue)?, scope(tenant)?, serde_json::from_str(limits)?))).collect()
+        rows.iter().map(|(queue, tenant, limits)| Ok((rows::name(queue)?, side::scope_of(tenant)?, serde_json::from_str(limits)?))).collect()
     }
 
     async fn balances(&self) -> Result<Vec<Balance>> {
         let rows: Vec<SqliteRow> = sqlx::query(self.sql.balances.clone()).fetch_all(&self.readers).await?;
         rows.iter().map(balance).collect()
     }
-}
-
-fn scope(tenant: &str) -> Result<LimitScope> {
-    if tenant.is_empty() { Ok(LimitScope::Platform) } else { Ok(LimitScope::Tenant(rows::name(tenant)?)) }
 }
 
 fn balance(row: &SqliteRow) -> Result<Balance> {

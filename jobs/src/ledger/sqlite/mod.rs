@@ -20,7 +20,7 @@ use sqlx::{
 use tokio::sync::{Mutex, broadcast};
 
 use self::writer::{Tx, Verb, Writer};
-use super::{FeedEvent, FeedRow, Intake, Result};
+use super::{FeedEvent, FeedRow, Intake, Result, side};
 use crate::{
     clock::Clock,
     job::JobId,
@@ -55,9 +55,9 @@ macro_rules! statements {
 
 statements! {
     abdicate, accept, already_ended, append_feed, apply, attempts, balances, claim, contracts, delay, depths, dismiss, drop_due, drop_feed,
-    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, keep_attempts, keep_last_attempts, lanes, lead, lease,
-    lease_rows, limits, list, log, logs, note, prunable, prune, prune_attempts, prune_logs, publish, publish_depths, ready, running, seen,
-    set_limits, snapshots, take_feed, unclaimed, use_ticket, workers,
+    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, lanes, lead, lease,
+    lease_rows, limits, list, log, logs, note, prunable, prune, prune_attempts, prune_logs, publish, publish_depths, ready, revoke, revoke_all, running, seen,
+    set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 
 /// The ledger in one SQLite file. Cheap to clone.
@@ -110,10 +110,7 @@ impl Intake for SqliteLedger {
     }
 
     async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
-        let tenant = match scope {
-            LimitScope::Tenant(tenant) => tenant.to_string(),
-            LimitScope::Platform => String::new(),
-        };
+        let tenant = side::scope_text(scope).to_owned();
         let limits = serde_json::to_string(&limits)?;
         self.writer.write(SetLimits { queue: queue.clone(), tenant, limits }).await
     }

@@ -16,13 +16,12 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
-    backoff::reap_jitter,
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Upkeep, WorkerRecord, rows,
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
     },
-    lifecycle::{self, Change, Snapshot},
+    lifecycle::Change,
 };
 
 #[async_trait]
@@ -33,6 +32,18 @@ impl Upkeep for SqliteLedger {
 
     async fn abdicate(&self, name: &str, holder: &str) -> Result<()> {
         self.writer.write(Abdicate { name: name.to_owned(), holder: holder.to_owned() }).await
+    }
+
+    async fn issue(&self, leadership: &str, epoch: i64, tickets: Vec<Ticket>) -> Result<bool> {
+        self.writer.write(Issue { leadership: leadership.to_owned(), epoch, tickets }).await
+    }
+
+    async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
+        self.writer.write(Revoke(tickets)).await
+    }
+
+    async fn revoke_all(&self) -> Result<()> {
+        self.writer.write(RevokeAll).await
     }
 
     async fn feed(&self, seen: Vec<i64>, limit: usize) -> Result<Vec<FeedRow>> {
@@ -61,7 +72,7 @@ impl Upkeep for SqliteLedger {
         let mut tx = self.readers.begin().await?;
         let leases: Vec<(i64, Vec<u8>)> =
             sqlx::query_as(self.sql.lease_rows.clone()).bind(i64::MAX).bind(i64::MAX).fetch_all(&mut *tx).await?;
-        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| lease_ids(ids)).collect();
+        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
         let ids: Vec<_> = ids.into_iter().map(rows::hex).collect();
         let rows: Vec<(Uuid, i32, String, String)> =
             sqlx::query_as(self.sql.running.clone()).bind(serde_json::to_string(&ids)?).fetch_all(&mut *tx).await?;
@@ -139,6 +150,57 @@ impl Verb for Abdicate {
     }
 }
 
+struct Issue {
+    leadership: String,
+    epoch: i64,
+    tickets: Vec<Ticket>,
+}
+
+#[async_trait]
+impl Verb for Issue {
+    type Answer = bool;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
+        let row = |ticket: &Ticket| {
+            let ids = json!(ticket.ids).to_string();
+            json!({"id": ticket.id.simple().to_string(), "queue": ticket.queue, "kind": ticket.kind, "ids": ids})
+        };
+        let rows: Vec<_> = self.tickets.iter().map(row).collect();
+        let issued = sqlx::query(tx.sql.issue.clone())
+            .bind(serde_json::to_string(&rows)?)
+            .bind(&self.leadership)
+            .bind(self.epoch)
+            .bind(tx.now.ms())
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(issued.rows_affected() == self.tickets.len() as u64)
+    }
+}
+
+struct Revoke(Vec<TicketId>);
+
+#[async_trait]
+impl Verb for Revoke {
+    type Answer = Vec<TicketId>;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Vec<TicketId>> {
+        let ids: Vec<_> = self.0.iter().map(|id| id.simple().to_string()).collect();
+        Ok(sqlx::query_scalar(tx.sql.revoke.clone()).bind(serde_json::to_string(&ids)?).fetch_all(&mut *tx.connection).await?)
+    }
+}
+
+struct RevokeAll;
+
+#[async_trait]
+impl Verb for RevokeAll {
+    type Answer = ();
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        sqlx::query(tx.sql.revoke_all.clone()).execute(&mut *tx.connection).await?;
+        Ok(())
+    }
+}
+
 struct Feed {
     seen: Vec<i64>,
     limit: usize,
@@ -173,12 +235,10 @@ impl Verb for Promote {
     async fn write(&self, tx: &mut Tx<'_>) -> Result<Promoted> {
         let mut promoted = 0;
         let mut left = self.limit;
-        for (bucket, due_at_ms) in due_buckets(tx).await? {
-            if due_at_ms > tx.now.ms() || left == 0 {
-                continue;
-            }
-            let taken = promote_bucket(tx, bucket, left.min(BATCH_MAX), &mut promoted).await?;
-            left -= taken;
+        let mut due = due_buckets(tx).await?;
+        due.retain(|(_, due_at_ms)| *due_at_ms <= tx.now.ms());
+        for (turn, (bucket, _)) in due.iter().enumerate() {
+            left -= promote_bucket(tx, *bucket, side::bucket_share(left, due.len() - turn), &mut promoted).await?;
         }
         let next_due = due_buckets(tx).await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
         Ok(Promoted { promoted, next_due })
@@ -207,7 +267,7 @@ async fn promote_bucket(tx: &mut Tx<'_>, bucket: i64, limit: usize, promoted: &m
     ids.sort();
     ids.dedup();
     let now = tx.now;
-    let changes: Vec<Change> = snapshots(tx, &ids).await?.iter().filter_map(|job| lifecycle::promote(job, now).ok()).collect();
+    let changes = side::promote(&snapshots(tx, &ids).await?, now);
     *promoted += apply_all(tx, &changes).await?;
     Ok(due.len())
 }
@@ -237,30 +297,18 @@ impl Verb for Reap {
         if leases.is_empty() {
             return Ok(0);
         }
-        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| lease_ids(ids)).collect();
+        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
         let ids: Vec<JobId> = ids.into_iter().collect();
         let mut reaped = 0;
         for ids in ids.chunks(BATCH_MAX) {
             let jobs = snapshots(tx, ids).await?;
-            reaped += apply_all(tx, &self.decide(&jobs, tx.now)).await?;
+            reaped += apply_all(tx, &side::reap(&jobs, self.incarnation_over, tx.now)).await?;
         }
         // The one writer has just ended every running attempt of these whose lease had run out.
         let looked_at: Vec<i64> = leases.iter().map(|(id, _)| *id).collect();
         execute_over(tx, |sql| &sql.drop_lease, &looked_at).await?;
         Ok(reaped)
     }
-}
-
-impl Reap {
-    fn decide(&self, jobs: &[Snapshot], now: Timestamp) -> Vec<Change> {
-        let decide = if self.incarnation_over { lifecycle::reap_orphan } else { lifecycle::reap };
-        jobs.iter().filter_map(|job| decide(job, now, reap_jitter(job.id, job.attempt)).ok()).collect()
-    }
-}
-
-/// The ids of a leases row.
-fn lease_ids(ids: &[u8]) -> impl Iterator<Item = JobId> {
-    ids.as_chunks().0.iter().map(|id| JobId::from_bytes(*id))
 }
 
 struct Prune {
@@ -276,6 +324,8 @@ impl Verb for Prune {
     /// Looks at the next jobs in the order of their ids, which is that of their creation, and begins anew
     /// after the last that is old enough: no index on `finished_at_ms` is needed, which every settle would pay.
     async fn write(&self, tx: &mut Tx<'_>) -> Result<(u64, JobId)> {
+        let silent_since = tx.now.plus_ms(-WORKER_FORGOTTEN_MS);
+        sqlx::query(tx.sql.forget_workers.clone()).bind(silent_since.ms()).execute(&mut *tx.connection).await?;
         let rows: Vec<(Uuid, String, i16, Option<i64>)> = sqlx::query_as(tx.sql.prunable.clone())
             .bind(Uuid::from_bytes(*self.from.as_bytes()))
             .bind(i64::try_from(self.limit).unwrap_or(i64::MAX))
@@ -289,13 +339,8 @@ impl Verb for Prune {
         let mut going = Vec::new();
         let mut totals: BTreeMap<String, [i64; 3]> = BTreeMap::new();
         for (id, tenant, state, finished_at_ms) in rows {
-            let (kept_ms, column) = match State::from_number(state.into()) {
-                Some(State::Completed) => (self.retention.completed_ms, 0),
-                Some(State::Dead) => (self.retention.dead_ms, 1),
-                Some(State::Cancelled) => (self.retention.completed_ms, 2),
-                _ => continue,
-            };
-            if finished_at_ms.is_some_and(|finished_at_ms| finished_at_ms < tx.now.plus_ms(-kept_ms).ms()) {
+            let state = State::from_number(state.into()).ok_or_else(|| Error::Corrupt(format!("no state has the number {state}")))?;
+            if let Some(column) = side::prunable(state, finished_at_ms, self.retention, tx.now) {
                 going.push(rows::hex(rows::job_id(id)));
                 totals.entry(tenant).or_default()[column] += 1;
             }

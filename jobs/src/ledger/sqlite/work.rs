@@ -1,5 +1,7 @@
 //! The role `Work`: claim, heartbeat, settle, and what running handlers say.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::json;
 use uuid::Uuid;
@@ -12,8 +14,9 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::JobId,
-    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Result, Work, WorkerRecord, rows},
+    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Result, Ticket, Work, WorkerRecord, rows},
     lifecycle::{Change, Snapshot},
+    queue::QueueName,
 };
 
 #[async_trait]
@@ -36,6 +39,16 @@ impl Work for SqliteLedger {
 
     async fn settle(&self, changes: Vec<Change>) -> Result<Vec<bool>> {
         self.writer.settle(changes).await
+    }
+
+    async fn tickets(&self, queues: &[QueueName], kinds: &[String], limit: usize) -> Result<Vec<Ticket>> {
+        let rows: Vec<rows::TicketRow> = sqlx::query_as(self.sql.tickets.clone())
+            .bind(serde_json::to_string(queues)?)
+            .bind(serde_json::to_string(kinds)?)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.into_iter().map(rows::TicketRow::into_ticket).collect()
     }
 
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>> {
@@ -119,18 +132,23 @@ impl Verb for Heartbeat {
             .iter()
             .map(|holding| json!({"id": rows::hex(holding.id), "attempt": holding.attempt, "lease_ms": holding.lease_ms}))
             .collect();
-        let renewed: Vec<(Uuid, i32, bool)> = sqlx::query_as(tx.sql.heartbeat.clone())
+        let renewed: Vec<(Uuid, i32, bool, i64)> = sqlx::query_as(tx.sql.heartbeat.clone())
             .bind(serde_json::to_string(&held)?)
             .bind(now.ms())
             .bind(&self.worker)
             .fetch_all(&mut *tx.connection)
             .await?;
-        if let (false, Some(longest_ms)) = (renewed.is_empty(), self.held.iter().map(|holding| holding.lease_ms).max()) {
-            lease(tx, now.plus_ms(longest_ms), renewed.iter().map(|(id, ..)| rows::job_id(*id))).await?;
+        // A row per length of lease: under the longest one a lost attempt with a short one would be found late.
+        let mut by_end: BTreeMap<i64, Vec<JobId>> = BTreeMap::new();
+        for (id, .., lease_until_ms) in &renewed {
+            by_end.entry(*lease_until_ms).or_default().push(rows::job_id(*id));
+        }
+        for (lease_until_ms, ids) in by_end {
+            lease(tx, Timestamp::from_ms(lease_until_ms), ids.into_iter()).await?;
         }
         renewed
             .into_iter()
-            .map(|(id, attempt, cancel_requested)| Ok(Held { id: rows::job_id(id), attempt: rows::count(attempt)?, cancel_requested }))
+            .map(|(id, attempt, cancel_requested, _)| Ok(Held { id: rows::job_id(id), attempt: rows::count(attempt)?, cancel_requested }))
             .collect()
     }
 }

@@ -1,0 +1,72 @@
+//! `windrow config`: the settings in effect, or the limits that are built in.
+
+use serde_json::{Value, json};
+use windrow_jobs::{
+    contract::Policy,
+    ledger::Retention,
+    lifecycle::CRASHES_MAX,
+    queue::Limits,
+    settings::{Effective, value::API_KEY_BYTES_MIN},
+    submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
+};
+
+use crate::{cli::Format, failure::Failure, output};
+
+/// What to show.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The limits and defaults that are built in
+    #[arg(long)]
+    defaults: bool,
+}
+
+/// Prints the settings with their origins, or the limits.
+pub fn run(args: &Args, effective: &Effective, format: Format) -> Result<(), Failure> {
+    if args.defaults {
+        let limits = limits();
+        let body: Vec<_> =
+            limits.iter().map(|(name, value, meaning)| json!({ "limit": name, "value": value, "meaning": meaning })).collect();
+        output::answer(format, &Value::from(body).to_string(), || {
+            let rows: Vec<_> =
+                limits.iter().map(|(name, value, meaning)| vec![(*name).into(), value.to_string(), (*meaning).into()]).collect();
+            output::table(&["LIMIT", "VALUE", "MEANING"], &rows)
+        });
+        return Ok(());
+    }
+    let entries = effective.entries();
+    output::answer(format, &json!(entries).to_string(), || {
+        let row = |entry: &windrow_jobs::settings::Entry| {
+            vec![entry.key.to_owned(), entry.value.clone().unwrap_or_else(|| "-".into()), entry.origin.clone()]
+        };
+        let rows: Vec<_> = entries.iter().map(row).collect();
+        output::table(&["SETTING", "VALUE", "FROM"], &rows)
+    });
+    Ok(())
+}
+
+/// The limits by name, value and meaning, from the constants that the code itself uses.
+fn limits() -> Vec<(&'static str, Value, &'static str)> {
+    const DAY_MS: i64 = 86_400_000;
+    let (policy, retention) = (Policy::default(), Retention::default());
+    vec![
+        ("payload_bytes_max", PAYLOAD_BYTES_MAX.into(), "the largest payload of a job"),
+        ("result_bytes_max", RESULT_BYTES_MAX.into(), "the largest result of a job"),
+        ("body_bytes_max", windrow_api::limits::BODY_BYTES_MAX.into(), "the largest body of a request"),
+        ("tags_max", TAGS_MAX.into(), "the most tags of a job"),
+        ("tag_bytes_max", TAG_BYTES_MAX.into(), "the longest tag"),
+        ("priority_max", PRIORITY_MAX.into(), "the highest priority; the lowest is its negative"),
+        ("delay_s_max", DELAY_S_MAX.into(), "how far ahead a job may be put off"),
+        ("max_attempts", policy.max_attempts.into(), "attempts of a job that does not say, unless its kind does"),
+        ("max_attempts_max", MAX_ATTEMPTS_MAX.into(), "the most attempts a job may ask for"),
+        ("crashes_max", CRASHES_MAX.into(), "attempts that end without an outcome before a job is given up"),
+        ("timeout_ms", policy.timeout_ms.into(), "the longest attempt, unless the kind says"),
+        ("lease_ms", policy.lease_ms.into(), "how long a worker may be silent, unless the kind says"),
+        ("page_size", windrow_api::limits::PAGE_SIZE.into(), "jobs of a page that does not say"),
+        ("page_size_max", windrow_api::limits::PAGE_SIZE_MAX.into(), "the most jobs of a page"),
+        ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
+        ("weight_max", Limits::WEIGHT_MAX.into(), "the largest weight of a lane"),
+        ("api_key_bytes_min", API_KEY_BYTES_MIN.into(), "the shortest API key"),
+        ("completed_days", (retention.completed_ms / DAY_MS).into(), "how long completed and cancelled jobs are kept, unless set"),
+        ("dead_days", (retention.dead_ms / DAY_MS).into(), "how long dead jobs are kept, unless set"),
+    ]
+}

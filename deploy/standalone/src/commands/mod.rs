@@ -1,0 +1,10 @@
+//! The verbs, one file each.
+
+pub mod config;
+pub mod demo;
+pub mod job;
+pub mod list;
+pub mod queues;
+pub mod serve;
+pub mod submit;
+pub mod wait;

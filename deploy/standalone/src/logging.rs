@@ -1,0 +1,33 @@
+//! Where log lines go: stderr, so that stdout is the command's answer.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
+use windrow_jobs::settings::{Effective, Error, LogFormat};
+
+/// What commands log that only talk to a server, unless a filter is set.
+const QUIET: &str = "warn";
+
+/// Starts logging; a server logs by its filter, other commands only if one was set.
+pub fn start(effective: &Effective, serves: bool) -> Result<(), Error> {
+    let log = &effective.settings.log;
+    let is_default = effective.origin("log.filter") == "default";
+    let filter = if is_default && !serves { QUIET } else { &log.filter };
+    let filter: EnvFilter = filter.parse().map_err(|error| Error {
+        key: "log.filter".into(),
+        origin: Some(effective.origin("log.filter")),
+        message: format!("{error}"),
+    })?;
+    let json = match log.format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => serves && !io::stderr().is_terminal(),
+    };
+    let lines = fmt().with_writer(io::stderr).with_env_filter(filter).with_ansi(io::stderr().is_terminal());
+    if json {
+        lines.json().flatten_event(true).finish().init();
+    } else {
+        lines.finish().init();
+    }
+    Ok(())
+}

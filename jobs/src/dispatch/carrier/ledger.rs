@@ -1,0 +1,162 @@
+//! The carrier that needs nothing but the ledger: tickets are rows, and workers look for them.
+//!
+//! It is what carries everything while Redis is away, and the whole of a cluster without one. Its floor is the
+//! time between two looks. A worker looks only while one of its queues waits for a ticket.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rand::seq::SliceRandom;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{PlannerEnd, WorkerEnd, channel::ChannelCarrier};
+use crate::{
+    ledger::{Result, Ticket, TicketId, Upkeep, Work},
+    queue::QueueName,
+};
+
+/// The leadership whose epoch guards ticket rows: that of the duties.
+pub const LEADERSHIP: &str = "duties";
+
+/// Tickets seen in one look: enough for every queue of a worker, few enough that most are still there when presented.
+const LOOK_MAX: usize = 64;
+/// The pause after a look that found something: the next tickets are being planned.
+const PAUSE_FIRST: Duration = Duration::from_millis(5);
+/// The longest pause: four looks a second per idle worker.
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// The planner's end: ticket rows, written and deleted.
+pub struct TicketRows(pub Arc<dyn Upkeep>);
+
+#[async_trait]
+impl PlannerEnd for TicketRows {
+    async fn offer(&self, epoch: i64, tickets: Vec<Ticket>) -> Result<bool> {
+        self.0.issue(LEADERSHIP, epoch, tickets).await
+    }
+
+    async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
+        self.0.revoke(tickets).await
+    }
+
+    async fn reset(&self) -> Result<()> {
+        self.0.revoke_all().await
+    }
+}
+
+/// A worker's end: looks for tickets of the queues that wait for one.
+pub struct TicketLooks {
+    ledger: Arc<dyn Work>,
+    /// The kinds this worker knows; a ticket of another is left to others.
+    kinds: Vec<String>,
+    /// What was found and not yet taken.
+    found: ChannelCarrier,
+    /// How many takers wait, by queue.
+    waiting: Mutex<BTreeMap<QueueName, usize>>,
+    wanted: Notify,
+}
+
+impl TicketLooks {
+    /// A worker's end for these kinds; [`TicketLooks::keep`] must run beside it.
+    pub fn new(ledger: Arc<dyn Work>, kinds: Vec<String>) -> Self {
+        Self { ledger, kinds, found: ChannelCarrier::default(), waiting: Mutex::default(), wanted: Notify::new() }
+    }
+
+    /// Looks while somebody waits, until `stop`.
+    pub async fn keep(self: Arc<Self>, stop: CancellationToken) {
+        let mut pause = PAUSE_FIRST;
+        while !stop.is_cancelled() {
+            let found = match self.look().await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(%error, "looking for tickets");
+                    0
+                }
+            };
+            pause = if found > 0 { PAUSE_FIRST } else { (pause * 2).min(PAUSE_MAX) };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<usize> {
+        let queues = self.wanted_queues().await;
+        let mut tickets = self.ledger.tickets(&queues, &self.kinds, LOOK_MAX).await?;
+        // All workers see the same tickets: in one order they would all run for the first.
+        tickets.shuffle(&mut rand::rng());
+        let found = tickets.len();
+        let mut wanted = lock(&self.waiting).clone();
+        for ticket in tickets {
+            let takers = wanted.entry(ticket.queue.clone()).or_default();
+            if *takers > 0 {
+                *takers -= 1;
+                self.found.put(ticket);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The queues that wait for a ticket; waits until there is one.
+    async fn wanted_queues(&self) -> Vec<QueueName> {
+        loop {
+            let wanted = self.wanted.notified();
+            let queues: Vec<QueueName> = lock(&self.waiting).keys().cloned().collect();
+            if !queues.is_empty() {
+                return queues;
+            }
+            wanted.await;
+        }
+    }
+}
+
+#[async_trait]
+impl WorkerEnd for TicketLooks {
+    fn writes_rows(&self) -> bool {
+        true
+    }
+
+    async fn take(&self, queue: &QueueName) -> Result<Ticket> {
+        let _waiting = Waiting::of(self, queue);
+        self.found.take(queue).await
+    }
+
+    /// Nothing to give: the row is there until a claim finds it.
+    async fn give_back(&self, _: Ticket) {}
+}
+
+/// Counts a taker as waiting for as long as it lives, however it ends.
+struct Waiting<'l> {
+    looks: &'l TicketLooks,
+    queue: &'l QueueName,
+}
+
+impl<'l> Waiting<'l> {
+    fn of(looks: &'l TicketLooks, queue: &'l QueueName) -> Self {
+        *lock(&looks.waiting).entry(queue.clone()).or_default() += 1;
+        looks.wanted.notify_one();
+        Self { looks, queue }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.looks.waiting);
+        if let Some(takers) = waiting.get_mut(self.queue) {
+            *takers -= 1;
+            if *takers == 0 {
+                waiting.remove(self.queue);
+            }
+        }
+    }
+}
+
+/// A panic while the map was held leaves it whole, so its poison means nothing here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,28 @@
+-- Both sides of the conservation law: what was accepted, and what there is of it.
+SELECT
+    tenants.tenant AS tenant,
+    coalesce((SELECT sum(accepted) FROM intake WHERE intake.tenant = tenants.tenant), 0)::bigint AS accepted,
+    coalesce(counted.completed, 0) + coalesce(totals.completed, 0) AS completed,
+    coalesce(counted.dead, 0) + coalesce(totals.dead, 0) AS dead,
+    coalesce(counted.cancelled, 0) + coalesce(totals.cancelled, 0) AS cancelled,
+    coalesce(counted.live, 0) AS live,
+    coalesce(totals.completed + totals.dead + totals.cancelled, 0) AS pruned
+FROM (
+    SELECT tenant FROM intake
+    UNION
+    SELECT tenant FROM jobs
+    UNION
+    SELECT tenant FROM totals
+) AS tenants
+LEFT JOIN (
+    SELECT
+        tenant,
+        count(*) FILTER (WHERE state = 5) AS completed,
+        count(*) FILTER (WHERE state = 6) AS dead,
+        count(*) FILTER (WHERE state = 7) AS cancelled,
+        count(*) FILTER (WHERE state < 5) AS live
+    FROM jobs
+    GROUP BY tenant
+) AS counted ON counted.tenant = tenants.tenant
+LEFT JOIN totals ON totals.tenant = tenants.tenant
+ORDER BY tenants.tenant

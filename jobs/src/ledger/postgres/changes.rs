@@ -1,0 +1,148 @@
+//! Writing decided changes: the one place where a job's row moves, under the guard, with its side rows.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::Tx;
+use crate::{
+    clock::Timestamp,
+    job::{JobId, State},
+    ledger::{
+        BATCH_MAX, Result, rows,
+        side::{SideRows, leading_distinct},
+    },
+    lifecycle::{Change, Snapshot, Verdict},
+    tenant::TenantId,
+};
+
+/// Writes how attempts ended. An ending that stands there already counts as written.
+pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<bool>> {
+    let mut written = apply(tx, None, changes).await?;
+    let refused: Vec<usize> = (0..changes.len()).filter(|index| !written[*index] && changes[*index].state.is_final()).collect();
+    if !refused.is_empty() {
+        let endings: Vec<&Change> = refused.iter().map(|index| changes[*index]).collect();
+        for place in already_ended(tx, &endings).await? {
+            written[refused[place]] = true;
+        }
+    }
+    Ok(written)
+}
+
+/// Writes changes where their guards hold, of one tenant's jobs only if one is given. For each in turn: whether it was written.
+pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<bool>> {
+    let mut written = Vec::with_capacity(changes.len());
+    for batch in changes.chunks(BATCH_MAX) {
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let distinct = leading_distinct(rest);
+            let ids = apply_batch(tx, tenant, &rest[..distinct]).await?;
+            written.extend(rest[..distinct].iter().map(|change| ids.contains(&change.id)));
+            rest = &rest[distinct..];
+        }
+    }
+    Ok(written)
+}
+
+async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashSet<JobId>> {
+    let mut changes = changes.to_vec();
+    changes.sort_by_key(|change| change.id);
+    let redriven: Vec<Uuid> = changes.iter().filter(|change| change.guard.state.is_final()).map(|change| uuid(change.id)).collect();
+    if !redriven.is_empty() {
+        sqlx::query(tx.sql().keep_last_attempts.clone()).bind(redriven).execute(tx.connection()).await?;
+    }
+    let rows = write(tx, tenant, &changes).await?;
+    let Some(first) = rows.first() else {
+        return Ok(HashSet::new());
+    };
+    let now = Timestamp::from_ms(first.try_get("now_ms")?);
+    let written = rows.iter().map(|row| {
+        let row = <rows::WrittenRow as sqlx::FromRow<_>>::from_row(row)?;
+        Ok((rows::job_id(row.id), row))
+    });
+    let written: HashMap<JobId, rows::WrittenRow> = written.collect::<Result<_>>()?;
+    write_side_rows(tx, SideRows::of_changes(&changes, &written)?, Some(now)).await?;
+    Ok(written.into_keys().collect())
+}
+
+async fn write(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<sqlx::postgres::PgRow>> {
+    let none = Verdict::default();
+    let verdicts: Vec<&Verdict> = changes.iter().map(|change| change.verdict.as_ref().unwrap_or(&none)).collect();
+    let error = |verdict: &&Verdict| verdict.error.as_ref().map(|error| serde_json::json!(error).to_string());
+    Ok(sqlx::query(tx.sql().apply.clone())
+        .bind(tx.core.clock_ms())
+        .bind(tenant.map(TenantId::as_str))
+        .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| state(change.guard.state)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.guard.cancel_requested).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.guard.lease_until.map(Timestamp::ms)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| state(change.state)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.delay_ms).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| int(change.forgiven)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| int(change.crashes)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.cancel_requested).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.lifts_deadline).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.state.is_final()).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.verdict.is_some()).collect::<Vec<_>>())
+        .bind(verdicts.iter().map(|verdict| rows::as_word(verdict.outcome)).collect::<Vec<_>>())
+        .bind(verdicts.iter().map(|verdict| rows::as_word(verdict.reason)).collect::<Vec<_>>())
+        .bind(verdicts.iter().map(error).collect::<Vec<_>>())
+        .bind(verdicts.iter().map(|verdict| verdict.result.as_deref()).collect::<Vec<_>>())
+        .fetch_all(tx.connection())
+        .await?)
+}
+
+/// Writes what the rest of the ledger must know of a batch that was written at `now`, where attempts ended in it.
+pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows, now: Option<Timestamp>) -> Result<()> {
+    if !side.kept.is_empty() {
+        let kept: Vec<Uuid> = side.kept.into_iter().map(uuid).collect();
+        sqlx::query(tx.sql().keep_attempts.clone()).bind(kept).bind(now.map(Timestamp::ms)).execute(tx.connection()).await?;
+    }
+    let mut delays = side.delays;
+    if !delays.is_empty() {
+        delays.sort_by_key(|delay| (delay.bucket, delay.due_at, delay.id));
+        sqlx::query(tx.sql().delay.clone())
+            .bind(delays.iter().map(|delay| delay.bucket).collect::<Vec<_>>())
+            .bind(delays.iter().map(|delay| delay.due_at.ms()).collect::<Vec<_>>())
+            .bind(delays.iter().map(|delay| uuid(delay.id)).collect::<Vec<_>>())
+            .execute(tx.connection())
+            .await?;
+    }
+    tx.feed.extend(side.events);
+    Ok(())
+}
+
+/// The places of those among these endings that stand in the ledger.
+async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<usize>> {
+    let places: Vec<i64> = sqlx::query_scalar(tx.sql().already_ended.clone())
+        .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| state(change.state)).collect::<Vec<_>>())
+        .fetch_all(tx.connection())
+        .await?;
+    Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
+}
+
+/// What decisions about these jobs look at.
+pub(super) async fn snapshots(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<Vec<Snapshot>> {
+    let ids: Vec<Uuid> = ids.iter().copied().map(uuid).collect();
+    let rows: Vec<rows::SnapshotRow> = sqlx::query_as(tx.sql().snapshots.clone()).bind(ids).fetch_all(tx.connection()).await?;
+    rows.iter().map(rows::SnapshotRow::snapshot).collect()
+}
+
+/// The id as the database's type.
+pub(super) fn uuid(id: JobId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+/// A count as the database's type; no count of ours comes near its end.
+pub(super) fn int(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// The state's number as the database's type.
+pub(super) fn state(state: State) -> i16 {
+    i16::try_from(state.number()).expect("there are eight states")
+}

@@ -1,0 +1,3 @@
+-- What the planner last said of the queues.
+SELECT depths
+FROM depths

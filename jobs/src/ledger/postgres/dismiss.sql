@@ -1,0 +1,3 @@
+-- Takes a worker off the list.
+DELETE FROM workers
+WHERE id = $1

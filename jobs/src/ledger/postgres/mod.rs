@@ -1,0 +1,196 @@
+//! The ledger in PostgreSQL: the cluster's shape.
+//!
+//! Inserts that queued up while the last commit ran share the next (`inserts.rs`); workers settle in batches of
+//! their own. Time is the database's. One `.sql` file per statement, named as in `../sqlite`.
+
+mod changes;
+mod inserts;
+mod inspect;
+mod partitions;
+mod upkeep;
+mod work;
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{
+    PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::sync::{Mutex, broadcast};
+
+use self::inserts::Inserts;
+use super::{Error, FeedEvent, FeedRow, Intake, Result, side};
+use crate::{
+    clock::Clock,
+    job::JobId,
+    lifecycle::Change,
+    queue::{LimitScope, Limits, QueueName},
+    submit::NewJob,
+    tenant::TenantId,
+};
+
+/// Connections that write: past 16 the database spends its time on locks between them.
+const WRITERS_MAX: u32 = 8;
+/// Connections that read for people: they must not crowd the writers out.
+const READERS_MAX: u32 = 4;
+/// How long a verb waits for a connection before the ledger counts as not available.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A statement that takes longer is given up by the database: no verb's batch takes a tenth of it.
+const STATEMENT_TIMEOUT_MS: &str = "10000";
+/// Nudges that a slow planner may fall behind before it must look into the feed.
+const NUDGES_MAX: usize = 1_024;
+
+macro_rules! statements {
+    ($($name:ident),+ $(,)?) => {
+        /// The statements, one per file of that name.
+        #[derive(Clone, Debug)]
+        pub struct Statements {
+            $(#[doc = concat!("`", stringify!($name), ".sql`")] pub $name: SqlStr,)+
+        }
+
+        impl Default for Statements {
+            fn default() -> Self {
+                Self { $($name: include_str!(concat!(stringify!($name), ".sql")).into_sql_str(),)+ }
+            }
+        }
+    };
+}
+
+statements! {
+    abdicate, already_ended, append_feed, apply, attempts, balances, claim, clock, contracts, delay, depths, dismiss, drop_due, drop_feed,
+    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, lanes, lead, lease,
+    lease_rows, limits, list, log, logs, note, prunable, prune, prune_attempts, prune_logs, publish, publish_depths, ready, revoke, revoke_all, running, seen,
+    set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
+}
+
+/// The ledger in PostgreSQL. Cheap to clone.
+#[derive(Clone)]
+pub struct PostgresLedger {
+    inserts: Inserts,
+    core: Arc<Core>,
+}
+
+/// What every role shares.
+struct Core {
+    writers: PgPool,
+    readers: PgPool,
+    sql: Statements,
+    /// The clock that a test put in the database's place.
+    clock: Option<Arc<dyn Clock>>,
+    nudges: broadcast::Sender<Arc<FeedRow>>,
+    /// Where the next look for prunable jobs begins.
+    prune_from: Mutex<JobId>,
+}
+
+impl PostgresLedger {
+    /// Connects and migrates; fails at once where the database cannot be reached.
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, None, Statements::default()).await
+    }
+
+    /// The same with a test's clock in the database's place, and with other statements.
+    pub async fn open_with(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?;
+        let readers = PgPoolOptions::new().max_connections(READERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await?;
+        sqlx::migrate!("../migrations/postgres").run(&readers).await?;
+        // Every verb finds its jobs by id, one partition each: no plan may ever read a table through, whatever the
+        // statistics say of tables that fill and empty a thousand times a second.
+        let options = options.options([
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("plan_cache_mode", "force_generic_plan"),
+            ("statement_timeout", STATEMENT_TIMEOUT_MS),
+        ]);
+        let writers = PgPoolOptions::new()
+            .max_connections(WRITERS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        let (nudges, _) = broadcast::channel(NUDGES_MAX);
+        let prune_from = Mutex::new(JobId::from_bytes([0; 16]));
+        let core = Arc::new(Core { writers, readers, sql, clock, nudges, prune_from });
+        core.extend_partitions().await?;
+        Ok(Self { inserts: Inserts::start(core.clone()), core })
+    }
+}
+
+impl Core {
+    /// The first parameter of statements that need the time: none means the database's own clock.
+    fn clock_ms(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| clock.now().ms())
+    }
+
+    async fn begin(&self) -> Result<Tx<'_>> {
+        Ok(Tx { transaction: self.writers.begin().await?, core: self, feed: Vec::new() })
+    }
+}
+
+/// A transaction that is being written.
+struct Tx<'c> {
+    transaction: Transaction<'static, Postgres>,
+    core: &'c Core,
+    /// What the planner will hear, once committed.
+    feed: Vec<FeedEvent>,
+}
+
+impl Tx<'_> {
+    fn sql(&self) -> &Statements {
+        &self.core.sql
+    }
+
+    fn connection(&mut self) -> &mut sqlx::PgConnection {
+        &mut self.transaction
+    }
+
+    /// Commits, with one feed row for all that happened.
+    async fn commit(mut self) -> Result<()> {
+        let row = if self.feed.is_empty() {
+            None
+        } else {
+            let events = serde_json::to_string(&self.feed)?;
+            let seq = sqlx::query_scalar(self.sql().append_feed.clone()).bind(events).fetch_one(&mut *self.transaction).await?;
+            Some(FeedRow { seq, events: std::mem::take(&mut self.feed) })
+        };
+        self.transaction.commit().await?;
+        if let Some(row) = row {
+            // No receiver is fine: a nudge is only a hint.
+            let _ = self.core.nudges.send(Arc::new(row));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Intake for PostgresLedger {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+        self.inserts.insert(jobs).await
+    }
+
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>> {
+        let changes: Vec<&Change> = changes.iter().collect();
+        let mut tx = self.core.begin().await?;
+        let written = changes::apply(&mut tx, Some(tenant), &changes).await?;
+        tx.commit().await?;
+        Ok(written)
+    }
+
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
+        let mut tx = self.core.begin().await?;
+        sqlx::query(tx.sql().set_limits.clone())
+            .bind(queue.as_str())
+            .bind(side::scope_text(scope))
+            .bind(serde_json::to_string(&limits)?)
+            .execute(tx.connection())
+            .await?;
+        tx.feed.push(FeedEvent::Limits);
+        tx.commit().await
+    }
+}
+
+/// Whether the same write may be tried again: the database was away, or two writers met in a deadlock.
+fn is_passing(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(_))
+}

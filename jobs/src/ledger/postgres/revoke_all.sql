@@ -1,0 +1,2 @@
+-- Takes every ticket back.
+DELETE FROM tickets

@@ -1,0 +1,267 @@
+//! The role `Upkeep`: the duties' verbs.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::{
+    PostgresLedger, Tx,
+    changes::{apply, snapshots, uuid},
+};
+use crate::{
+    clock::Timestamp,
+    job::{JobId, State},
+    ledger::{
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep,
+        WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+    },
+    lifecycle::Change,
+};
+
+#[async_trait]
+impl Upkeep for PostgresLedger {
+    async fn lead(&self, name: &str, holder: &str, ttl_ms: i64) -> Result<Option<Leadership>> {
+        let epoch: Option<i64> = sqlx::query_scalar(self.core.sql.lead.clone())
+            .bind(self.core.clock_ms())
+            .bind(name)
+            .bind(holder)
+            .bind(ttl_ms)
+            .fetch_optional(&self.core.writers)
+            .await?;
+        Ok(epoch.map(|epoch| Leadership { epoch }))
+    }
+
+    async fn abdicate(&self, name: &str, holder: &str) -> Result<()> {
+        sqlx::query(self.core.sql.abdicate.clone()).bind(name).bind(holder).execute(&self.core.writers).await?;
+        Ok(())
+    }
+
+    async fn issue(&self, leadership: &str, epoch: i64, tickets: Vec<Ticket>) -> Result<bool> {
+        let ids: Vec<String> = tickets.iter().map(|ticket| serde_json::json!(ticket.ids).to_string()).collect();
+        let mut tx = self.core.begin().await?;
+        // Losing a ticket in a crash loses a hint: nobody waits for the disk here.
+        sqlx::query("SET LOCAL synchronous_commit = off").execute(tx.connection()).await?;
+        let issued = sqlx::query(tx.sql().issue.clone())
+            .bind(self.core.clock_ms())
+            .bind(leadership)
+            .bind(epoch)
+            .bind(tickets.iter().map(|ticket| ticket.id).collect::<Vec<_>>())
+            .bind(tickets.iter().map(|ticket| ticket.queue.as_str()).collect::<Vec<_>>())
+            .bind(tickets.iter().map(|ticket| ticket.kind.as_str()).collect::<Vec<_>>())
+            .bind(ids)
+            .execute(tx.connection())
+            .await?;
+        tx.commit().await?;
+        Ok(issued.rows_affected() == tickets.len() as u64)
+    }
+
+    async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
+        Ok(sqlx::query_scalar(self.core.sql.revoke.clone()).bind(tickets).fetch_all(&self.core.writers).await?)
+    }
+
+    async fn revoke_all(&self) -> Result<()> {
+        sqlx::query(self.core.sql.revoke_all.clone()).execute(&self.core.writers).await?;
+        Ok(())
+    }
+
+    async fn feed(&self, seen: Vec<i64>, limit: usize) -> Result<Vec<FeedRow>> {
+        if !seen.is_empty() {
+            sqlx::query(self.core.sql.drop_feed.clone()).bind(seen).execute(&self.core.writers).await?;
+        }
+        let rows: Vec<(i64, String)> = sqlx::query_as(self.core.sql.take_feed.clone())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(i64::MIN)
+            .fetch_all(&self.core.writers)
+            .await?;
+        let feed_row = |(seq, events): (i64, String)| Ok(FeedRow { seq, events: serde_json::from_str(&events)? });
+        let mut feed = rows.into_iter().map(feed_row).collect::<Result<Vec<_>>>()?;
+        feed.sort_by_key(|row| row.seq);
+        Ok(feed)
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneKey>> {
+        let lanes: Vec<rows::LaneRow> = sqlx::query_as(self.core.sql.lanes.clone()).fetch_all(&self.core.writers).await?;
+        lanes.iter().map(rows::LaneRow::lane).collect()
+    }
+
+    async fn ready(&self, lane: &LaneKey, after: Option<HeadKey>, limit: usize) -> Result<Vec<ReadyJob>> {
+        let (priority, id) = after.map_or((i16::MAX, Uuid::nil()), |key| (key.priority.0, uuid(key.id)));
+        let rows: Vec<rows::ReadyRow> = sqlx::query_as(self.core.sql.ready.clone())
+            .bind(lane.queue.as_str())
+            .bind(lane.tenant.as_str())
+            .bind(priority)
+            .bind(id)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.core.writers)
+            .await?;
+        rows.into_iter().map(|row| row.into_ready(lane)).collect()
+    }
+
+    async fn running(&self) -> Result<Vec<RunningJob>> {
+        let leases: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as(self.core.sql.lease_rows.clone()).bind(i64::MAX).bind(i64::MAX).fetch_all(&self.core.writers).await?;
+        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
+        let ids: Vec<Uuid> = ids.into_iter().map(uuid).collect();
+        let rows: Vec<(Uuid, i32, String, String)> =
+            sqlx::query_as(self.core.sql.running.clone()).bind(ids).fetch_all(&self.core.writers).await?;
+        let running = |(id, attempt, queue, tenant): (Uuid, i32, String, String)| {
+            let lane = LaneKey { queue: rows::name(&queue)?, tenant: rows::name(&tenant)? };
+            Ok(RunningJob { id: rows::job_id(id), attempt: rows::count(attempt)?, lane })
+        };
+        rows.into_iter().map(running).collect()
+    }
+
+    async fn workers(&self, silent_ms_max: i64) -> Result<Vec<WorkerRecord>> {
+        let records: Vec<String> = sqlx::query_scalar(self.core.sql.workers.clone())
+            .bind(self.core.clock_ms())
+            .bind(silent_ms_max)
+            .fetch_all(&self.core.writers)
+            .await?;
+        records.iter().map(|record| Ok(serde_json::from_str(record)?)).collect()
+    }
+
+    async fn promote(&self, limit: usize) -> Result<Promoted> {
+        let now = self.now().await?;
+        let (mut promoted, mut left) = (0, limit);
+        let mut due = self.due_buckets().await?;
+        due.retain(|(_, due_at_ms)| *due_at_ms <= now.ms());
+        for (turn, (bucket, _)) in due.iter().enumerate() {
+            let mut tx = self.core.begin().await?;
+            left -= promote_bucket(&mut tx, *bucket, side::bucket_share(left, due.len() - turn), now, &mut promoted).await?;
+            tx.commit().await?;
+        }
+        let next_due = self.due_buckets().await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
+        Ok(Promoted { promoted, next_due })
+    }
+
+    async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
+        let now = self.now().await?;
+        let run_out_by = if incarnation_over { i64::MAX } else { now.ms() };
+        let mut tx = self.core.begin().await?;
+        let leases: Vec<(i64, Vec<u8>)> = sqlx::query_as(tx.sql().lease_rows.clone())
+            .bind(run_out_by)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(tx.connection())
+            .await?;
+        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
+        let ids: Vec<JobId> = ids.into_iter().collect();
+        let mut reaped = 0;
+        let mut still_run_out = HashSet::new();
+        for ids in ids.chunks(BATCH_MAX) {
+            let changes = side::reap(&snapshots(&mut tx, ids).await?, incarnation_over, now);
+            let written = apply(&mut tx, None, &changes.iter().collect::<Vec<_>>()).await?;
+            reaped += written.iter().filter(|written| **written).count() as u64;
+            // A refused one moved on since it was read; it may be running again under a lease that is looked at here.
+            still_run_out.extend(changes.iter().zip(&written).filter(|(_, written)| !**written).map(|(change, _)| change.id));
+        }
+        let done = |ids: &[u8]| !side::lease_ids(ids).any(|id| still_run_out.contains(&id));
+        let looked_at: Vec<i64> = leases.iter().filter(|(_, ids)| done(ids)).map(|(id, _)| *id).collect();
+        sqlx::query(tx.sql().drop_lease.clone()).bind(looked_at).execute(tx.connection()).await?;
+        tx.commit().await?;
+        Ok(reaped)
+    }
+
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
+        self.core.extend_partitions().await?;
+        let mut from = self.core.prune_from.lock().await;
+        let now = self.now().await?;
+        let mut tx = self.core.begin().await?;
+        sqlx::query(tx.sql().forget_workers.clone()).bind(now.plus_ms(-WORKER_FORGOTTEN_MS).ms()).execute(tx.connection()).await?;
+        let rows: Vec<(Uuid, String, i16, Option<i64>)> = sqlx::query_as(tx.sql().prunable.clone())
+            .bind(uuid(*from))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(tx.connection())
+            .await?;
+        let next = match rows.last() {
+            Some((id, ..)) if rows.len() == limit => rows::job_id(*id),
+            _ => JobId::from_bytes([0; 16]),
+        };
+        let mut going = (Vec::new(), Vec::new());
+        for (id, _, state, finished_at_ms) in rows {
+            let state = known_state(state)?;
+            if let (Some(_), Some(finished_at_ms)) = (side::prunable(state, finished_at_ms, retention, now), finished_at_ms) {
+                going.0.push(id);
+                going.1.push(finished_at_ms);
+            }
+        }
+        let pruned = if going.0.is_empty() { 0 } else { prune(&mut tx, going).await? };
+        tx.commit().await?;
+        *from = next;
+        Ok(pruned)
+    }
+
+    async fn publish_depths(&self, depths: Depths) -> Result<()> {
+        let depths = serde_json::to_string(&depths)?;
+        sqlx::query(self.core.sql.publish_depths.clone()).bind(depths).execute(&self.core.writers).await?;
+        Ok(())
+    }
+
+    fn nudges(&self) -> broadcast::Receiver<Arc<FeedRow>> {
+        self.core.nudges.subscribe()
+    }
+}
+
+impl PostgresLedger {
+    async fn due_buckets(&self) -> Result<Vec<(i16, i64)>> {
+        Ok(sqlx::query_as(self.core.sql.due_buckets.clone()).fetch_all(&self.core.writers).await?)
+    }
+}
+
+/// Looks at what is due in a bucket; the returned count is of the rows looked at.
+async fn promote_bucket(tx: &mut Tx<'_>, bucket: i16, limit: usize, now: Timestamp, promoted: &mut u64) -> Result<usize> {
+    let due: Vec<(i64, Uuid)> = sqlx::query_as(tx.sql().due.clone())
+        .bind(bucket)
+        .bind(now.ms())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(tx.connection())
+        .await?;
+    sqlx::query(tx.sql().drop_due.clone())
+        .bind(bucket)
+        .bind(due.iter().map(|(due_at_ms, _)| *due_at_ms).collect::<Vec<_>>())
+        .bind(due.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+        .execute(tx.connection())
+        .await?;
+    let mut ids: Vec<JobId> = due.iter().map(|(_, id)| rows::job_id(*id)).collect();
+    ids.sort();
+    ids.dedup();
+    let changes: Vec<Change> = side::promote(&snapshots(tx, &ids).await?, now);
+    let written = apply(tx, None, &changes.iter().collect::<Vec<_>>()).await?;
+    *promoted += written.iter().filter(|written| **written).count() as u64;
+    Ok(due.len())
+}
+
+/// Deletes these jobs, where they are still as they were read, and folds them into the totals.
+async fn prune(tx: &mut Tx<'_>, (ids, finished_at_ms): (Vec<Uuid>, Vec<i64>)) -> Result<u64> {
+    let gone: Vec<(Uuid, String, i16)> =
+        sqlx::query_as(tx.sql().prune.clone()).bind(ids).bind(finished_at_ms).fetch_all(tx.connection()).await?;
+    let ids: Vec<Uuid> = gone.iter().map(|(id, ..)| *id).collect();
+    sqlx::query(tx.sql().prune_attempts.clone()).bind(&ids).execute(tx.connection()).await?;
+    sqlx::query(tx.sql().prune_logs.clone()).bind(&ids).execute(tx.connection()).await?;
+    let mut totals: BTreeMap<String, [i64; 3]> = BTreeMap::new();
+    for (_, tenant, state) in gone {
+        let column = match known_state(state)? {
+            State::Completed => 0,
+            State::Dead => 1,
+            _ => 2,
+        };
+        totals.entry(tenant).or_default()[column] += 1;
+    }
+    let column = |index: usize| totals.values().map(|counts| counts[index]).collect::<Vec<_>>();
+    sqlx::query(tx.sql().fold.clone())
+        .bind(totals.keys().map(String::as_str).collect::<Vec<_>>())
+        .bind(column(0))
+        .bind(column(1))
+        .bind(column(2))
+        .execute(tx.connection())
+        .await?;
+    Ok(ids.len() as u64)
+}
+
+fn known_state(number: i16) -> Result<State> {
+    State::from_number(number.into()).ok_or_else(|| Error::Corrupt(format!("no state has the number {number}")))
+}
