@@ -77,6 +77,8 @@ pub struct NewJob {
     pub priority: i16,
     /// Charged attempts.
     pub max_attempts: u32,
+    /// When it was accepted, by the ledger's clock as it was read for this submission.
+    pub created_at: Timestamp,
     /// When it may run.
     pub run_at: Timestamp,
     /// After this it is not started any more.
@@ -181,6 +183,7 @@ pub fn submit(
         state: if run_at > now { State::Scheduled } else { State::Available },
         priority: within(submission.priority.unwrap_or(0), -PRIORITY_MAX, PRIORITY_MAX, "/priority")?,
         max_attempts: within(submission.max_attempts.unwrap_or(kind.contract.policy.max_attempts), 1, MAX_ATTEMPTS_MAX, "/max_attempts")?,
+        created_at: now,
         run_at,
         deadline: submission.deadline,
         kind: submission.kind,

@@ -5,18 +5,26 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tokio::sync::broadcast::{self, error::{RecvError, TryRecvError}};
+use tokio::sync::{
+    broadcast::{
+        self,
+        error::{RecvError, TryRecvError},
+    },
+    watch,
+};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Timestamp,
     dispatch::plan::Planner,
-    ledger::{Depths, FeedEvent, FeedRow, Result, TicketId},
+    ledger::{Depths, Error, FeedEvent, FeedRow, Result, TicketId},
 };
 
 use crate::Scheduler;
 
-/// How often the feed is read whether or not there was a nudge.
+/// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
+/// How often it is read where they do not: from right after something was found to when nothing was for long.
+const READ_MS: (i64, i64) = (5, 200);
 /// How often the workers are looked at: one that died without a word is missed this late, and its silence.
 const WORKERS_EVERY_MS: i64 = 2_000;
 /// A worker that was not heard of for longer is not planned for: three of its signs of life.
@@ -33,11 +41,11 @@ const DEPTHS_EVERY_MS: i64 = 5_000;
 const TROUBLE_PAUSE_MS: i64 = 500;
 
 /// Plans until `stop`.
-pub(crate) async fn run(scheduler: Scheduler, stop: CancellationToken) {
+pub(crate) async fn run(scheduler: Scheduler, epoch: i64, delays: watch::Sender<i64>, stop: CancellationToken) {
     loop {
         let failed = tokio::select! {
             () = stop.cancelled() => return,
-            Err(error) = plan_on(&scheduler) => error,
+            Err(error) = plan_on(&scheduler, epoch, &delays) => error,
         };
         tracing::warn!(error = %failed, "dispatch starts again from the ledger");
         scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TROUBLE_PAUSE_MS)).await;
@@ -45,8 +53,8 @@ pub(crate) async fn run(scheduler: Scheduler, stop: CancellationToken) {
 }
 
 /// Takes over and plans; returns only by an error.
-async fn plan_on(scheduler: &Scheduler) -> Result<std::convert::Infallible> {
-    let mut dispatch = Dispatch::take_over(scheduler).await?;
+async fn plan_on(scheduler: &Scheduler, epoch: i64, delays: &watch::Sender<i64>) -> Result<std::convert::Infallible> {
+    let mut dispatch = Dispatch::take_over(scheduler, epoch, delays).await?;
     loop {
         dispatch.plan().await?;
         dispatch.wait().await?;
@@ -55,6 +63,9 @@ async fn plan_on(scheduler: &Scheduler) -> Result<std::convert::Infallible> {
 
 struct Dispatch<'s> {
     scheduler: &'s Scheduler,
+    epoch: i64,
+    /// Where due times are told on, for the duty `promote`.
+    delays: &'s watch::Sender<i64>,
     planner: Planner,
     nudges: broadcast::Receiver<Arc<FeedRow>>,
     /// Nudged rows that are still in the feed.
@@ -62,21 +73,28 @@ struct Dispatch<'s> {
     /// Rows that were read off the feed while their nudges were still under way.
     read: BTreeSet<i64>,
     ticked_at: Timestamp,
+    /// When the feed is read next, and how long that was put off.
+    read_at: Timestamp,
+    read_pause_ms: i64,
     workers_at: Timestamp,
     published: Depths,
 }
 
 impl<'s> Dispatch<'s> {
     /// Builds the planner's memory from the ledger. Listens first, so that nothing falls between.
-    async fn take_over(scheduler: &'s Scheduler) -> Result<Self> {
+    async fn take_over(scheduler: &'s Scheduler, epoch: i64, delays: &'s watch::Sender<i64>) -> Result<Self> {
         let now = scheduler.clock.now();
         let mut dispatch = Self {
             scheduler,
+            epoch,
+            delays,
             planner: Planner::new(),
             nudges: scheduler.ledger.nudges(),
             seen: Vec::new(),
             read: BTreeSet::new(),
             ticked_at: now,
+            read_at: now,
+            read_pause_ms: READ_MS.0,
             workers_at: now,
             published: Depths::default(),
         };
@@ -96,7 +114,10 @@ impl<'s> Dispatch<'s> {
         self.refill().await?;
         let tickets = self.planner.plan(self.scheduler.clock.now(), &mut TicketId::now_v7);
         if !tickets.is_empty() {
-            self.scheduler.carrier.offer(tickets).await?;
+            let leads = self.scheduler.carrier.offer(self.epoch, tickets).await?;
+            if !leads {
+                return Err(Error::Unavailable("another scheduler leads".into()));
+            }
         }
         Ok(())
     }
@@ -107,7 +128,7 @@ impl<'s> Dispatch<'s> {
         let mut unwanted = self.planner.overdrawn();
         unwanted.extend(self.planner.stale(stale_before));
         if !unwanted.is_empty() {
-            let revoked = self.scheduler.carrier.revoke(&unwanted).await?;
+            let revoked = self.scheduler.carrier.revoke(unwanted).await?;
             self.planner.revoked(&revoked);
         }
         Ok(())
@@ -125,7 +146,7 @@ impl<'s> Dispatch<'s> {
     async fn wait(&mut self) -> Result<()> {
         let clock = &self.scheduler.clock;
         let now = clock.now();
-        let tick_at = self.ticked_at.plus_ms(TICK_MS);
+        let tick_at = self.ticked_at.plus_ms(TICK_MS).min(self.read_at);
         let wake_at = self.planner.next_wake(now).map_or(tick_at, |wake_at| wake_at.min(tick_at));
         let nudge = tokio::select! {
             nudge = self.nudges.recv() => Some(nudge),
@@ -133,7 +154,9 @@ impl<'s> Dispatch<'s> {
         };
         match nudge {
             Some(Ok(row)) => self.hear_all(row).await?,
-            Some(Err(RecvError::Lagged(_))) => self.read_feed().await?,
+            Some(Err(RecvError::Lagged(_))) => {
+                self.read_feed().await?;
+            }
             Some(Err(RecvError::Closed)) | None => {}
         }
         if clock.now() >= tick_at || self.seen.len() >= SEEN_MAX {
@@ -152,7 +175,7 @@ impl<'s> Dispatch<'s> {
             }
             next = match self.nudges.try_recv() {
                 Ok(row) => Some(row),
-                Err(TryRecvError::Lagged(_)) => return self.read_feed().await,
+                Err(TryRecvError::Lagged(_)) => return self.read_feed().await.map(|_| ()),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => None,
             };
         }
@@ -165,6 +188,9 @@ impl<'s> Dispatch<'s> {
             match event {
                 FeedEvent::Limits => self.load_limits().await?,
                 FeedEvent::Workers => self.load_workers().await?,
+                FeedEvent::Delayed(due_ms) => {
+                    self.delays.send_replace(*due_ms);
+                }
                 event => self.planner.apply(event, now),
             }
         }
@@ -172,29 +198,40 @@ impl<'s> Dispatch<'s> {
     }
 
     async fn tick(&mut self) -> Result<()> {
+        let found = self.read_feed().await?;
         let now = self.scheduler.clock.now();
+        self.read_pause_ms = match () {
+            () if self.scheduler.hears_all => TICK_MS,
+            () if found => READ_MS.0,
+            () => (self.read_pause_ms * 2).min(READ_MS.1),
+        };
+        self.read_at = now.plus_ms(self.read_pause_ms);
+        if now < self.ticked_at.plus_ms(TICK_MS) {
+            return Ok(());
+        }
         self.ticked_at = now;
-        self.read_feed().await?;
         if now.ms_since(self.workers_at) >= WORKERS_EVERY_MS {
             self.load_workers().await?;
         }
         self.publish(now).await
     }
 
-    /// Takes everything off the feed; what a nudge had told before is only removed.
-    async fn read_feed(&mut self) -> Result<()> {
+    /// Takes everything off the feed; what a nudge had told before is only removed. Returns whether there was more.
+    async fn read_feed(&mut self) -> Result<bool> {
         // Nudges older than the oldest row that can still be told twice are long through the channel.
         while self.read.len() > FEED_ROWS_MAX {
             self.read.pop_first();
         }
+        let mut found = false;
         loop {
             let rows = self.scheduler.ledger.feed(std::mem::take(&mut self.seen), FEED_ROWS_MAX).await?;
+            found |= !rows.is_empty();
             for row in &rows {
                 self.read.insert(row.seq);
                 self.hear(row).await?;
             }
             if rows.len() < FEED_ROWS_MAX {
-                return Ok(());
+                return Ok(found);
             }
         }
     }
@@ -209,7 +246,8 @@ impl<'s> Dispatch<'s> {
         let workers = self.scheduler.ledger.workers(WORKER_SILENT_MS_MAX).await?;
         self.planner.set_workers(&workers);
         let contracts = self.scheduler.ledger.contracts().await?;
-        self.planner.set_kinds(contracts.into_iter().map(|contract| (contract.kind, contract.policy.cost, contract.policy.ticket_jobs_max)));
+        self.planner
+            .set_kinds(contracts.into_iter().map(|contract| (contract.kind, contract.policy.cost, contract.policy.ticket_jobs_max)));
         self.workers_at = self.scheduler.clock.now();
         Ok(())
     }

@@ -1,12 +1,10 @@
 //! Who runs the duties: the holder of a lease row, by the ledger's clock.
 
 use tokio_util::sync::CancellationToken;
-use windrow_jobs::ledger::{Leadership};
+use windrow_jobs::{dispatch::carrier::ledger::LEADERSHIP, ledger::Leadership};
 
 use crate::Scheduler;
 
-/// The lease row's name.
-const LEADERSHIP: &str = "duties";
 /// How long a leader may be silent; a standby leads at most this and one try later.
 const TERM_MS: i64 = 4_000;
 /// How often a leader renews and a standby tries.
@@ -18,7 +16,7 @@ pub(crate) async fn run(scheduler: &Scheduler, stop: &CancellationToken) {
         if let Some(Leadership { epoch }) = try_to_lead(scheduler).await {
             tracing::info!(scheduler = scheduler.name, epoch, "leading");
             let term = stop.child_token();
-            tokio::join!(scheduler.lead(&term), keep(scheduler, epoch, &term));
+            tokio::join!(scheduler.lead(epoch, &term), keep(scheduler, epoch, &term));
             tracing::info!(scheduler = scheduler.name, epoch, "no longer leading");
         }
         pause(scheduler, stop).await;

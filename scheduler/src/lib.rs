@@ -13,11 +13,11 @@ mod reap;
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Clock,
-    dispatch::carrier::Carrier,
+    dispatch::carrier::PlannerEnd,
     ledger::{Inspect, Retention, Upkeep},
 };
 
@@ -34,11 +34,14 @@ pub struct Scheduler {
     /// The ledger.
     pub ledger: Arc<dyn DutyLedger>,
     /// How workers hear of tickets.
-    pub carrier: Arc<dyn Carrier>,
+    pub carrier: Arc<dyn PlannerEnd>,
     /// By which it sleeps; what is due is always asked of the ledger.
     pub clock: Arc<dyn Clock>,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// Whether everything that is written to the ledger is written by this process, so that its nudges tell of
+    /// all of it. Otherwise the feed is read at short intervals.
+    pub hears_all: bool,
 }
 
 impl Scheduler {
@@ -48,12 +51,13 @@ impl Scheduler {
     }
 
     /// Runs every duty until `stop`: a term of leadership.
-    async fn lead(&self, stop: &CancellationToken) {
+    async fn lead(&self, epoch: i64, stop: &CancellationToken) {
+        let delays = watch::Sender::new(i64::MAX);
         let mut duties = JoinSet::new();
-        duties.spawn(dispatch::run(self.clone(), stop.clone()));
-        duties.spawn(duty::drive(promote::Promote::new(self), self.clock.clone(), stop.clone()));
+        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), stop.clone()));
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), stop.clone()));
+        duties.spawn(dispatch::run(self.clone(), epoch, delays, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {
                 // A duty that panicked would be missing for the rest of the term: end the term instead.

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::broadcast::{self, error::RecvError};
-use windrow_jobs::{
-    clock::Timestamp,
-    ledger::{FeedEvent, FeedRow, Result},
-};
+use tokio::sync::watch;
+use windrow_jobs::{clock::Timestamp, ledger::Result};
 
 use crate::{DutyLedger, Scheduler, duty::Duty};
 
@@ -18,19 +15,15 @@ const SLEEP_MS_MAX: i64 = 1_000;
 
 pub(crate) struct Promote {
     ledger: Arc<dyn DutyLedger>,
-    nudges: broadcast::Receiver<Arc<FeedRow>>,
+    /// The earliest due time, in milliseconds since the epoch, that the dispatch duty last heard of.
+    delays: watch::Receiver<i64>,
     /// Until when nothing is due, as far as the last look told.
-    next_due: Option<Timestamp>,
+    next_due_ms: i64,
 }
 
 impl Promote {
-    pub(crate) fn new(scheduler: &Scheduler) -> Self {
-        Self { ledger: scheduler.ledger.clone(), nudges: scheduler.ledger.nudges(), next_due: None }
-    }
-
-    fn is_earlier(&self, row: &FeedRow) -> bool {
-        let next_due_ms = self.next_due.map_or(i64::MAX, Timestamp::ms);
-        row.events.iter().any(|event| matches!(event, FeedEvent::Delayed(due_ms) if *due_ms < next_due_ms))
+    pub(crate) fn new(scheduler: &Scheduler, delays: watch::Receiver<i64>) -> Self {
+        Self { ledger: scheduler.ledger.clone(), delays, next_due_ms: i64::MAX }
     }
 }
 
@@ -39,20 +32,26 @@ impl Duty for Promote {
     const NAME: &'static str = "promote";
 
     async fn act(&mut self) -> Result<i64> {
+        self.delays.mark_unchanged();
         let promoted = self.ledger.promote(DUE_MAX).await?;
-        self.next_due = promoted.next_due;
+        self.next_due_ms = promoted.next_due.map_or(i64::MAX, Timestamp::ms);
         let now = self.ledger.now().await?;
         Ok(promoted.next_due.map_or(SLEEP_MS_MAX, |due| due.ms_since(now).clamp(0, SLEEP_MS_MAX)))
     }
 
     async fn nudged(&mut self) {
-        loop {
-            match self.nudges.recv().await {
-                Ok(row) if self.is_earlier(&row) => return,
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => return,
-                Err(RecvError::Closed) => std::future::pending().await,
+        // What was told before the last look was seen by it.
+        let told = async {
+            loop {
+                self.delays.changed().await?;
+                if *self.delays.borrow_and_update() < self.next_due_ms {
+                    return Ok::<(), watch::error::RecvError>(());
+                }
             }
+        };
+        if told.await.is_err() {
+            // The dispatch duty has ended, and with it this term.
+            std::future::pending().await
         }
     }
 }

@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use windrow_jobs::{
-    clock::Timestamp,
-    contract::Policy,
-    ledger::{Result},
-};
+use windrow_jobs::{clock::Timestamp, contract::Policy, ledger::Result};
 
 use crate::{DutyLedger, Scheduler, duty::Duty};
 

@@ -65,6 +65,7 @@ pub fn ready(number: u64) -> NewJob {
         state: State::Available,
         priority: 0,
         max_attempts: 10,
+        created_at: START,
         run_at: START,
         deadline: None,
         payload: json("{}"),

@@ -112,7 +112,8 @@ impl Postgres {
         }
         let data = self.path("data");
         run(command("initdb").args(["--pgdata", &data, "--username", "windrow", "--auth", "trust", "--no-sync", "--encoding", "UTF8"]));
-        let listen = self.port.map_or_else(|| "listen_addresses=''".to_owned(), |port| format!("listen_addresses='127.0.0.1'\nport={port}"));
+        let listen =
+            self.port.map_or_else(|| "listen_addresses=''".to_owned(), |port| format!("listen_addresses='127.0.0.1'\nport={port}"));
         let sockets = format!("unix_socket_directories='{}'", self.directory.display());
         let more = ["max_connections=200", "shared_buffers=64MB", listen.as_str(), sockets.as_str()];
         let lines: Vec<&str> = more.into_iter().chain(settings.iter().copied()).collect();
@@ -129,13 +130,11 @@ impl Postgres {
     fn watch(&self, owner: u32, directory: &Path) {
         // SIGQUIT is PostgreSQL's immediate shutdown: nothing here is worth a checkpoint.
         let script = format!(
-            "while [ -e /proc/{owner} ]; do sleep 0.5; done; kill -QUIT $(head -n 1 '{}'); sleep 0.5; rm -rf '{}'",
+            "(while [ -e /proc/{owner} ]; do sleep 0.5; done; kill -QUIT $(head -n 1 '{}'); sleep 0.5; rm -rf '{}') &",
             self.path("data/postmaster.pid"),
             directory.display()
         );
-        let mut watchdog = Command::new("sh");
-        watchdog.arg("-c").arg(script);
-        detach(&mut watchdog).spawn().expect("the watchdog starts");
+        run(Command::new("sh").arg("-c").arg(script));
     }
 }
 

@@ -1,11 +1,6 @@
 //! One attempt, from the claim to its ending: lease, decode, run within the time-out, catch the panic, settle.
 
-use std::{
-    any::Any,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -56,7 +51,8 @@ impl Attempts {
     pub(crate) async fn attempt(&self, held: HeldJob) {
         let HeldJob { job, slot, asked_at_ms } = held;
         let known = self.registry.get(&job.kind);
-        let (lease_ms, backoff) = known.map_or((0, Backoff::default()), |(contract, _)| (contract.policy.lease_ms, contract.policy.backoff));
+        let (lease_ms, backoff) =
+            known.map_or((0, Backoff::default()), |(contract, _)| (contract.policy.lease_ms, contract.policy.backoff));
         let lease = self.leases.begin(job.snapshot.id, job.snapshot.attempt, asked_at_ms, lease_ms.into());
         let ending = match known {
             Some((contract, handler)) => self.run(&job, contract, handler.as_ref(), &lease, asked_at_ms).await,
@@ -70,7 +66,14 @@ impl Attempts {
         }
     }
 
-    async fn run(&self, job: &Claimed, contract: &Contract, handler: &dyn AnyHandler, lease: &Arc<Lease>, asked_at_ms: i64) -> Option<Ending> {
+    async fn run(
+        &self,
+        job: &Claimed,
+        contract: &Contract,
+        handler: &dyn AnyHandler,
+        lease: &Arc<Lease>,
+        asked_at_ms: i64,
+    ) -> Option<Ending> {
         if !contract.reads(job.contract_version) {
             return Some(unreadable(job.contract_version, contract));
         }

@@ -12,16 +12,12 @@ mod notebook;
 mod runner;
 mod settle;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    dispatch::carrier::Carrier,
+    dispatch::carrier::WorkerEnd,
     handler::Registry,
     ledger::{self, Work, WorkerRecord},
     queue::QueueName,
@@ -47,7 +43,7 @@ pub struct Worker {
     /// The ledger, in the role of a worker.
     pub ledger: Arc<dyn Work>,
     /// How it hears of tickets.
-    pub carrier: Arc<dyn Carrier>,
+    pub carrier: Arc<dyn WorkerEnd>,
     /// How long running handlers may go on once it is told to stop.
     pub grace: Duration,
 }
@@ -96,7 +92,12 @@ impl Worker {
 
         stop.cancelled().await;
         if tokio::time::timeout(self.grace, drain(&mut queues)).await.is_err() {
-            tracing::warn!(worker = self.name, running = leases.len(), grace_s = self.grace.as_secs(), "the grace period is over: releasing");
+            tracing::warn!(
+                worker = self.name,
+                running = leases.len(),
+                grace_s = self.grace.as_secs(),
+                "the grace period is over: releasing"
+            );
             leases.stop_all(lease::Cause::Shutdown);
             if tokio::time::timeout(RELEASE_GRACE * 2, drain(&mut queues)).await.is_err() {
                 tracing::error!(worker = self.name, "a handler does not let go of its thread: left behind");

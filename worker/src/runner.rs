@@ -8,9 +8,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    dispatch::carrier::Carrier,
+    dispatch::carrier::WorkerEnd,
     handler::Registry,
-    ledger::{self, Claim, Claimed, Work},
+    ledger::{self, Claim, Claimed, Ticket, Work},
     queue::QueueName,
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Runner {
     pub slots: Arc<Semaphore>,
     pub registry: Registry,
     pub ledger: Arc<dyn Work>,
-    pub carrier: Arc<dyn Carrier>,
+    pub carrier: Arc<dyn WorkerEnd>,
     pub claimed: mpsc::Sender<HeldJob>,
 }
 
@@ -68,7 +68,7 @@ impl Runner {
             }
             Err(error) => {
                 // Whether it was committed is not known. If it was, the ticket finds nothing the second time.
-                self.carrier.offer(vec![ticket]).await?;
+                self.carrier.give_back(ticket).await;
                 Err(error)
             }
         }

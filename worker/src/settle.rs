@@ -12,7 +12,10 @@ use windrow_jobs::{
     lifecycle::{self, Change, Ending, Snapshot},
 };
 
-use crate::{lease::{Lease, Leases}, notebook::Notebook};
+use crate::{
+    lease::{Lease, Leases},
+    notebook::Notebook,
+};
 
 /// Endings that may wait for the ledger before slots are held back.
 const WAITING_MAX: usize = 4_096;
@@ -31,7 +34,10 @@ pub(crate) struct Settling {
 
 impl Settling {
     fn decide(&self) -> Option<Change> {
-        let job = Snapshot { cancel_requested: self.snapshot.cancel_requested || self.lease.cause() == Some(crate::lease::Cause::Cancelled), ..self.snapshot };
+        let job = Snapshot {
+            cancel_requested: self.snapshot.cancel_requested || self.lease.cause() == Some(crate::lease::Cause::Cancelled),
+            ..self.snapshot
+        };
         lifecycle::settle(&job, self.lease.attempt, self.ending.clone(), self.now, &self.backoff, rand::random()).ok()
     }
 }

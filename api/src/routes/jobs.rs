@@ -58,7 +58,7 @@ pub(crate) async fn create(
     let now = api.ledger.now().await?;
     let catalog = api.kinds.with(&submission.kind).await?;
     let job = submit(&caller.tenant, submission, &catalog, &api.queues, now)?;
-    let accepted = accepted(&job, now);
+    let accepted = accepted(&job);
     api.ledger.insert(vec![job]).await?;
 
     let location = format!("{}/v1/jobs/{}", api.public_url, accepted.id);
@@ -77,7 +77,7 @@ pub(crate) async fn create(
 }
 
 /// The job as it stands in the ledger right after its insert, without asking again.
-fn accepted(job: &NewJob, now: Timestamp) -> Job {
+fn accepted(job: &NewJob) -> Job {
     Job {
         id: job.id,
         tenant: job.tenant.clone(),
@@ -91,7 +91,7 @@ fn accepted(job: &NewJob, now: Timestamp) -> Job {
         crashes: 0,
         max_attempts: job.max_attempts,
         cancel_requested: false,
-        created_at: now,
+        created_at: job.created_at,
         run_at: job.run_at,
         started_at: None,
         finished_at: None,

@@ -65,6 +65,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         carrier,
         clock: Arc::new(SystemClock),
         retention: settings.retention(),
+        hears_all: true,
     };
     let changes = Changes::default();
     let follower = tokio::spawn(changes.clone().follow(ledger.nudges()));

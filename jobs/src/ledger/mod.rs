@@ -152,7 +152,7 @@ pub trait Upkeep: Send + Sync {
     /// Promotes due jobs, at most `limit`, the tenants in turn.
     async fn promote(&self, limit: usize) -> Result<Promoted>;
 
-    /// Ends attempts whose leases ran out, at most `limit` leases. With `incarnation_over`, all that run:
+    /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
 

@@ -124,6 +124,7 @@ impl History {
             tenant,
             queue,
             state,
+            created_at: now,
             run_at,
             deadline,
             max_attempts,

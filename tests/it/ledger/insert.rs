@@ -1,7 +1,7 @@
 //! The verb `insert`.
 
 use windrow_jobs::{
-    clock::{Clock, VirtualClock},
+    clock::VirtualClock,
     job::State,
     ledger::{BATCH_MAX, FeedEvent, LaneKey, Ledger, ListFilter, ReadyJob},
     submit::NewJob,
@@ -39,7 +39,7 @@ async fn an_accepted_job_reads_as_it_was_submitted(ledger: &dyn Ledger, clock: &
     let job = job(ledger, 1).await;
     assert_eq!((job.id, job.tenant, job.queue, job.kind.as_str()), (id(1), tenant(), queue_named("builds"), "build.generate"));
     assert_eq!((job.contract_version, job.state, job.priority, job.max_attempts), (3, State::Scheduled, -7, 4));
-    assert_eq!((job.created_at, job.run_at, job.deadline), (clock.now(), START.plus_ms(60_000), Some(START.plus_ms(90_000))));
+    assert_eq!((job.created_at, job.run_at, job.deadline), (START, START.plus_ms(60_000), Some(START.plus_ms(90_000))));
     assert_eq!((job.attempt, job.forgiven, job.crashes, job.cancel_requested), (0, 0, 0, false));
     assert_eq!((job.started_at, job.finished_at, job.lease_until, job.worker), (None, None, None, None));
     assert_eq!((job.outcome, job.reason, job.progress, job.error, job.checkpoint), (None, None, None, None, None));

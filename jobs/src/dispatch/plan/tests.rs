@@ -3,7 +3,6 @@
 
 mod chaos;
 mod fair;
-mod speed;
 mod world;
 
 use self::world::{Row, World, capped, lane, of_platform, of_tenant, worker};

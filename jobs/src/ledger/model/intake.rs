@@ -4,7 +4,6 @@ use async_trait::async_trait;
 
 use super::ModelLedger;
 use crate::{
-    clock::Timestamp,
     job::Job,
     ledger::{FeedEvent, Intake, Result},
     lifecycle::Change,
@@ -16,13 +15,13 @@ use crate::{
 #[async_trait]
 impl Intake for ModelLedger {
     async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
-        self.transact(|tables, now, told| {
+        self.transact(|tables, _, told| {
             for new in jobs {
                 if tables.jobs.contains_key(&new.id) {
                     continue;
                 }
                 *tables.accepted.entry(new.tenant.clone()).or_default() += 1;
-                tables.put(accepted(new, now), told);
+                tables.put(accepted(new), told);
             }
         });
         Ok(())
@@ -48,7 +47,7 @@ impl Intake for ModelLedger {
     }
 }
 
-fn accepted(new: NewJob, now: Timestamp) -> Job {
+fn accepted(new: NewJob) -> Job {
     Job {
         id: new.id,
         tenant: new.tenant,
@@ -62,7 +61,7 @@ fn accepted(new: NewJob, now: Timestamp) -> Job {
         crashes: 0,
         max_attempts: new.max_attempts,
         cancel_requested: false,
-        created_at: now,
+        created_at: new.created_at,
         run_at: new.run_at,
         started_at: None,
         finished_at: None,

@@ -14,7 +14,10 @@ use crate::{
     backoff::reap_jitter,
     clock::Timestamp,
     job::{Job, JobId, State},
-    ledger::{Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep, WorkerRecord},
+    ledger::{
+        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep,
+        WorkerRecord,
+    },
     lifecycle,
     tenant::TenantId,
 };

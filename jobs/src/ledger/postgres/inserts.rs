@@ -100,7 +100,6 @@ async fn insert(core: &Core, jobs: &[&NewJob]) -> Result<()> {
         let mut distinct = HashSet::with_capacity(jobs.len());
         let jobs: Vec<&NewJob> = jobs.iter().copied().filter(|job| distinct.insert(job.id)).collect();
         let inserted: Vec<uuid::Uuid> = sqlx::query_scalar(tx.sql().insert.clone())
-            .bind(core.clock_ms())
             .bind(jobs.iter().map(|job| changes::uuid(job.id)).collect::<Vec<_>>())
             .bind(jobs.iter().map(|job| job.tenant.as_str()).collect::<Vec<_>>())
             .bind(jobs.iter().map(|job| job.queue.as_str()).collect::<Vec<_>>())
@@ -109,6 +108,7 @@ async fn insert(core: &Core, jobs: &[&NewJob]) -> Result<()> {
             .bind(jobs.iter().map(|job| changes::state(job.state)).collect::<Vec<_>>())
             .bind(jobs.iter().map(|job| job.priority).collect::<Vec<_>>())
             .bind(jobs.iter().map(|job| changes::int(job.max_attempts)).collect::<Vec<_>>())
+            .bind(jobs.iter().map(|job| job.created_at.ms()).collect::<Vec<_>>())
             .bind(jobs.iter().map(|job| job.run_at.ms()).collect::<Vec<_>>())
             .bind(jobs.iter().map(|job| job.deadline.map(Timestamp::ms)).collect::<Vec<_>>())
             .bind(jobs.iter().map(|job| job.payload.get()).collect::<Vec<_>>())

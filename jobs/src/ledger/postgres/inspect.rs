@@ -82,7 +82,9 @@ impl Inspect for PostgresLedger {
 
     async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(self.core.sql.limits.clone()).fetch_all(&self.core.readers).await?;
-        rows.iter().map(|(queue, tenant, limits)| Ok((rows::name(queue)?, side::scope_of(tenant)?, serde_json::from_str(limits)?))).collect()
+        rows.iter()
+            .map(|(queue, tenant, limits)| Ok((rows::name(queue)?, side::scope_of(tenant)?, serde_json::from_str(limits)?)))
+            .collect()
     }
 
     async fn balances(&self) -> Result<Vec<Balance>> {

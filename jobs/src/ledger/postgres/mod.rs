@@ -92,7 +92,8 @@ impl PostgresLedger {
     /// The same with a test's clock in the database's place, and with other statements.
     pub async fn open_with(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)?;
-        let readers = PgPoolOptions::new().max_connections(READERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await?;
+        let readers =
+            PgPoolOptions::new().max_connections(READERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await?;
         sqlx::migrate!("../migrations/postgres").run(&readers).await?;
         // Every verb finds its jobs by id, one partition each: no plan may ever read a table through, whatever the
         // statistics say of tables that fill and empty a thousand times a second.

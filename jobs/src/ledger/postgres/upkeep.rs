@@ -17,8 +17,8 @@ use crate::{
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep,
-        WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob,
+        Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
     },
     lifecycle::Change,
 };
@@ -140,30 +140,14 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
-        let now = self.now().await?;
-        let run_out_by = if incarnation_over { i64::MAX } else { now.ms() };
-        let mut tx = self.core.begin().await?;
-        let leases: Vec<(i64, Vec<u8>)> = sqlx::query_as(tx.sql().lease_rows.clone())
-            .bind(run_out_by)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(tx.connection())
-            .await?;
-        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
-        let ids: Vec<JobId> = ids.into_iter().collect();
         let mut reaped = 0;
-        let mut still_run_out = HashSet::new();
-        for ids in ids.chunks(BATCH_MAX) {
-            let changes = side::reap(&snapshots(&mut tx, ids).await?, incarnation_over, now);
-            let written = apply(&mut tx, None, &changes.iter().collect::<Vec<_>>()).await?;
-            reaped += written.iter().filter(|written| **written).count() as u64;
-            // A refused one moved on since it was read; it may be running again under a lease that is looked at here.
-            still_run_out.extend(changes.iter().zip(&written).filter(|(_, written)| !**written).map(|(change, _)| change.id));
+        loop {
+            let (now_reaped, forgotten) = self.reap_some(limit, incarnation_over).await?;
+            reaped += now_reaped;
+            if forgotten < limit {
+                return Ok(reaped);
+            }
         }
-        let done = |ids: &[u8]| !side::lease_ids(ids).any(|id| still_run_out.contains(&id));
-        let looked_at: Vec<i64> = leases.iter().filter(|(_, ids)| done(ids)).map(|(id, _)| *id).collect();
-        sqlx::query(tx.sql().drop_lease.clone()).bind(looked_at).execute(tx.connection()).await?;
-        tx.commit().await?;
-        Ok(reaped)
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
@@ -207,6 +191,35 @@ impl Upkeep for PostgresLedger {
 }
 
 impl PostgresLedger {
+    /// Looks at some leases that ran out. Returns how many attempts ended, and how many leases are forgotten.
+    async fn reap_some(&self, limit: usize, incarnation_over: bool) -> Result<(u64, usize)> {
+        let now = self.now().await?;
+        let run_out_by = if incarnation_over { i64::MAX } else { now.ms() };
+        let mut tx = self.core.begin().await?;
+        let leases: Vec<(i64, Vec<u8>)> = sqlx::query_as(tx.sql().lease_rows.clone())
+            .bind(run_out_by)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(tx.connection())
+            .await?;
+        let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
+        let ids: Vec<JobId> = ids.into_iter().collect();
+        let mut reaped = 0;
+        let mut still_run_out = HashSet::new();
+        for ids in ids.chunks(BATCH_MAX) {
+            let changes = side::reap(&snapshots(&mut tx, ids).await?, incarnation_over, now);
+            let written = apply(&mut tx, None, &changes.iter().collect::<Vec<_>>()).await?;
+            reaped += written.iter().filter(|written| **written).count() as u64;
+            // A refused one moved on since it was read; it may be running again under a lease that is looked at here.
+            still_run_out.extend(changes.iter().zip(&written).filter(|(_, written)| !**written).map(|(change, _)| change.id));
+        }
+        let done = |ids: &[u8]| !side::lease_ids(ids).any(|id| still_run_out.contains(&id));
+        let looked_at: Vec<i64> = leases.iter().filter(|(_, ids)| done(ids)).map(|(id, _)| *id).collect();
+        let forgotten = looked_at.len();
+        sqlx::query(tx.sql().drop_lease.clone()).bind(looked_at).execute(tx.connection()).await?;
+        tx.commit().await?;
+        Ok((reaped, forgotten))
+    }
+
     async fn due_buckets(&self) -> Result<Vec<(i16, i64)>> {
         Ok(sqlx::query_as(self.core.sql.due_buckets.clone()).fetch_all(&self.core.writers).await?)
     }

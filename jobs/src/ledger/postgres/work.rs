@@ -82,8 +82,7 @@ impl Work for PostgresLedger {
 
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>> {
         let ids: Vec<Uuid> = ids.into_iter().map(uuid).collect();
-        let rows: Vec<rows::SnapshotRow> =
-            sqlx::query_as(self.core.sql.snapshots.clone()).bind(ids).fetch_all(&self.core.writers).await?;
+        let rows: Vec<rows::SnapshotRow> = sqlx::query_as(self.core.sql.snapshots.clone()).bind(ids).fetch_all(&self.core.writers).await?;
         rows.iter().map(rows::SnapshotRow::snapshot).collect()
     }
 
@@ -167,13 +166,20 @@ async fn lease(tx: &mut Tx<'_>, expires_at: Timestamp, ids: impl Iterator<Item =
     Ok(())
 }
 
+/// What an attempt said last.
+#[derive(Default)]
+struct LastWords<'n> {
+    progress: Option<String>,
+    checkpoint: Option<&'n str>,
+}
+
 async fn keep_remarks(tx: &mut Tx<'_>, notes: &[Note]) -> Result<()> {
     // Of several notes of one attempt the last word counts; a statement would take any.
-    let mut remarks: BTreeMap<(JobId, u32), (Option<String>, Option<&str>)> = BTreeMap::new();
+    let mut remarks: BTreeMap<(JobId, u32), LastWords<'_>> = BTreeMap::new();
     for note in notes.iter().filter(|note| note.progress.is_some() || note.checkpoint.is_some()) {
-        let (progress, checkpoint) = remarks.entry((note.id, note.attempt)).or_default();
-        *progress = note.progress.as_ref().map(|said| serde_json::json!(said).to_string()).or(progress.take());
-        *checkpoint = note.checkpoint.as_deref().or(*checkpoint);
+        let last = remarks.entry((note.id, note.attempt)).or_default();
+        last.progress = note.progress.as_ref().map(|said| serde_json::json!(said).to_string()).or(last.progress.take());
+        last.checkpoint = note.checkpoint.as_deref().or(last.checkpoint);
     }
     if remarks.is_empty() {
         return Ok(());
@@ -181,8 +187,8 @@ async fn keep_remarks(tx: &mut Tx<'_>, notes: &[Note]) -> Result<()> {
     sqlx::query(tx.sql().note.clone())
         .bind(remarks.keys().map(|(id, _)| uuid(*id)).collect::<Vec<_>>())
         .bind(remarks.keys().map(|(_, attempt)| int(*attempt)).collect::<Vec<_>>())
-        .bind(remarks.values().map(|(progress, _)| progress.as_deref()).collect::<Vec<_>>())
-        .bind(remarks.values().map(|(_, checkpoint)| *checkpoint).collect::<Vec<_>>())
+        .bind(remarks.values().map(|last| last.progress.as_deref()).collect::<Vec<_>>())
+        .bind(remarks.values().map(|last| last.checkpoint).collect::<Vec<_>>())
         .execute(tx.connection())
         .await?;
     Ok(())

@@ -1,9 +1,8 @@
 //! Writing decided changes: the one place where a job's row moves, under the guard, with its side rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::writer::Tx;
 use crate::{

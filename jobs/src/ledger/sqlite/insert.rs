@@ -25,7 +25,6 @@ async fn insert_batch(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<()> {
     let rows: Vec<_> = jobs.iter().map(|job| row(job)).collect();
     let mut inserted: HashSet<Uuid> = sqlx::query_scalar(tx.sql.insert.clone())
         .bind(serde_json::to_string(&rows)?)
-        .bind(tx.now.ms())
         .fetch_all(&mut *tx.connection)
         .await?
         .into_iter()
@@ -55,6 +54,7 @@ fn row(job: &NewJob) -> serde_json::Value {
         "state": job.state.number(),
         "priority": job.priority,
         "max_attempts": job.max_attempts,
+        "created_at_ms": job.created_at.ms(),
         "run_at_ms": job.run_at.ms(),
         "deadline_at_ms": job.deadline.map(Timestamp::ms),
         "payload": job.payload.get(),

@@ -9,7 +9,7 @@ SELECT
     value ->> 'state',
     value ->> 'priority',
     value ->> 'max_attempts',
-    ?2,
+    value ->> 'created_at_ms',
     value ->> 'run_at_ms',
     value ->> 'deadline_at_ms',
     value ->> 'payload',

@@ -29,8 +29,7 @@ impl Inspect for SqliteLedger {
 
     async fn snapshot(&self, tenant: &TenantId, id: JobId) -> Result<Option<Snapshot>> {
         let ids = serde_json::to_string(&[rows::hex(id)])?;
-        let row: Option<rows::SnapshotRow> =
-            sqlx::query_as(self.sql.snapshots.clone()).bind(ids).fetch_optional(&self.readers).await?;
+        let row: Option<rows::SnapshotRow> = sqlx::query_as(self.sql.snapshots.clone()).bind(ids).fetch_optional(&self.readers).await?;
         row.filter(|row| row.tenant == tenant.as_str()).map(|row| row.snapshot()).transpose()
     }
 
@@ -83,7 +82,9 @@ impl Inspect for SqliteLedger {
 
     async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(self.sql.limits.clone()).fetch_all(&self.readers).await?;
-        rows.iter().map(|(queue, tenant, limits)| Ok((rows::name(queue)?, side::scope_of(tenant)?, serde_json::from_str(limits)?))).collect()
+        rows.iter()
+            .map(|(queue, tenant, limits)| Ok((rows::name(queue)?, side::scope_of(tenant)?, serde_json::from_str(limits)?)))
+            .collect()
     }
 
     async fn balances(&self) -> Result<Vec<Balance>> {

@@ -19,7 +19,8 @@ use crate::{
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket,
+        TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
     },
     lifecycle::Change,
 };
@@ -94,7 +95,14 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
-        self.writer.write(Reap { limit, incarnation_over }).await
+        let mut reaped = 0;
+        loop {
+            let (now_reaped, looked_at) = self.writer.write(Reap { limit, incarnation_over }).await?;
+            reaped += now_reaped;
+            if looked_at < limit {
+                return Ok(reaped);
+            }
+        }
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
@@ -215,8 +223,7 @@ impl Verb for Feed {
             execute_over(tx, |sql| &sql.drop_feed, &self.seen).await?;
         }
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let rows: Vec<(i64, String)> =
-            sqlx::query_as(tx.sql.take_feed.clone()).bind(limit).fetch_all(&mut *tx.connection).await?;
+        let rows: Vec<(i64, String)> = sqlx::query_as(tx.sql.take_feed.clone()).bind(limit).fetch_all(&mut *tx.connection).await?;
         let feed_row = |(seq, events): (i64, String)| Ok(FeedRow { seq, events: serde_json::from_str(&events)? });
         let mut feed = rows.into_iter().map(feed_row).collect::<Result<Vec<_>>>()?;
         feed.sort_by_key(|row| row.seq);
@@ -258,11 +265,7 @@ async fn promote_bucket(tx: &mut Tx<'_>, bucket: i64, limit: usize, promoted: &m
         .fetch_all(&mut *tx.connection)
         .await?;
     let looked_at: Vec<_> = due.iter().map(|(due_at_ms, id)| json!([due_at_ms, rows::hex(rows::job_id(*id))])).collect();
-    sqlx::query(tx.sql.drop_due.clone())
-        .bind(bucket)
-        .bind(serde_json::to_string(&looked_at)?)
-        .execute(&mut *tx.connection)
-        .await?;
+    sqlx::query(tx.sql.drop_due.clone()).bind(bucket).bind(serde_json::to_string(&looked_at)?).execute(&mut *tx.connection).await?;
     let mut ids: Vec<JobId> = due.iter().map(|(_, id)| rows::job_id(*id)).collect();
     ids.sort();
     ids.dedup();
@@ -285,9 +288,9 @@ struct Reap {
 
 #[async_trait]
 impl Verb for Reap {
-    type Answer = u64;
+    type Answer = (u64, usize);
 
-    async fn write(&self, tx: &mut Tx<'_>) -> Result<u64> {
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<(u64, usize)> {
         let run_out_by = if self.incarnation_over { i64::MAX } else { tx.now.ms() };
         let leases: Vec<(i64, Vec<u8>)> = sqlx::query_as(tx.sql.lease_rows.clone())
             .bind(run_out_by)
@@ -295,7 +298,7 @@ impl Verb for Reap {
             .fetch_all(&mut *tx.connection)
             .await?;
         if leases.is_empty() {
-            return Ok(0);
+            return Ok((0, 0));
         }
         let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
         let ids: Vec<JobId> = ids.into_iter().collect();
@@ -307,7 +310,7 @@ impl Verb for Reap {
         // The one writer has just ended every running attempt of these whose lease had run out.
         let looked_at: Vec<i64> = leases.iter().map(|(id, _)| *id).collect();
         execute_over(tx, |sql| &sql.drop_lease, &looked_at).await?;
-        Ok(reaped)
+        Ok((reaped, leases.len()))
     }
 }
 

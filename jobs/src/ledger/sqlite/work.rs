@@ -90,8 +90,11 @@ impl Verb for Claim {
             lease(tx, now.plus_ms(self.lease_ms), claimed.iter().map(|job| job.snapshot.id)).await?;
         }
         let all_claimed = claimed.len() == self.ids.len();
-        let returned: Vec<Uuid> =
-            if all_claimed { Vec::new() } else { sqlx::query_scalar(tx.sql.unclaimed.clone()).bind(&ids).fetch_all(&mut *tx.connection).await? };
+        let returned: Vec<Uuid> = if all_claimed {
+            Vec::new()
+        } else {
+            sqlx::query_scalar(tx.sql.unclaimed.clone()).bind(&ids).fetch_all(&mut *tx.connection).await?
+        };
         tx.feed.push(FeedEvent::Claimed {
             ticket: self.ticket,
             claimed: claimed.iter().map(|job| (job.snapshot.id, job.snapshot.attempt)).collect(),
