@@ -1,13 +1,35 @@
-//! `windrow-api`: the HTTP side of a cluster. Until the PostgreSQL ledger is built it says so and ends.
+//! `windrow-api`: the HTTP side of a cluster, any number of them.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
-/// Usage or configuration, as in every binary of Windrow.
-const EXIT_CONFIGURATION: u8 = 2;
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use windrow_api::{Api, Parts, wait::Changes};
+use windrow_jobs::{
+    process,
+    settings::{self, Settings},
+};
 
 fn main() -> ExitCode {
-    eprintln!(
-        "windrow-api serves a PostgreSQL ledger, which this release does not have yet.\nStart everything in one process instead: windrow serve"
-    );
-    ExitCode::from(EXIT_CONFIGURATION)
+    process::run("windrow-api", serve)
+}
+
+async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let key =
+        settings.api.key.as_ref().ok_or_else(|| settings::Error::at("api.key", "an api of a cluster makes no key of its own: give one"))?;
+    let ledger = process::postgres::open(&settings, &shutdown).await?;
+    let listen = settings.api.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (api.listen)"))?;
+    let bound = listener.local_addr()?;
+    let api = Api::new(Parts {
+        ledger: Arc::new(ledger),
+        queues: settings.queue_names(),
+        key: key.as_str().to_owned(),
+        public_url: settings.links_base(bound),
+        changes: Changes::default(),
+        shutdown: shutdown.clone(),
+    });
+    tracing::info!(url = %format!("http://{bound}"), "windrow-api is ready");
+    windrow_api::serve(listener, windrow_api::router(api), shutdown).await.context("answering HTTP")
 }

@@ -15,6 +15,8 @@ pub mod kinds;
 pub mod ledger;
 pub mod lifecycle;
 pub mod operate;
+#[cfg(feature = "process")]
+pub mod process;
 pub mod queue;
 pub mod settings;
 pub mod submit;

@@ -1,10 +1,47 @@
-//! `windrow-scheduler`: the duties as a process of their own.
-//!
-//! It needs PostgreSQL, which the next step of the ledger brings; until then the scheduler runs in `windrow serve`.
+//! `windrow-scheduler`: the duties of a cluster. Run two: one leads, the other stands by.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{
+    clock::SystemClock,
+    dispatch::carrier::ledger::TicketRows,
+    process::{self, health::Health},
+    settings::Settings,
+};
+use windrow_scheduler::Scheduler;
 
 fn main() -> ExitCode {
-    eprintln!("windrow-scheduler: this release keeps its ledger in SQLite, which one process holds; run `windrow serve`");
-    ExitCode::from(2)
+    process::run("windrow-scheduler", serve)
+}
+
+async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let ledger = Arc::new(process::postgres::open(&settings, &shutdown).await?);
+    let scheduler = Scheduler {
+        name: format!("{}-{}", rustix::system::uname().nodename().to_string_lossy(), uuid::Uuid::now_v7().simple()),
+        ledger: ledger.clone(),
+        carrier: Arc::new(TicketRows(ledger)),
+        clock: Arc::new(SystemClock),
+        retention: settings.retention(),
+        hears_all: false,
+    };
+    let probing = tokio::spawn(process::health::serve(settings.worker.health_listen, Arc::new(Running), shutdown.clone()));
+    tracing::info!(scheduler = scheduler.name, "windrow-scheduler is ready");
+    scheduler.run(shutdown.clone()).await;
+    shutdown.cancel();
+    probing.await?
+}
+
+/// A scheduler that runs is well: one that stands by has nothing to show, and one that leads ends its own term when
+/// it cannot renew it.
+struct Running;
+
+impl Health for Running {
+    fn live(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ use windrow_jobs::{
     ledger::{Held, Holding, Result, Work},
 };
 
-use crate::boottime::boottime_ms;
+use crate::{boottime::boottime_ms, pulse::Pulse};
 
 /// How often the worker looks after its attempts: a cancel reaches a running handler within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -71,13 +71,14 @@ impl Lease {
 pub(crate) struct Leases {
     worker: String,
     ledger: Arc<dyn Work>,
+    pulse: Arc<Pulse>,
     held: Mutex<HashMap<JobId, Arc<Lease>>>,
     alive_at_ms: AtomicI64,
 }
 
 impl Leases {
-    pub(crate) fn new(worker: String, ledger: Arc<dyn Work>) -> Self {
-        Self { worker, ledger, held: Mutex::default(), alive_at_ms: AtomicI64::new(boottime_ms()) }
+    pub(crate) fn new(worker: String, ledger: Arc<dyn Work>, pulse: Arc<Pulse>) -> Self {
+        Self { worker, ledger, pulse, held: Mutex::default(), alive_at_ms: AtomicI64::new(boottime_ms()) }
     }
 
     /// Looks after a new attempt until [`Leases::end`].
@@ -121,7 +122,9 @@ impl Leases {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            if let Err(error) = self.look().await {
+            let looked = self.look().await;
+            self.pulse.beat(looked.is_ok());
+            if let Err(error) = looked {
                 tracing::warn!(worker = self.worker, %error, "renewing leases");
             }
         }

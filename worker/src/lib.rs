@@ -7,8 +7,10 @@
 mod attempt;
 mod backend;
 pub mod boottime;
+pub mod cluster;
 mod lease;
 mod notebook;
+pub mod pulse;
 mod runner;
 mod settle;
 
@@ -23,7 +25,7 @@ use windrow_jobs::{
     queue::QueueName,
 };
 
-use crate::{attempt::Attempts, lease::Leases, notebook::Notebook, settle::Settler};
+use crate::{attempt::Attempts, lease::Leases, notebook::Notebook, pulse::Pulse, settle::Settler};
 
 /// How often a worker describes itself anew, in case its row was lost.
 const ENROLL_EVERY: Duration = Duration::from_secs(30);
@@ -46,6 +48,8 @@ pub struct Worker {
     pub carrier: Arc<dyn WorkerEnd>,
     /// How long running handlers may go on once it is told to stop.
     pub grace: Duration,
+    /// Where it shows that it is well.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Worker {
@@ -66,7 +70,7 @@ impl Worker {
         self.ledger.enroll(&record, &contracts).await?;
 
         let notebook = Arc::new(Notebook::new(self.ledger.clone()));
-        let leases = Arc::new(Leases::new(self.name.clone(), self.ledger.clone()));
+        let leases = Arc::new(Leases::new(self.name.clone(), self.ledger.clone(), self.pulse.clone()));
         let (settler, settling) = Settler::start(self.ledger.clone(), notebook.clone(), leases.clone());
         let attempts = Arc::new(Attempts {
             registry: self.registry.clone(),

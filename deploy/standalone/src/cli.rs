@@ -6,9 +6,9 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use windrow_jobs::{settings::Effective, tenant::TenantId};
+use windrow_jobs::{process::logging, settings::Effective, tenant::TenantId};
 
-use crate::{client::Client, commands, failure::Failure, logging, output};
+use crate::{client::Client, commands, failure::Failure, output};
 
 const EXIT_CODES: &str = "\
 Exit codes:

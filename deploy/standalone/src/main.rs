@@ -5,7 +5,6 @@ mod client;
 mod commands;
 mod failure;
 mod key;
-mod logging;
 mod output;
 mod serve;
 

@@ -58,6 +58,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         ledger: Arc::new(ledger.clone()),
         carrier: carrier.clone(),
         grace: Duration::from_secs(settings.worker.grace_s.into()),
+        pulse: Arc::default(),
     };
     let scheduler = Scheduler {
         name: "standalone".into(),

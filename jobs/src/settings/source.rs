@@ -238,7 +238,8 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn at(key: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A setting that does not fit, by its key; the origin is added where it is known.
+    pub fn at(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { key: key.into(), origin: None, message: message.into() }
     }
 }

@@ -3,12 +3,9 @@
 use std::future;
 
 use serde_json::json;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
-};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use windrow_jobs::settings::Effective;
+use windrow_jobs::{process::signals::stop_on_signal, settings::Effective};
 
 use crate::{
     cli::Format,
@@ -16,9 +13,6 @@ use crate::{
     output,
     serve::{self, Ready, key_file},
 };
-
-/// The exit code of a process that was told to stop a second time, as shells count a Ctrl-C.
-const EXIT_INTERRUPTED: i32 = 130;
 
 /// Serves until SIGTERM or Ctrl-C; a second one ends the process without draining.
 pub async fn run(effective: &Effective, format: Format) -> Result<(), Failure> {
@@ -50,29 +44,4 @@ fn greet(ready: &Ready, effective: &Effective, format: Format) {
             r#"  try      windrow submit echo --payload '{"message":"hello"}' --wait 10"#.into(),
         ]
     });
-}
-
-async fn stop_on_signal(shutdown: CancellationToken) {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).ok(), signal(SignalKind::interrupt()).ok());
-    tokio::select! {
-        () = received(terminate.as_mut()) => {}
-        () = received(interrupt.as_mut()) => {}
-    }
-    tracing::info!("stopping; a second signal stops at once");
-    shutdown.cancel();
-    tokio::select! {
-        () = received(terminate.as_mut()) => {}
-        () = received(interrupt.as_mut()) => {}
-    }
-    std::process::exit(EXIT_INTERRUPTED);
-}
-
-async fn received(signal: Option<&mut Signal>) {
-    if let Some(signal) = signal
-        && signal.recv().await.is_some()
-    {
-        return;
-    }
-    // A signal that cannot be listened for never comes.
-    future::pending().await
 }

@@ -123,9 +123,9 @@ impl Upkeep for ModelLedger {
         }))
     }
 
-    async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
+    async fn reap(&self, _: usize, incarnation_over: bool) -> Result<u64> {
         Ok(self.transact(|tables, now, told| {
-            let suspects = if incarnation_over { tables.running().map(|job| job.id).collect() } else { tables.suspects(now, limit) };
+            let suspects = if incarnation_over { tables.running().map(|job| job.id).collect() } else { tables.suspects(now) };
             let decide = if incarnation_over { lifecycle::reap_orphan } else { lifecycle::reap };
             let mut reaped = 0;
             for id in suspects {
@@ -179,11 +179,10 @@ impl Tables {
         due.into_iter().map(|(_, entry)| entry.clone()).collect()
     }
 
-    /// The jobs of the `limit` leases that ran out first.
-    fn suspects(&self, now: Timestamp, limit: usize) -> Vec<JobId> {
-        let mut run_out: Vec<_> = self.leases.iter().filter(|lease| lease.expires_at <= now).collect();
-        run_out.sort_by_key(|lease| lease.expires_at);
-        run_out.into_iter().take(limit).flat_map(|lease| lease.ids.iter().copied()).collect()
+    /// The jobs of the leases that ran out.
+    fn suspects(&self, now: Timestamp) -> Vec<JobId> {
+        let run_out = self.leases.iter().filter(|lease| lease.expires_at <= now);
+        run_out.flat_map(|lease| lease.ids.iter().copied()).collect()
     }
 
     /// Forgets the leases that ran out and leave nobody running on a lease that ran out.

@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
+use crate::settings::{Effective, Error, LogFormat};
 use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
-use windrow_jobs::settings::{Effective, Error, LogFormat};
 
 /// What commands log that only talk to a server, unless a filter is set.
 const QUIET: &str = "warn";

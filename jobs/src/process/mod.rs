@@ -1,0 +1,51 @@
+//! What every binary does the same way: read the settings, log, run until a signal, answer probes.
+
+pub mod health;
+pub mod logging;
+pub mod postgres;
+pub mod signals;
+
+use std::{future::Future, process::ExitCode, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{self, Effective, Settings};
+
+/// The exit code of a wrong setting.
+const EXIT_SETTINGS: u8 = 2;
+/// How long a runtime may take to end once its work is done.
+const RUNTIME_END: Duration = Duration::from_secs(1);
+
+/// Runs a server process: `serve` with the settings of the environment, until it returns; its token is
+/// cancelled by SIGTERM or Ctrl-C.
+pub fn run<F>(name: &str, serve: impl FnOnce(Settings, CancellationToken) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    match try_run(serve) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error:#}");
+            if error.is::<settings::Error>() { ExitCode::from(EXIT_SETTINGS) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn try_run<F>(serve: impl FnOnce(Settings, CancellationToken) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let effective = Effective::of_process()?;
+    logging::start(&effective, true)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let served = runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        tokio::spawn(signals::stop_on_signal(shutdown.clone()));
+        serve(effective.settings.clone(), shutdown).await
+    });
+    runtime.shutdown_timeout(RUNTIME_END);
+    served.map_err(|error| match error.downcast::<settings::Error>() {
+        Ok(error) => effective.with_origin(error).into(),
+        Err(error) => error,
+    })
+}

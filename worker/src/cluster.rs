@@ -1,0 +1,43 @@
+//! A worker process of a cluster: what `windrow-worker` is, and what a worker with handlers of your own is.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{
+    dispatch::carrier::ledger::TicketLooks,
+    handler::Registry,
+    ledger::postgres::PostgresLedger,
+    process::{self, health::Health},
+    settings::Settings,
+};
+
+use crate::{Worker, pulse::Pulse};
+
+/// Runs these handlers as a worker of the cluster that the environment names, until SIGTERM or Ctrl-C.
+pub fn run(registry: Registry) -> ExitCode {
+    process::run("windrow-worker", |settings, shutdown| serve(registry, settings, shutdown))
+}
+
+async fn serve(registry: Registry, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let ledger: PostgresLedger = process::postgres::open(&settings, &shutdown).await?;
+    let kinds = registry.contracts().map(|contract| contract.kind.clone()).collect();
+    let looks = Arc::new(TicketLooks::new(Arc::new(ledger.clone()), kinds));
+    let pulse = Arc::new(Pulse::default());
+    let worker = Worker {
+        name: Worker::unique_name(),
+        slots: settings.worker.queues.0.clone(),
+        registry,
+        ledger: Arc::new(ledger),
+        carrier: looks.clone(),
+        grace: Duration::from_secs(settings.worker.grace_s.into()),
+        pulse: pulse.clone(),
+    };
+    let probing = tokio::spawn(process::health::serve(settings.worker.health_listen, pulse as Arc<dyn Health>, shutdown.clone()));
+    let looking = tokio::spawn(looks.keep(shutdown.clone()));
+    tracing::info!(worker = worker.name, "windrow-worker is ready");
+    let worked = worker.run(shutdown.clone()).await;
+    shutdown.cancel();
+    looking.await?;
+    probing.await??;
+    Ok(worked?)
+}
