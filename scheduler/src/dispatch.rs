@@ -23,8 +23,12 @@ use crate::Scheduler;
 
 /// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
-/// How often it is read where they do not: from right after something was found to when nothing was for long.
-const READ_MS: (i64, i64) = (5, 200);
+/// How often it is read where they do not, while there is something to be found.
+const READ_BUSY_MS: i64 = 5;
+/// How often when there was nothing for [`BUSY_MS`].
+const READ_IDLE_MS: i64 = 200;
+/// What was found makes the next this long likely to bring more: a job's whole way and back, many times over.
+const BUSY_MS: i64 = 1_000;
 /// How often the workers are looked at: one that died without a word is missed this late, and its silence.
 const WORKERS_EVERY_MS: i64 = 2_000;
 /// A worker that was not heard of for longer is not planned for: three of its signs of life.
@@ -73,9 +77,10 @@ struct Dispatch<'s> {
     /// Rows that were read off the feed while their nudges were still under way.
     read: BTreeSet<i64>,
     ticked_at: Timestamp,
-    /// When the feed is read next, and how long that was put off.
+    /// When the feed is read next.
     read_at: Timestamp,
-    read_pause_ms: i64,
+    /// When it last told something.
+    found_at: Timestamp,
     workers_at: Timestamp,
     published: Depths,
 }
@@ -94,7 +99,7 @@ impl<'s> Dispatch<'s> {
             read: BTreeSet::new(),
             ticked_at: now,
             read_at: now,
-            read_pause_ms: READ_MS.0,
+            found_at: now,
             workers_at: now,
             published: Depths::default(),
         };
@@ -200,12 +205,14 @@ impl<'s> Dispatch<'s> {
     async fn tick(&mut self) -> Result<()> {
         let found = self.read_feed().await?;
         let now = self.scheduler.clock.now();
-        self.read_pause_ms = match () {
-            () if self.scheduler.hears_all => TICK_MS,
-            () if found => READ_MS.0,
-            () => (self.read_pause_ms * 2).min(READ_MS.1),
-        };
-        self.read_at = now.plus_ms(self.read_pause_ms);
+        if found {
+            self.found_at = now;
+        }
+        self.read_at = now.plus_ms(match now.ms_since(self.found_at) {
+            _ if self.scheduler.hears_all => TICK_MS,
+            ..BUSY_MS => READ_BUSY_MS,
+            _ => READ_IDLE_MS,
+        });
         if now < self.ticked_at.plus_ms(TICK_MS) {
             return Ok(());
         }

@@ -8,8 +8,8 @@ use windrow_jobs::{
     ledger::{
         Ledger,
         model::ModelLedger,
-        postgres::{PostgresLedger, Statements},
-        sqlite::SqliteLedger,
+        postgres::{self, PostgresLedger},
+        sqlite::{self, SqliteLedger},
     },
 };
 
@@ -44,15 +44,25 @@ pub async fn model(clock: &VirtualClock) -> Opened {
 
 /// SQLite, in a file that goes with it.
 pub async fn sqlite(clock: &VirtualClock) -> Opened {
+    sqlite_with(clock, sqlite::Statements::default()).await
+}
+
+/// SQLite with other statements than the shipped ones.
+pub async fn sqlite_with(clock: &VirtualClock, statements: sqlite::Statements) -> Opened {
     let directory = TempDir::new().expect("a directory for the ledger's file");
     let path = directory.path().join("ledger.sqlite");
-    let ledger = SqliteLedger::open(&path, Arc::new(clock.clone())).await.expect("the ledger opens");
+    let ledger = SqliteLedger::open_with(&path, Arc::new(clock.clone()), statements).await.expect("the ledger opens");
     Opened { ledger: Box::new(ledger), _directory: Some(directory) }
 }
 
 /// PostgreSQL, in a database of its own on the run's server.
 pub async fn postgres(clock: &VirtualClock) -> Opened {
+    postgres_with(clock, postgres::Statements::default()).await
+}
+
+/// PostgreSQL with other statements than the shipped ones.
+pub async fn postgres_with(clock: &VirtualClock, statements: postgres::Statements) -> Opened {
     let url = Postgres::shared().await.database().await;
-    let ledger = PostgresLedger::open_with(&url, Some(Arc::new(clock.clone())), Statements::default()).await.expect("the ledger opens");
+    let ledger = PostgresLedger::open_with(&url, Some(Arc::new(clock.clone())), statements).await.expect("the ledger opens");
     Opened { ledger: Box::new(ledger), _directory: None }
 }

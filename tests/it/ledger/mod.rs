@@ -21,4 +21,5 @@ mod prune;
 mod reap;
 mod redrive;
 mod settle;
+mod tickets;
 mod workers;

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -25,10 +25,12 @@ pub const LEADERSHIP: &str = "duties";
 
 /// Tickets seen in one look: enough for every queue of a worker, few enough that most are still there when presented.
 const LOOK_MAX: usize = 64;
-/// The pause after a look that found something: the next tickets are being planned.
-const PAUSE_FIRST: Duration = Duration::from_millis(5);
-/// The longest pause: four looks a second per idle worker.
-const PAUSE_MAX: Duration = Duration::from_millis(250);
+/// The pause between looks while tickets come.
+const PAUSE_BUSY: Duration = Duration::from_millis(5);
+/// The pause when none came for [`BUSY`]: four looks a second per idle worker.
+const PAUSE_IDLE: Duration = Duration::from_millis(250);
+/// A ticket makes another this soon likely: its jobs free their slots, and the planner fills them.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// The planner's end: ticket rows, written and deleted.
 pub struct TicketRows(pub Arc<dyn Upkeep>);
@@ -68,7 +70,7 @@ impl TicketLooks {
 
     /// Looks while somebody waits, until `stop`.
     pub async fn keep(self: Arc<Self>, stop: CancellationToken) {
-        let mut pause = PAUSE_FIRST;
+        let mut found_at: Option<Instant> = None;
         while !stop.is_cancelled() {
             let found = match self.look().await {
                 Ok(found) => found,
@@ -77,7 +79,11 @@ impl TicketLooks {
                     0
                 }
             };
-            pause = if found > 0 { PAUSE_FIRST } else { (pause * 2).min(PAUSE_MAX) };
+            if found > 0 {
+                found_at = Some(Instant::now());
+            }
+            let busy = found_at.is_some_and(|found_at| found_at.elapsed() < BUSY);
+            let pause = if busy { PAUSE_BUSY } else { PAUSE_IDLE };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}

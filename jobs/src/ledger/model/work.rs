@@ -134,7 +134,11 @@ impl Tables {
 
     /// Whether a settle whose answer was lost wrote this ending.
     fn stands_already(&self, change: &Change) -> bool {
-        let as_left = |job: &Job| job.state.is_final() && job.state == change.state && job.attempt == change.guard.attempt;
+        // Without an outcome it is no attempt that ended the job: a cancel while it waited, or a deadline.
+        let outcome = change.verdict.as_ref().and_then(|verdict| verdict.outcome);
+        let ended_so = |job: &Job| job.outcome.is_some() && job.outcome == outcome;
+        let as_left =
+            |job: &Job| job.state.is_final() && job.state == change.state && job.attempt == change.guard.attempt && ended_so(job);
         self.jobs.get(&change.id).is_some_and(as_left)
     }
 }

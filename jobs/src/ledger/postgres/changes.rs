@@ -116,10 +116,12 @@ pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows, now: Option
 
 /// The places of those among these endings that stand in the ledger.
 async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<usize>> {
+    let outcome = |change: &&Change| rows::as_word(change.verdict.as_ref().and_then(|verdict| verdict.outcome));
     let places: Vec<i64> = sqlx::query_scalar(tx.sql().already_ended.clone())
         .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
         .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
         .bind(changes.iter().map(|change| state(change.state)).collect::<Vec<_>>())
+        .bind(changes.iter().map(outcome).collect::<Vec<_>>())
         .fetch_all(tx.connection())
         .await?;
     Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
