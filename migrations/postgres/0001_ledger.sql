@@ -153,6 +153,16 @@ CREATE TABLE intake (
     accepted bigint NOT NULL
 );
 
+-- How many outcomes were accepted, a row per tenant and batch, less those that a redrive took back: counted apart
+-- from the job rows, so that an outcome that was written twice shows.
+CREATE TABLE outcomes (
+    id        bigint NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant    text   NOT NULL,
+    completed bigint NOT NULL,
+    dead      bigint NOT NULL,
+    cancelled bigint NOT NULL
+);
+
 -- Pruned jobs, by how they ended.
 CREATE TABLE totals (
     tenant    text   NOT NULL PRIMARY KEY,

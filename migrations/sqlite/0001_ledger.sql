@@ -146,6 +146,15 @@ CREATE TABLE intake (
     accepted INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How many outcomes were accepted, less those that a redrive took back: counted apart from the rows, so that an
+-- outcome that was written twice shows.
+CREATE TABLE outcomes (
+    tenant    TEXT    NOT NULL PRIMARY KEY,
+    completed INTEGER NOT NULL,
+    dead      INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Pruned jobs, by how they ended.
 CREATE TABLE totals (
     tenant    TEXT    NOT NULL PRIMARY KEY,

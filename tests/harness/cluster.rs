@@ -79,7 +79,9 @@ impl Cluster {
 
     /// The scheduler that has begun to lead last, and not ceased.
     pub fn leader(&self) -> Option<usize> {
-        self.schedulers.iter().position(|scheduler| scheduler.log().matches("\"leading\"").count() > scheduler.log().matches("no longer leading").count())
+        self.schedulers
+            .iter()
+            .position(|scheduler| scheduler.log().matches("\"leading\"").count() > scheduler.log().matches("no longer leading").count())
     }
 
     /// Waits until `look` finds something.

@@ -1,5 +1,7 @@
 //! What the integration tests share: ledgers to test against, and jobs to put into them.
 
+pub mod cluster;
 pub mod jobs;
 pub mod ledgers;
 pub mod postgres;
+pub mod server;

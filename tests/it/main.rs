@@ -1,3 +1,7 @@
 //! The one integration-test binary: a module per promise.
 
+mod audit;
+mod cluster;
+mod interleaving;
 mod ledger;
+mod standalone;

@@ -1,5 +1,6 @@
 //! Every path of the API. One file per noun.
 
+pub(crate) mod audit;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Router<Api> {
         .route("/v1/jobs/{id}/logs", get(jobs::logs))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/v1/jobs/{id}/redrive", post(jobs::redrive))
+        .route("/v1/audit/ledger", get(audit::ledger))
         .route("/v1/kinds", get(kinds::list))
         .route("/v1/kinds/{kind}", get(kinds::read))
         .route("/v1/queues", get(queues::list))

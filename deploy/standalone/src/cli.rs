@@ -73,6 +73,9 @@ enum Command {
     Redrive(commands::job::Id),
     /// Show the queues, pause them, set their limits
     Queues(commands::queues::Args),
+    /// Check that everything that was accepted is accounted for
+    #[command(subcommand)]
+    Audit(commands::audit::Audit),
     /// Show the settings in effect and where each came from
     Config(commands::config::Args),
 }
@@ -109,6 +112,7 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Logs(id) => commands::job::logs(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Cancel(id) => commands::job::cancel(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Redrive(id) => commands::job::redrive(&id, &Client::of(&cli, &effective)?, format).await,
+        Command::Audit(audit) => commands::audit::run(audit, &Client::of(&cli, &effective)?, format).await,
         Command::Queues(args) => commands::queues::run(args, &Client::of(&cli, &effective)?, format).await,
     }
     .map_err(|failure| failure.with_origin(&effective))

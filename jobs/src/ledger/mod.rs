@@ -457,6 +457,29 @@ pub struct LaneDepth {
     pub oldest_ms: Option<i64>,
 }
 
+/// Final states, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// Completed jobs.
+    pub completed: i64,
+    /// Dead jobs.
+    pub dead: i64,
+    /// Cancelled jobs.
+    pub cancelled: i64,
+}
+
+impl Outcomes {
+    /// Counts `number` more jobs of this state, if it is final.
+    pub const fn count(&mut self, state: State, number: i64) {
+        match state {
+            State::Completed => self.completed += number,
+            State::Dead => self.dead += number,
+            State::Cancelled => self.cancelled += number,
+            _ => {}
+        }
+    }
+}
+
 /// Both sides of one tenant's conservation law.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Balance {
@@ -474,11 +497,16 @@ pub struct Balance {
     pub live: i64,
     /// How many of the final ones were pruned.
     pub pruned: i64,
+    /// Counted as outcomes were accepted; a redrive takes its job's back.
+    pub outcomes: Outcomes,
 }
 
 impl Balance {
-    /// accepted = completed + dead + cancelled + live.
+    /// accepted = completed + dead + cancelled + live, and every outcome was accepted once.
     pub const fn holds(&self) -> bool {
         self.accepted == self.completed + self.dead + self.cancelled + self.live
+            && self.outcomes.completed == self.completed
+            && self.outcomes.dead == self.dead
+            && self.outcomes.cancelled == self.cancelled
     }
 }

@@ -1,8 +1,8 @@
 //! What the rest of a SQL ledger must know of a write: kept attempts, due times, and the feed's events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{BATCH_MAX, FeedEvent, Result, Retention, rows::WrittenRow};
+use super::{BATCH_MAX, FeedEvent, Outcomes, Result, Retention, rows::WrittenRow};
 use crate::{
     backoff::reap_jitter,
     clock::Timestamp,
@@ -41,6 +41,8 @@ pub(super) struct SideRows {
     pub delays: Vec<Delay>,
     /// What the planner is told.
     pub events: Vec<FeedEvent>,
+    /// Outcomes that were accepted, and those that a redrive takes back, by tenant.
+    pub outcomes: BTreeMap<String, Outcomes>,
 }
 
 impl SideRows {
@@ -70,6 +72,11 @@ impl SideRows {
                 ready.push(row.ready()?);
             } else if change.guard.state == State::Available {
                 gone.push(change.id);
+            }
+            if change.state.is_final() || change.guard.state.is_final() {
+                let outcomes = side.outcomes.entry(row.tenant.clone()).or_default();
+                outcomes.count(change.guard.state, -1);
+                outcomes.count(change.state, 1);
             }
             let (run_at, deadline) = (Timestamp::from_ms(row.run_at_ms), row.deadline_at_ms.map(Timestamp::from_ms));
             side.delays.extend(Delay::of(change.state, change.id, &row.tenant, run_at, deadline));

@@ -3,7 +3,7 @@
 use windrow_jobs::{
     clock::VirtualClock,
     job::State,
-    ledger::{Balance, Ledger, ListFilter, LogLine, Note, Retention},
+    ledger::{Balance, Ledger, ListFilter, LogLine, Note, Outcomes, Retention},
     submit::NewJob,
 };
 use windrow_tests::{jobs::*, ledgers::START};
@@ -98,6 +98,7 @@ async fn every_account_balances_at_every_step(ledger: &dyn Ledger, clock: &Virtu
         cancelled,
         live,
         pruned,
+        outcomes: Outcomes { completed, dead, cancelled },
     };
     assert_eq!(balances(ledger).await, []);
     insert(ledger, (1..=5).map(ready)).await;

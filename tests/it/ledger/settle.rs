@@ -19,6 +19,7 @@ conformance! {
     an_ending_whose_answer_was_lost_counts_as_written,
     an_ending_counts_as_written_only_by_its_own_attempt,
     an_ending_that_stands_vouches_for_no_other_in_its_batch,
+    what_befell_the_job_later_vouches_for_no_attempt,
     a_retry_whose_answer_was_lost_is_refused,
     an_older_attempt_cannot_settle,
     a_cancel_in_between_refuses_the_settle,
@@ -159,6 +160,21 @@ async fn an_ending_that_stands_vouches_for_no_other_in_its_batch(ledger: &dyn Le
     assert!(settle(ledger, &second, done()).await);
     let batch = vec![ending(&second, done()), ending(&first, done()), ending(&second, bury())];
     assert_eq!(ledger.settle(batch).await.expect("settle"), [true, false, false]);
+}
+
+/// As seed 259 of `interleaving.rs` had it: reaped, past its deadline, and the late worker heard that its ending stands.
+async fn what_befell_the_job_later_vouches_for_no_attempt(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let deadline = Some(START.plus_ms(LEASE_MS + 1));
+    insert(ledger, [ready(1), NewJob { deadline, ..ready(2) }]).await;
+    let (cancelled, expired) = (claim(ledger, 1).await, claim(ledger, 2).await);
+    clock.advance_ms(LEASE_MS);
+    assert_eq!(reap(ledger).await, 2);
+    cancel(ledger, 1).await;
+    clock.advance_ms(1);
+    promote(ledger).await;
+    assert_eq!((state(ledger, 1).await, state(ledger, 2).await), (State::Cancelled, State::Dead));
+    assert!(!settle(ledger, &cancelled, Ending::Cancel(None)).await, "it was cancelled while it waited");
+    assert!(!settle(ledger, &expired, bury()).await, "it died of its deadline");
 }
 
 async fn a_retry_whose_answer_was_lost_is_refused(ledger: &dyn Ledger, _: &VirtualClock) {

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod audit;
 pub mod config;
 pub mod demo;
 pub mod job;

@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId, State},
-    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Page, Result},
+    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Outcomes, Page, Result},
     lifecycle::Snapshot,
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -94,6 +94,7 @@ impl Tables {
     fn balance(&self, tenant: &TenantId) -> Balance {
         let mut balance = self.pruned.get(tenant).cloned().unwrap_or_else(|| nothing(tenant));
         balance.accepted = self.accepted.get(tenant).copied().unwrap_or(0);
+        balance.outcomes = self.outcomes.get(tenant).copied().unwrap_or_default();
         for job in self.jobs.values().filter(|job| job.tenant == *tenant) {
             count(&mut balance, job.state);
         }
@@ -103,7 +104,7 @@ impl Tables {
 
 /// The balance of a tenant that never did anything.
 pub(super) fn nothing(tenant: &TenantId) -> Balance {
-    Balance { tenant: tenant.clone(), accepted: 0, completed: 0, dead: 0, cancelled: 0, live: 0, pruned: 0 }
+    Balance { tenant: tenant.clone(), accepted: 0, completed: 0, dead: 0, cancelled: 0, live: 0, pruned: 0, outcomes: Outcomes::default() }
 }
 
 /// Counts a job in this state.

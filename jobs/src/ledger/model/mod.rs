@@ -17,7 +17,7 @@ use std::{
 use serde_json::value::RawValue;
 use tokio::sync::broadcast;
 
-use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, ReadyJob, Ticket, WorkerRecord};
+use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, Outcomes, ReadyJob, Ticket, WorkerRecord};
 use crate::{
     clock::{Clock, Timestamp},
     contract::Contract,
@@ -75,6 +75,8 @@ struct Tables {
     feed: BTreeMap<i64, FeedRow>,
     feed_seq: i64,
     accepted: BTreeMap<TenantId, i64>,
+    /// Counted as outcomes are accepted; a redrive takes its job's back.
+    outcomes: BTreeMap<TenantId, Outcomes>,
     pruned: BTreeMap<TenantId, Balance>,
     limits: BTreeMap<(QueueName, LimitScope), Limits>,
     workers: BTreeMap<String, Enrolled>,
@@ -125,6 +127,9 @@ impl Tables {
         if before.state == State::Available && after.state != State::Available {
             told.gone.push(before.id);
         }
+        let outcomes = self.outcomes.entry(before.tenant.clone()).or_default();
+        outcomes.count(before.state, -1);
+        outcomes.count(after.state, 1);
         self.put(after, told);
         true
     }

@@ -137,8 +137,7 @@ impl Tables {
         // Without an outcome it is no attempt that ended the job: a cancel while it waited, or a deadline.
         let outcome = change.verdict.as_ref().and_then(|verdict| verdict.outcome);
         let ended_so = |job: &Job| job.outcome.is_some() && job.outcome == outcome;
-        let as_left =
-            |job: &Job| job.state.is_final() && job.state == change.state && job.attempt == change.guard.attempt && ended_so(job);
+        let as_left = |job: &Job| job.state.is_final() && job.state == change.state && job.attempt == change.guard.attempt && ended_so(job);
         self.jobs.get(&change.id).is_some_and(as_left)
     }
 }

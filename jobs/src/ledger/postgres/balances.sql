@@ -6,13 +6,18 @@ SELECT
     coalesce(counted.dead, 0) + coalesce(totals.dead, 0) AS dead,
     coalesce(counted.cancelled, 0) + coalesce(totals.cancelled, 0) AS cancelled,
     coalesce(counted.live, 0) AS live,
-    coalesce(totals.completed + totals.dead + totals.cancelled, 0) AS pruned
+    coalesce(totals.completed + totals.dead + totals.cancelled, 0) AS pruned,
+    coalesce((SELECT sum(outcomes.completed) FROM outcomes WHERE outcomes.tenant = tenants.tenant), 0)::bigint AS counted_completed,
+    coalesce((SELECT sum(outcomes.dead) FROM outcomes WHERE outcomes.tenant = tenants.tenant), 0)::bigint AS counted_dead,
+    coalesce((SELECT sum(outcomes.cancelled) FROM outcomes WHERE outcomes.tenant = tenants.tenant), 0)::bigint AS counted_cancelled
 FROM (
     SELECT tenant FROM intake
     UNION
     SELECT tenant FROM jobs
     UNION
     SELECT tenant FROM totals
+    UNION
+    SELECT tenant FROM outcomes
 ) AS tenants
 LEFT JOIN (
     SELECT

@@ -110,6 +110,15 @@ pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows, now: Option
             .execute(tx.connection())
             .await?;
     }
+    if !side.outcomes.is_empty() {
+        sqlx::query(tx.sql().count_outcomes.clone())
+            .bind(side.outcomes.keys().map(String::as_str).collect::<Vec<_>>())
+            .bind(side.outcomes.values().map(|outcomes| outcomes.completed).collect::<Vec<_>>())
+            .bind(side.outcomes.values().map(|outcomes| outcomes.dead).collect::<Vec<_>>())
+            .bind(side.outcomes.values().map(|outcomes| outcomes.cancelled).collect::<Vec<_>>())
+            .execute(tx.connection())
+            .await?;
+    }
     tx.feed.extend(side.events);
     Ok(())
 }

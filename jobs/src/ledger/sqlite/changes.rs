@@ -73,6 +73,10 @@ pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows) -> Result<(
         let delays: Vec<_> = side.delays.iter().map(delay).collect();
         execute_over(tx, |sql| &sql.delay, &delays).await?;
     }
+    if !side.outcomes.is_empty() {
+        let outcomes = serde_json::to_string(&side.outcomes)?;
+        sqlx::query(tx.sql.count_outcomes.clone()).bind(outcomes).execute(&mut *tx.connection).await?;
+    }
     tx.feed.extend(side.events);
     Ok(())
 }

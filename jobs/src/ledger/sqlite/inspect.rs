@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId},
-    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Page, Result, rows, side},
+    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Outcomes, Page, Result, rows, side},
     lifecycle::Snapshot,
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -103,6 +103,11 @@ fn balance(row: &SqliteRow) -> Result<Balance> {
         cancelled: row.try_get("cancelled")?,
         live: row.try_get("live")?,
         pruned: row.try_get("pruned")?,
+        outcomes: Outcomes {
+            completed: row.try_get("counted_completed")?,
+            dead: row.try_get("counted_dead")?,
+            cancelled: row.try_get("counted_cancelled")?,
+        },
     })
 }
 

@@ -1,0 +1,216 @@
+//! A client of the HTTP API for tests: every answer as JSON, every wait bounded, what a test takes for granted checked.
+//!
+//! A job is named by any JSON that has its `id`, such as the answer to its submission.
+
+use std::time::Duration;
+
+use reqwest::{Method, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use windrow_jobs::clock::Timestamp;
+
+/// How long anything may take that a test waits for.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How often a wait looks again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long one request may take: longer than any `Prefer: wait` of the tests.
+const ANSWER_MAX: Duration = Duration::from_secs(90);
+
+/// A server's address, a key, and the tenant to speak for.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+    tenant: Option<String>,
+}
+
+/// An answer, whatever it says.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; null where it is no JSON.
+    pub body: Value,
+}
+
+impl Client {
+    /// A client of the server at this URL.
+    pub fn new(url: &str, key: &str) -> Self {
+        // Without this it looks for the system's root certificates, and fails where there are none.
+        let http = reqwest::Client::builder().tls_certs_only([]).timeout(ANSWER_MAX).build().expect("an HTTP client");
+        Self { http, url: url.to_owned(), key: key.to_owned(), tenant: None }
+    }
+
+    /// The same client speaking for another tenant.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.to_owned()), ..self.clone() }
+    }
+
+    /// The server's base URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+        let what = format!("{method} {path}");
+        self.try_send(method, path, headers, body).await.unwrap_or_else(|error| panic!("{what}: {error:?}"))
+    }
+
+    /// `GET`; nothing if there is no answer.
+    pub async fn try_get(&self, path: &str) -> Option<Answer> {
+        self.try_send(Method::GET, path, &[], None).await.ok()
+    }
+
+    async fn try_send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> reqwest::Result<Answer> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-tenant", tenant);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
+        Ok(Answer { status, headers, body })
+    }
+
+    /// `GET` of something that is there.
+    pub async fn read(&self, path: &str) -> Value {
+        let answer = self.send(Method::GET, path, &[], None).await;
+        assert_eq!(answer.status, 200, "GET {path}: {}", answer.body);
+        answer.body
+    }
+
+    /// `POST` without a body.
+    pub async fn post(&self, path: &str) -> Answer {
+        self.send(Method::POST, path, &[], None).await
+    }
+
+    /// Submits a job, which is accepted.
+    pub async fn submit(&self, submission: Value) -> Value {
+        let answer = self.send(Method::POST, "/v1/jobs", &[], Some(submission)).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.body
+    }
+
+    /// Submits an `echo`, which is accepted.
+    pub async fn echo(&self, payload: Value) -> Value {
+        self.submit(json!({ "kind": "echo", "payload": payload })).await
+    }
+
+    /// A job as it stands.
+    pub async fn get(&self, job: &Value) -> Value {
+        self.read(&path(job, "")).await
+    }
+
+    /// The attempts of a job.
+    pub async fn attempts(&self, job: &Value) -> Vec<Value> {
+        array(self.read(&path(job, "/attempts")).await, "attempts")
+    }
+
+    /// What the attempts of a job logged.
+    pub async fn logs(&self, job: &Value) -> Vec<Value> {
+        array(self.read(&path(job, "/logs")).await, "logs")
+    }
+
+    /// A page of jobs.
+    pub async fn list(&self, query: &str) -> Vec<Value> {
+        array(self.read(&format!("/v1/jobs?{query}")).await, "jobs")
+    }
+
+    /// Waits for a job to become final.
+    pub async fn wait(&self, job: &Value) -> Value {
+        self.until(job, "final", is_final).await
+    }
+
+    /// Waits for a job to be as described.
+    pub async fn until(&self, job: &Value, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let give_up = Instant::now() + WAIT_MAX;
+        loop {
+            let seen = self.get(job).await;
+            if holds(&seen) {
+                return seen;
+            }
+            assert!(Instant::now() < give_up, "the job does not become {what}: {seen}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits for a list to be as described.
+    pub async fn until_list(&self, query: &str, what: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let give_up = Instant::now() + WAIT_MAX;
+        loop {
+            let seen = self.list(query).await;
+            if holds(&seen) {
+                return seen;
+            }
+            assert!(Instant::now() < give_up, "the list {query} does not become {what}: {seen:?}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until a path answers with this status.
+    pub async fn until_status(&self, path: &str, status: u16) {
+        let give_up = Instant::now() + WAIT_MAX;
+        while self.try_get(path).await.is_none_or(|answer| answer.status != status) {
+            assert!(Instant::now() < give_up, "{path} does not answer {status}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Asks for a job to stop.
+    pub async fn cancel(&self, job: &Value) -> Answer {
+        self.post(&path(job, "/cancel")).await
+    }
+
+    /// Sends a dead or cancelled job back.
+    pub async fn redrive(&self, job: &Value) -> Answer {
+        self.post(&path(job, "/redrive")).await
+    }
+
+    /// Changes what may start from a queue; the limits as they are then.
+    pub async fn limit(&self, queue: &str, patch: Value) -> Value {
+        let answer = self.send(Method::PATCH, &format!("/v1/queues/{queue}"), &[], Some(patch)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    }
+
+    /// A queue as it stands.
+    pub async fn queue(&self, name: &str) -> Value {
+        let queues = array(self.read("/v1/queues").await, "queues");
+        queues.into_iter().find(|queue| queue["name"] == name).unwrap_or_else(|| panic!("there is no queue {name}"))
+    }
+}
+
+/// A job's path, or that of something below it.
+pub fn path(job: &Value, below: &str) -> String {
+    let id = job["id"].as_str().unwrap_or_else(|| panic!("{job} has no id"));
+    format!("/v1/jobs/{id}{below}")
+}
+
+/// Whether a job is in a final state.
+pub fn is_final(job: &Value) -> bool {
+    matches!(job["state"].as_str(), Some("completed" | "dead" | "cancelled"))
+}
+
+/// A field with a time, in milliseconds since the epoch.
+pub fn ms(object: &Value, field: &str) -> i64 {
+    let text = object[field].as_str().unwrap_or_else(|| panic!("{field} of {object} is no time"));
+    Timestamp::parse_rfc3339(text).unwrap_or_else(|error| panic!("{field} of {object}: {error}")).ms()
+}
+
+fn array(mut answer: Value, name: &str) -> Vec<Value> {
+    match answer[name].take() {
+        Value::Array(items) => items,
+        other => panic!("{name} is no array: {other}"),
+    }
+}

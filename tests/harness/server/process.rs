@@ -1,0 +1,204 @@
+//! A binary of the workspace in a process of its own, which never outlives the test that started it.
+
+use std::{
+    env,
+    fs::{self, File, OpenOptions},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::postgres::detach;
+
+/// How long a process may take to end, and a command to finish: longer than any drain in the tests.
+const END_MAX: Duration = Duration::from_secs(60);
+const END_PAUSE: Duration = Duration::from_millis(10);
+
+/// A running process in a group of its own. Dropping it kills the group.
+pub struct Process {
+    child: Child,
+    output: PathBuf,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a binary in `folder`. Of the variables of Windrow it gets these and no others. It writes to
+    /// `<binary>.out`, which is begun anew, and logs to `<binary>.log`, which goes on.
+    ///
+    /// Should the test's process die before it ends this one, this one is killed and `folder` removed.
+    pub fn spawn(name: &str, arguments: &[&str], environment: &[(String, String)], folder: &Path) -> Self {
+        let (output, log) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.log")));
+        let mut command = command(name, arguments, environment);
+        detach(&mut command)
+            .current_dir(folder)
+            .stdout(File::create(&output).expect("a file for the output"))
+            .stderr(OpenOptions::new().create(true).append(true).open(&log).expect("a file for the log"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let process = Self { child, output, log };
+        process.watch(folder);
+        process
+    }
+
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed since its start.
+    pub fn output(&self) -> String {
+        fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
+    /// What it and those before it in the folder have logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends SIGTERM, to it alone: an orchestrator does not signal its children.
+    pub fn terminate(&self) {
+        kill_process(self.id(), Signal::TERM).expect("SIGTERM is sent");
+    }
+
+    /// Sends SIGKILL to its group.
+    pub fn kill(&mut self) {
+        // One that has ended and was waited for has given its id back: it may be anybody's by now.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_process_group(self.id(), Signal::KILL).expect("SIGKILL is sent");
+        }
+    }
+
+    /// Waits until it has ended.
+    pub async fn exited(&mut self) -> ExitStatus {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("the process is waited for") {
+                    return status;
+                }
+                tokio::time::sleep(END_PAUSE).await;
+            }
+        };
+        let ended = tokio::time::timeout(END_MAX, ended).await;
+        ended.unwrap_or_else(|_| panic!("the process does not end; its log:\n{}", self.log()))
+    }
+
+    /// Fails if it has ended.
+    pub fn check_alive(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("the process is waited for") {
+            panic!("the process has ended, {status}; its log:\n{}", self.log());
+        }
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// A process that outlives the test's, sees it go, and cleans up.
+    fn watch(&self, folder: &Path) {
+        let (owner, pid) = (std::process::id(), self.pid());
+        let script = format!(
+            "(while [ -e /proc/{owner} ] && [ -e /proc/{pid} ]; do sleep 0.5; done; \
+             [ -e /proc/{owner} ] || {{ [ -e /proc/{pid} ] && kill -KILL -{pid}; rm -rf '{}'; }}) &",
+            folder.display()
+        );
+        let mut watchdog = Command::new("sh");
+        watchdog.arg("-c").arg(script).current_dir("/");
+        let started = detach(&mut watchdog).status().expect("the watchdog starts");
+        assert!(started.success(), "the watchdog starts: {started}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the log of process {}:\n{}", self.pid(), self.log());
+        }
+    }
+}
+
+/// What a command that has ended leaves.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+}
+
+/// Runs a binary until it ends. Of the variables of Windrow it gets these and no others.
+pub async fn run(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Finished {
+    let mut command = tokio::process::Command::from(command(name, arguments, environment));
+    let output = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(END_MAX, output).await.unwrap_or_else(|_| panic!("{name} {arguments:?} does not end"));
+    let output = output.unwrap_or_else(|error| panic!("{name} {arguments:?}: {error}"));
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is text");
+    Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn command(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary(name));
+    for (variable, _) in env::vars_os().filter(|(variable, _)| variable.to_string_lossy().starts_with("WINDROW_")) {
+        command.env_remove(variable);
+    }
+    command.args(arguments).envs(environment.iter().map(|(variable, value)| (variable, value)));
+    command
+}
+
+/// The built binary beside the one that runs now, which must be as new as what it is made of.
+pub fn binary(name: &str) -> PathBuf {
+    let tests = env::current_exe().expect("this binary has a path");
+    let folder = tests.parent().and_then(Path::parent).expect("cargo puts test binaries in <profile>/deps");
+    let path = folder.join(name);
+    let sources = fs::read_to_string(folder.join(format!("{name}.d"))).unwrap_or_default();
+    assert!(is_current(&path, &sources), "{} is missing, or older than its sources: run tests/run", path.display());
+    path
+}
+
+/// Whether a binary is newer than every file that cargo says it was built from. Not than every file of the
+/// workspace: one that only tests are built from would make it stale for good.
+fn is_current(binary: &Path, sources: &str) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let (Some(built), Some((_, sources))) = (changed(binary), sources.split_once(": ")) else {
+        return false;
+    };
+    // A space within a path is escaped, as make has it.
+    let sources = sources.replace("\\ ", "\0");
+    sources.split_whitespace().all(|source| changed(Path::new(&source.replace('\0', " "))).is_some_and(|changed| changed <= built))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_older_than_a_source_or_without_one_is_not_current() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let make = |name: &str, age_s: u64| {
+            let file = File::create(path(name)).expect("a file");
+            file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age_s)).expect("its time is set");
+        };
+        make("binary", 10);
+        make("old source", 20);
+        make("new", 0);
+        let listed = |names: &[&str]| {
+            let paths: Vec<_> = names.iter().map(|name| path(name).display().to_string().replace(' ', "\\ ")).collect();
+            format!("{}: {}\n", path("binary").display(), paths.join(" "))
+        };
+        let cases: [(&str, &[&str], bool); 4] = [
+            ("binary", &["old source", "binary"], true),
+            ("binary", &["old source", "new"], false),
+            ("binary", &["old source", "deleted"], false),
+            ("missing", &["old source"], false),
+        ];
+        for (binary, sources, expected) in cases {
+            assert_eq!(is_current(&path(binary), &listed(sources)), expected, "{binary} of {sources:?}");
+        }
+        assert!(!is_current(&path("binary"), ""), "cargo never built it");
+    }
+}
