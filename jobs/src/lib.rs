@@ -14,6 +14,7 @@ pub mod job;
 pub mod kinds;
 pub mod ledger;
 pub mod lifecycle;
+pub mod objects;
 pub mod operate;
 #[cfg(feature = "process")]
 pub mod process;

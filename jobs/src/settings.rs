@@ -15,7 +15,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use self::value::{SQLITE_SCHEME, api_key, database_url, public_url, redis_url, within};
+use self::value::{FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_key, objects_url, public_url, redis_url, within};
 pub use self::{
     slots::Slots,
     source::{Effective, Entry, Error},
@@ -43,6 +43,10 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// The durable truth.
     pub ledger: LedgerSettings,
+    /// Where files lie.
+    pub objects: ObjectsSettings,
+    /// What signs and wraps.
+    pub secrets: SecretsSettings,
     /// How workers learn of tickets.
     pub dispatch: DispatchSettings,
     /// How long finished jobs are kept.
@@ -85,6 +89,27 @@ pub struct LedgerSettings {
     /// `sqlite://…` or `postgres://…`; none means the SQLite file in the data folder.
     #[serde(default, skip_serializing, deserialize_with = "database_url")]
     pub database_url: Option<Secret>,
+}
+
+/// Section `[objects]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectsSettings {
+    /// `file://…` or `s3://…`; none means the folder in the data folder.
+    #[serde(default, skip_serializing, deserialize_with = "objects_url")]
+    pub url: Option<String>,
+}
+
+/// Section `[secrets]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsSettings {
+    /// Signs links; the same on every replica.
+    #[serde(default, skip_serializing, deserialize_with = "master_key")]
+    pub master_key: Option<Secret>,
+    /// The file that holds it, in its place.
+    #[serde(default, skip_serializing)]
+    pub master_key_file: Option<PathBuf>,
 }
 
 /// Section `[dispatch]`.
@@ -140,6 +165,8 @@ impl Default for Settings {
             api: ApiSettings { listen: local(8080), public_url: None, key: None },
             worker: WorkerSettings { queues: Slots::default(), grace_s: 30, health_listen: local(0) },
             ledger: LedgerSettings::default(),
+            objects: ObjectsSettings::default(),
+            secrets: SecretsSettings::default(),
             dispatch: DispatchSettings::default(),
             retention: RetentionSettings { completed_days: days(retention.completed_ms), dead_days: days(retention.dead_ms) },
             log: LogSettings { filter: "info".into(), format: LogFormat::Auto },
@@ -169,6 +196,28 @@ impl Settings {
             Some(url) => url.clone(),
             None if bound.ip().is_unspecified() => String::new(),
             None => format!("http://{bound}"),
+        }
+    }
+
+    /// The folder of the object store, or none where it is S3.
+    pub fn objects_folder(&self) -> Option<PathBuf> {
+        match &self.objects.url {
+            None => Some(self.data_dir.join("objects")),
+            Some(url) => url.strip_prefix(FILE_SCHEME).map(Into::into),
+        }
+    }
+
+    /// The master key as set or as its file holds it; none where neither is.
+    pub fn master_key(&self) -> Result<Option<Secret>, Error> {
+        match (&self.secrets.master_key, &self.secrets.master_key_file) {
+            (Some(_), Some(_)) => Err(Error::at("secrets.master_key_file", "secrets.master_key is set too")),
+            (Some(key), None) => Ok(Some(key.clone())),
+            (None, None) => Ok(None),
+            (None, Some(path)) => {
+                let wrong = |message: String| Error::at("secrets.master_key_file", format!("{}: {message}", path.display()));
+                let key = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+                Secret::master_key(key.trim()).map(Some).map_err(wrong)
+            }
         }
     }
 

@@ -4,4 +4,5 @@ mod audit;
 mod cluster;
 mod interleaving;
 mod ledger;
+mod objects;
 mod standalone;

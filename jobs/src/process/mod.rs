@@ -2,6 +2,8 @@
 
 pub mod health;
 pub mod logging;
+#[cfg(feature = "objects")]
+pub mod objects;
 pub mod postgres;
 pub mod signals;
 

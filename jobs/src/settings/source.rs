@@ -205,7 +205,7 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 13] = [
+pub(super) const KEYS: [Key; 16] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
@@ -214,6 +214,9 @@ pub(super) const KEYS: [Key; 13] = [
     Key::new("worker.grace_s", Some("WINDROW_GRACE_S")),
     Key::new("worker.health_listen", Some("WINDROW_HEALTH_LISTEN")),
     Key::secret("ledger.database_url", "WINDROW_DATABASE_URL"),
+    Key::new("objects.url", Some("WINDROW_OBJECTS_URL")),
+    Key::secret("secrets.master_key", "WINDROW_MASTER_KEY"),
+    Key::new("secrets.master_key_file", Some("WINDROW_MASTER_KEY_FILE")),
     Key::secret("dispatch.redis_url", "WINDROW_REDIS_URL"),
     Key::new("retention.completed_days", None),
     Key::new("retention.dead_days", None),

@@ -7,6 +7,11 @@ use serde::{Deserialize, Deserializer, de};
 /// The shortest API key, in bytes: 128 bits if they are random.
 pub const API_KEY_BYTES_MIN: usize = 16;
 
+/// The shortest master key, in bytes: 256 bits if it is hexadecimal and random.
+pub const MASTER_KEY_BYTES_MIN: usize = 32;
+
+pub(super) const FILE_SCHEME: &str = "file://";
+const S3_SCHEME: &str = "s3://";
 pub(super) const SQLITE_SCHEME: &str = "sqlite://";
 const POSTGRES_SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 const REDIS_SCHEMES: [&str; 2] = ["redis://", "rediss://"];
@@ -17,6 +22,14 @@ const WEB_SCHEMES: [&str; 2] = ["http://", "https://"];
 pub struct Secret(String);
 
 impl Secret {
+    /// A master key; the error says what is wrong with it.
+    pub fn master_key(key: &str) -> Result<Self, String> {
+        if key.len() < MASTER_KEY_BYTES_MIN || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("a master key has at least {MASTER_KEY_BYTES_MIN} visible ASCII characters and no spaces"));
+        }
+        Ok(Self(key.to_owned()))
+    }
+
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,6 +85,20 @@ pub(super) fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         return Err(de::Error::custom("a database URL begins with sqlite:// or postgres://"));
     }
     Ok(Some(Secret(url)))
+}
+
+pub(super) fn objects_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let is_folder = url.strip_prefix(FILE_SCHEME).is_some_and(|path| path.starts_with('/'));
+    if !is_folder && url.strip_prefix(S3_SCHEME).is_none_or(str::is_empty) {
+        return Err(de::Error::custom("objects lie in file:///a/folder or s3://bucket?endpoint=…&region=…"));
+    }
+    Ok(Some(url))
+}
+
+pub(super) fn master_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    Secret::master_key(&key).map(Some).map_err(de::Error::custom)
 }
 
 pub(super) fn redis_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
