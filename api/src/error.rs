@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Serialize;
 use windrow_jobs::{
-    ledger,
+    ledger, objects,
     submit::{PAYLOAD_BYTES_MAX, Rejection},
 };
 
@@ -50,6 +50,12 @@ pub(crate) enum ApiError {
     Rejected(#[from] Rejection),
     #[error("there is no such job")]
     JobNotFound,
+    #[error("the link is not a whole one, or it has expired; ask for the artifacts anew")]
+    LinkInvalid,
+    #[error("what the link leads to is not there any more")]
+    ObjectNotFound,
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
     #[error("no kind is named {0:?}")]
     KindNotFound(String),
     #[error("no queue is named {0:?}")]
@@ -99,6 +105,12 @@ impl ApiError {
                 Rejection::Field { .. } => (S::UNPROCESSABLE_ENTITY, rejection.code(), "A field is invalid"),
             },
             Self::JobNotFound => (S::NOT_FOUND, "job_not_found", "No such job"),
+            Self::LinkInvalid => (S::FORBIDDEN, "link_invalid", "The link does not open"),
+            Self::ObjectNotFound => (S::NOT_FOUND, "object_not_found", "No such object"),
+            Self::Objects(objects::Error::Unavailable(_)) => {
+                (S::SERVICE_UNAVAILABLE, "objects_unavailable", "The object store is not available")
+            }
+            Self::Objects(objects::Error::Refused(_)) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::KindNotFound(_) => (S::NOT_FOUND, "kind_not_found", "No such kind"),
             Self::QueueNotFound(_) => (S::NOT_FOUND, "queue_not_found", "No such queue"),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "No such route"),
@@ -131,7 +143,8 @@ impl ApiError {
                 "the ledger did not answer; whether the request took effect is not known, what was accepted before is safe".into()
             }
             Self::Ledger(ledger::Error::Refused(_)) => "the ledger cannot keep this data; sending it again is of no use".into(),
-            Self::Ledger(ledger::Error::Corrupt(_)) => Self::Internal.to_string(),
+            Self::Objects(objects::Error::Unavailable(_)) => "the object store did not answer".into(),
+            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Objects(objects::Error::Refused(_)) => Self::Internal.to_string(),
             other => other.to_string(),
         }
     }
@@ -142,7 +155,7 @@ impl IntoResponse for ApiError {
         let (status, code, title) = self.class();
         match &self {
             Self::Ledger(ledger::Error::Corrupt(_)) => tracing::error!(error = %self, "a request failed"),
-            Self::Ledger(_) => tracing::warn!(error = %self, "a request failed"),
+            Self::Ledger(_) | Self::Objects(_) => tracing::warn!(error = %self, "a request failed"),
             _ => {}
         }
         let problem = Problem::new(status, code, title, self.detail(), self.pointer().map(Into::into));

@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     ledger::{Inspect, Intake},
+    objects::{Objects, link::Signer},
     queue::QueueName,
 };
 
@@ -51,6 +52,10 @@ pub struct Parts {
     pub key: String,
     /// The base of links and `Location`, without a slash at its end; empty makes them relative.
     pub public_url: String,
+    /// Where artifacts lie.
+    pub objects: Arc<dyn Objects>,
+    /// Who signed the links to objects that this api serves itself.
+    pub signer: Signer,
     /// Where wake-ups for waiting requests come from. Without any they poll.
     pub changes: Changes,
     /// Ends requests that wait, and makes `/readyz` say no.
@@ -65,6 +70,8 @@ pub struct Api {
     pub(crate) queues: Arc<[QueueName]>,
     pub(crate) key: PlatformKey,
     pub(crate) public_url: Arc<str>,
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) signer: Signer,
     pub(crate) changes: Changes,
     pub(crate) shutdown: CancellationToken,
 }
@@ -78,6 +85,8 @@ impl Api {
             queues: parts.queues.into(),
             key: PlatformKey::of(&parts.key),
             public_url: parts.public_url.into(),
+            objects: parts.objects,
+            signer: parts.signer,
             changes: parts.changes,
             shutdown: parts.shutdown,
         }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use windrow_api::{Api, Parts, wait::Changes};
 use windrow_jobs::{
+    objects::link::Signer,
     process,
     settings::{self, Settings},
 };
@@ -18,15 +19,31 @@ fn main() -> ExitCode {
 async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let key =
         settings.api.key.as_ref().ok_or_else(|| settings::Error::at("api.key", "an api of a cluster makes no key of its own: give one"))?;
+    let signer = match settings.master_key()? {
+        Some(key) => Signer::new(key.as_str().as_bytes()),
+        None => {
+            if settings.objects_folder().is_some() {
+                tracing::warn!("without secrets.master_key, links to files open on this api only, until it ends");
+            }
+            // A random key signs what only this process opens.
+            Signer::new(uuid::Uuid::new_v4().as_bytes())
+        }
+    };
+    if settings.objects_folder().is_some() {
+        tracing::warn!("objects lie in a folder (objects.url): processes on other machines do not see it");
+    }
     let ledger = process::postgres::open(&settings, &shutdown).await?;
     let listen = settings.api.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (api.listen)"))?;
     let bound = listener.local_addr()?;
+    let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
     let api = Api::new(Parts {
         ledger: Arc::new(ledger),
         queues: settings.queue_names(),
         key: key.as_str().to_owned(),
         public_url: settings.links_base(bound),
+        objects,
+        signer,
         changes: Changes::default(),
         shutdown: shutdown.clone(),
     });

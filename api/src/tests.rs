@@ -4,4 +4,5 @@ mod errors;
 mod fixture;
 mod jobs;
 mod lists;
+mod objects;
 mod operators;

@@ -5,14 +5,18 @@
 
 use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    artifact::{self, Artifact},
     clock::Timestamp,
     contract::Contract,
     job::{JobError, JobId, Progress},
+    ledger,
+    objects::{self, Content, Objects},
     tenant::TenantId,
 };
 
@@ -108,6 +112,31 @@ pub struct Context {
     pub cancel: CancellationToken,
     /// Who hears what it says.
     pub listener: Arc<dyn Listener>,
+    /// The object store of the installation.
+    pub objects: Arc<dyn Objects>,
+    /// Who records the files that it makes.
+    pub recorder: Arc<dyn Recorder>,
+}
+
+/// Records what a running attempt made.
+#[async_trait]
+pub trait Recorder: Send + Sync {
+    /// Records an artifact. Returns whether the attempt still runs; if not, nothing is recorded.
+    async fn record(&self, artifact: Artifact) -> ledger::Result<bool>;
+}
+
+/// Why a file could not become an artifact.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The object store.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// The attempt is over: its lease was lost.
+    #[error("the attempt is over, so its artifact {0} is not recorded")]
+    Over(String),
 }
 
 /// Hears what a running handler says. Never blocks; keeps to its own limits.
@@ -137,6 +166,26 @@ impl Context {
     pub fn checkpoint(&self, state: &impl Serialize) -> Result<(), Failure> {
         self.listener.hear(Remark::Checkpoint(serde_json::to_string(state)?));
         Ok(())
+    }
+
+    /// Uploads a file of the job's own and records it, in the place of one of that name. It is deleted when the job is pruned.
+    pub async fn artifact(&self, name: &str, media_type: &str, content: impl Into<Content>) -> Result<Artifact, ArtifactError> {
+        let key = artifact::key_of(&self.tenant, self.job, self.attempt, name)?;
+        let meta = self.objects.put(&key, media_type, content.into()).await?;
+        self.refer(name, &key, meta).await
+    }
+
+    /// Records an object as the job's artifact that is not its own: pruning the job leaves it where it is.
+    pub async fn refer(&self, name: &str, key: &objects::Key, meta: objects::Meta) -> Result<Artifact, ArtifactError> {
+        let artifact = Artifact {
+            name: name.to_owned(),
+            attempt: self.attempt,
+            bytes: meta.bytes,
+            sha256: meta.sha256.unwrap_or_default(),
+            media_type: meta.media_type,
+            key: key.to_string(),
+        };
+        if self.recorder.record(artifact.clone()).await? { Ok(artifact) } else { Err(ArtifactError::Over(artifact.name)) }
     }
 
     /// Writes a line to the job's log.

@@ -3,6 +3,7 @@
 //! A job's path through this crate: `submit.rs` makes it, `ledger/` keeps it, `dispatch/` decides whose turn
 //! it is, `handler.rs` and `kinds/` do the work, `lifecycle.rs` decides what becomes of it.
 
+pub mod artifact;
 pub mod backoff;
 pub mod clock;
 pub mod contract;

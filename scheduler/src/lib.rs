@@ -19,6 +19,7 @@ use windrow_jobs::{
     clock::Clock,
     dispatch::carrier::PlannerEnd,
     ledger::{Inspect, Retention, Upkeep},
+    objects::Objects,
 };
 
 /// The ledger as the duties see it.
@@ -37,6 +38,8 @@ pub struct Scheduler {
     pub carrier: Arc<dyn PlannerEnd>,
     /// By which it sleeps; what is due is always asked of the ledger.
     pub clock: Arc<dyn Clock>,
+    /// Where the files of pruned jobs lie.
+    pub objects: Arc<dyn Objects>,
     /// How long finished jobs are kept.
     pub retention: Retention,
     /// Whether everything that is written to the ledger is written by this process, so that its nudges tell of

@@ -22,6 +22,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         ledger: ledger.clone(),
         carrier: Arc::new(TicketRows(ledger)),
         clock: Arc::new(SystemClock),
+        objects: process::objects::open(&settings)?,
         retention: settings.retention(),
         hears_all: false,
     };

@@ -1,9 +1,14 @@
 //! The duty `prune`: deletes what finished longer ago than the retention, a little at a time.
+//!
+//! The objects of pruned jobs go after their rows: what cannot be deleted then is logged and stays behind.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use windrow_jobs::ledger::{Result, Retention};
+use windrow_jobs::{
+    ledger::{Result, Retention},
+    objects::Objects,
+};
 
 use crate::{DutyLedger, Scheduler, duty::Duty};
 
@@ -16,12 +21,13 @@ const IDLE_PAUSE_MS: i64 = 10_000;
 
 pub(crate) struct Prune {
     ledger: Arc<dyn DutyLedger>,
+    objects: Arc<dyn Objects>,
     retention: Retention,
 }
 
 impl Prune {
     pub(crate) fn new(scheduler: &Scheduler) -> Self {
-        Self { ledger: scheduler.ledger.clone(), retention: scheduler.retention }
+        Self { ledger: scheduler.ledger.clone(), objects: scheduler.objects.clone(), retention: scheduler.retention }
     }
 }
 
@@ -31,6 +37,21 @@ impl Duty for Prune {
 
     async fn act(&mut self) -> Result<i64> {
         let pruned = self.ledger.prune(self.retention, JOBS_MAX).await?;
-        Ok(if pruned > 0 { BUSY_PAUSE_MS } else { IDLE_PAUSE_MS })
+        self.delete(&pruned.objects).await;
+        Ok(if pruned.jobs > 0 { BUSY_PAUSE_MS } else { IDLE_PAUSE_MS })
+    }
+}
+
+impl Prune {
+    async fn delete(&self, keys: &[String]) {
+        for text in keys {
+            let deleted = match text.parse() {
+                Ok(key) => self.objects.delete(&key).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = deleted {
+                tracing::warn!(%error, key = text, "deleting an object of a pruned job");
+            }
+        }
     }
 }

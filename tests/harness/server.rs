@@ -106,6 +106,8 @@ impl Server {
 
     /// Starts it again on the same folder, killing it first if it runs, and waits until it is ready.
     pub async fn restart(&mut self) {
+        // First, or the new process may find the folder still locked by the old one.
+        self.kill().await;
         self.launch();
         self.ready().await;
     }

@@ -2,17 +2,20 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
+    artifact::Artifact,
     backoff::Backoff,
     clock::Timestamp,
     contract::Contract,
-    handler::{AnyHandler, Context, Outcome, Registry},
-    job::JobError,
-    ledger::Claimed,
+    handler::{AnyHandler, Context, Outcome, Recorder, Registry},
+    job::{JobError, JobId},
+    ledger::{self, Claimed, Work},
     lifecycle::Ending,
+    objects::Objects,
     submit::RESULT_BYTES_MAX,
 };
 
@@ -43,6 +46,8 @@ pub(crate) struct Attempts {
     pub leases: Arc<Leases>,
     pub settler: Settler,
     pub notebook: Arc<Notebook>,
+    pub ledger: Arc<dyn Work>,
+    pub objects: Arc<dyn Objects>,
     pub stopping: CancellationToken,
 }
 
@@ -107,7 +112,22 @@ impl Attempts {
             deadline: job.snapshot.deadline,
             cancel: lease.stop.clone(),
             listener: self.notebook.open(job.snapshot.id, job.snapshot.attempt),
+            objects: self.objects.clone(),
+            recorder: Arc::new(Records { job: job.snapshot.id, ledger: self.ledger.clone() }),
         }
+    }
+}
+
+/// Records the artifacts of one job in the ledger.
+struct Records {
+    job: JobId,
+    ledger: Arc<dyn Work>,
+}
+
+#[async_trait]
+impl Recorder for Records {
+    async fn record(&self, artifact: Artifact) -> ledger::Result<bool> {
+        self.ledger.record_artifact(self.job, artifact).await
     }
 }
 

@@ -28,6 +28,7 @@ async fn serve(registry: Registry, settings: Settings, shutdown: CancellationTok
         slots: settings.worker.queues.0.clone(),
         registry,
         ledger: Arc::new(ledger),
+        objects: process::objects::open(&settings)?,
         carrier: looks.clone(),
         grace: Duration::from_secs(settings.worker.grace_s.into()),
         pulse: pulse.clone(),

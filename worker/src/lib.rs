@@ -22,6 +22,7 @@ use windrow_jobs::{
     dispatch::carrier::WorkerEnd,
     handler::Registry,
     ledger::{self, Work, WorkerRecord},
+    objects::Objects,
     queue::QueueName,
 };
 
@@ -44,6 +45,8 @@ pub struct Worker {
     pub registry: Registry,
     /// The ledger, in the role of a worker.
     pub ledger: Arc<dyn Work>,
+    /// Where its handlers keep files.
+    pub objects: Arc<dyn Objects>,
     /// How it hears of tickets.
     pub carrier: Arc<dyn WorkerEnd>,
     /// How long running handlers may go on once it is told to stop.
@@ -77,6 +80,8 @@ impl Worker {
             leases: leases.clone(),
             settler,
             notebook: notebook.clone(),
+            ledger: self.ledger.clone(),
+            objects: self.objects.clone(),
             stopping: stop.clone(),
         });
 

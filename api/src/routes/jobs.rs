@@ -243,12 +243,12 @@ async fn find(api: &Api, tenant: &TenantId, id: JobId) -> Result<Job, ApiError> 
     api.ledger.get(tenant, id).await?.ok_or(ApiError::JobNotFound)
 }
 
-async fn check_exists(api: &Api, tenant: &TenantId, id: JobId) -> Result<(), ApiError> {
+pub(crate) async fn check_exists(api: &Api, tenant: &TenantId, id: JobId) -> Result<(), ApiError> {
     api.ledger.snapshot(tenant, id).await?.map(drop).ok_or(ApiError::JobNotFound)
 }
 
 /// The id in a job's path. What is no id names no job.
-pub(crate) struct JobPath(JobId);
+pub(crate) struct JobPath(pub(crate) JobId);
 
 impl FromRequestParts<Api> for JobPath {
     type Rejection = ApiError;

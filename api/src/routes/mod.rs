@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
+pub(crate) mod objects;
 pub(crate) mod probes;
 pub(crate) mod queues;
 
@@ -22,6 +23,8 @@ pub(crate) fn all() -> Router<Api> {
         .route("/v1/jobs/{id}", get(jobs::read))
         .route("/v1/jobs/{id}/attempts", get(jobs::attempts))
         .route("/v1/jobs/{id}/logs", get(jobs::logs))
+        .route("/v1/jobs/{id}/artifacts", get(objects::artifacts))
+        .route("/v1/objects/{*key}", get(objects::open))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/v1/jobs/{id}/redrive", post(jobs::redrive))
         .route("/v1/audit/ledger", get(audit::ledger))

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use windrow_jobs::{
+    artifact::Artifact,
     clock::{Timestamp, VirtualClock},
     contract::Contract,
     job::{Attempt, Job, JobError, JobId},
@@ -23,6 +24,7 @@ use windrow_jobs::{
         model::ModelLedger,
     },
     lifecycle::{self, Change, Ending, Snapshot},
+    objects::{folder::FolderObjects, link::Signer},
     queue::{BUILT_IN_QUEUES, LimitScope, Limits, QueueName},
     submit::NewJob,
     tenant::TenantId,
@@ -39,6 +41,8 @@ pub(super) struct Fixture {
     pub(super) clock: VirtualClock,
     pub(super) changes: Changes,
     pub(super) shutdown: CancellationToken,
+    pub(super) objects: FolderObjects,
+    _home: tempfile::TempDir,
 }
 
 pub(super) struct Answer {
@@ -62,15 +66,20 @@ impl Fixture {
         let clock = VirtualClock::starting_at(Timestamp::from_ms(START_MS));
         let ledger = Arc::new(Fallible { model: ModelLedger::new(Arc::new(clock.clone())), fault: AtomicU8::new(Fault::None as u8) });
         let (changes, shutdown) = (Changes::default(), CancellationToken::new());
+        let home = tempfile::tempdir().expect("a folder");
+        let signer = Signer::new(b"master");
+        let objects = FolderObjects::open(home.path(), signer.clone(), "https://jobs.example.com".into()).expect("a store");
         let router = router(Api::new(Parts {
             ledger: ledger.clone(),
             queues: BUILT_IN_QUEUES.iter().map(|name| name.parse().expect("a queue")).collect(),
             key: KEY.into(),
             public_url: "https://jobs.example.com".into(),
+            objects: Arc::new(objects.clone()),
+            signer,
             changes: changes.clone(),
             shutdown: shutdown.clone(),
         }));
-        Self { router, ledger, clock, changes, shutdown }
+        Self { router, ledger, clock, changes, shutdown, objects, _home: home }
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
@@ -89,6 +98,11 @@ impl Fixture {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+    }
+
+    /// `GET` without a key.
+    pub(super) async fn anonymous(&self, path: &str) -> Answer {
+        self.send(Request::builder().uri(path).body(Body::empty()).expect("a request")).await
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
@@ -229,6 +243,11 @@ impl Inspect for Fallible {
     async fn logs(&self, tenant: &TenantId, id: JobId) -> Result<Vec<LogChunk>> {
         self.pass().await?;
         self.model.logs(tenant, id).await
+    }
+
+    async fn artifacts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Artifact>> {
+        self.pass().await?;
+        self.model.artifacts(tenant, id).await
     }
 
     async fn contracts(&self) -> Result<Vec<Contract>> {

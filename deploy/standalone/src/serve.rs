@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{Read, Seek, Write},
+    io::{ErrorKind, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,6 +18,8 @@ use windrow_jobs::{
     dispatch::carrier::channel::ChannelCarrier,
     kinds,
     ledger::{Upkeep, sqlite::SqliteLedger},
+    objects::link::Signer,
+    process,
     settings::Settings,
 };
 use windrow_scheduler::Scheduler;
@@ -50,12 +52,16 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         TcpListener::bind(settings.api.listen).await.with_context(|| format!("listening on {} (api.listen)", settings.api.listen))?;
     let bound = listener.local_addr().context("reading the address that was bound")?;
 
+    let signer = Signer::new(master_key(&settings)?.as_bytes());
+    let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
+
     let carrier = Arc::new(ChannelCarrier::default());
     let worker = Worker {
         name: Worker::unique_name(),
         slots: settings.worker.queues.0.clone(),
         registry: kinds::handlers(),
         ledger: Arc::new(ledger.clone()),
+        objects: objects.clone(),
         carrier: carrier.clone(),
         grace: Duration::from_secs(settings.worker.grace_s.into()),
         pulse: Arc::default(),
@@ -65,6 +71,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         ledger: Arc::new(ledger.clone()),
         carrier,
         clock: Arc::new(SystemClock),
+        objects: objects.clone(),
         retention: settings.retention(),
         hears_all: true,
     };
@@ -75,6 +82,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         queues: settings.queue_names(),
         key: key.clone(),
         public_url: settings.links_base(bound),
+        objects,
+        signer,
         changes,
         shutdown: shutdown.clone(),
     });
@@ -138,19 +147,40 @@ fn api_key(settings: &Settings) -> anyhow::Result<String> {
     if let Ok(key) = std::fs::read_to_string(&path) {
         return Ok(key.trim().to_owned());
     }
-    let random: [u8; KEY_BYTES] = rand::random();
-    let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let key = format!("wr_local_first.{secret}");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("keeping the api key in {}", path.display()))?;
-    writeln!(file, "{key}")?;
+    let key = format!("wr_local_first.{}", random_secret());
+    keep_secret(&path, &key).with_context(|| format!("keeping the api key in {}", path.display()))?;
     // Not on stdout, which belongs to the answer of `demo --json`.
     eprintln!("api key (kept in {}): {key}", path.display());
     Ok(key)
+}
+
+/// The master key that was set, or the one kept in the data folder, made on the first start.
+fn master_key(settings: &Settings) -> anyhow::Result<String> {
+    if let Some(key) = settings.master_key()? {
+        return Ok(key.as_str().to_owned());
+    }
+    let path = settings.data_dir.join("master-key");
+    match std::fs::read_to_string(&path) {
+        Ok(key) => Ok(key.trim().to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let key = random_secret();
+            keep_secret(&path, &key).with_context(|| format!("keeping the master key in {}", path.display()))?;
+            Ok(key)
+        }
+        // Another in its place would open nothing that this one wrapped.
+        Err(error) => Err(error).with_context(|| format!("reading the master key in {}", path.display())),
+    }
+}
+
+fn random_secret() -> String {
+    let random: [u8; KEY_BYTES] = rand::random();
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn keep_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()
 }
 
 /// Where a standalone server keeps its key.

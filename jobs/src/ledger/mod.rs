@@ -22,6 +22,7 @@ use tokio::sync::broadcast;
 
 pub use self::error::{Error, Result};
 use crate::{
+    artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId, Progress, State},
@@ -72,6 +73,9 @@ pub trait Inspect: Send + Sync {
     /// A job's log, in the order written. Empty where the tenant has no such job.
     async fn logs(&self, tenant: &TenantId, id: JobId) -> Result<Vec<LogChunk>>;
 
+    /// A job's artifacts, by name. Empty where the tenant has no such job.
+    async fn artifacts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Artifact>>;
+
     /// The newest contract of every kind that a worker ever published.
     async fn contracts(&self) -> Result<Vec<Contract>>;
 
@@ -114,6 +118,10 @@ pub trait Work: Send + Sync {
 
     /// Keeps what running handlers say. Notes of attempts that are over are dropped.
     async fn note(&self, notes: Vec<Note>) -> Result<()>;
+
+    /// Records a file that a running attempt (the artifact's own) made, in the place of one of that name. Returns
+    /// whether the attempt still runs; if not, nothing is recorded.
+    async fn record_artifact(&self, id: JobId, artifact: Artifact) -> Result<bool>;
 }
 
 /// The duties' verbs: time, order, cleanliness.
@@ -157,7 +165,7 @@ pub trait Upkeep: Send + Sync {
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
 
     /// Deletes what finished longer ago than the retention, at most `limit` jobs, and folds it into the totals.
-    async fn prune(&self, retention: Retention, limit: usize) -> Result<u64>;
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned>;
 
     /// Publishes what the planner knows of the queues.
     async fn publish_depths(&self, depths: Depths) -> Result<()>;
@@ -417,6 +425,15 @@ pub struct Promoted {
     pub promoted: u64,
     /// When the next one is due; now or earlier where the limit cut.
     pub next_due: Option<Timestamp>,
+}
+
+/// What a prune deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many jobs.
+    pub jobs: u64,
+    /// The keys of objects that were these jobs' own and are nobody's now, in their order.
+    pub objects: Vec<String>,
 }
 
 /// How long finished jobs are kept.

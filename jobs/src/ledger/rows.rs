@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Claimed, Error, LogChunk, ReadyJob, Result, Ticket};
 use crate::{
+    artifact::Artifact,
     clock::Timestamp,
     job::{Attempt, Job, JobId, State},
     ledger::LaneKey,
@@ -253,6 +254,25 @@ pub(super) struct LogRow {
 impl LogRow {
     pub(super) fn into_chunk(self) -> Result<LogChunk> {
         Ok(LogChunk { attempt: count(self.attempt)?, lines: serde_json::from_str(&self.lines)?, dropped: count(self.dropped)? })
+    }
+}
+
+/// A row of `artifacts`.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ArtifactRow {
+    pub name: String,
+    pub attempt: i32,
+    pub bytes: i64,
+    pub sha256: String,
+    pub media_type: String,
+    pub object_key: String,
+}
+
+impl ArtifactRow {
+    pub(super) fn into_artifact(self) -> Result<Artifact> {
+        let bytes = u64::try_from(self.bytes).map_err(|_| Error::Corrupt(format!("an artifact has {} bytes", self.bytes)))?;
+        let Self { name, sha256, media_type, object_key: key, .. } = self;
+        Ok(Artifact { name, attempt: count(self.attempt)?, bytes, sha256, media_type, key })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use uuid::Uuid;
+
 use super::{BATCH_MAX, FeedEvent, Outcomes, Result, Retention, rows::WrittenRow};
 use crate::{
     backoff::reap_jitter,
@@ -30,6 +32,14 @@ impl Delay {
         };
         due_at.map(|due_at| Self { bucket: delay_bucket(tenant), due_at, id })
     }
+}
+
+/// The keys among these that are the jobs' own, in their order.
+pub(super) fn own_objects(kept: Vec<(Uuid, String)>, own: &HashMap<Uuid, String>) -> Vec<String> {
+    let is_own = |(id, key): &(Uuid, String)| own.get(id).is_some_and(|prefix| key.starts_with(prefix));
+    let mut keys: Vec<String> = kept.into_iter().filter(is_own).map(|(_, key)| key).collect();
+    keys.sort();
+    keys
 }
 
 /// The side rows of one batch.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{ModelLedger, Tables, latest_attempt, snapshot};
 use crate::{
+    artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId, State},
@@ -58,6 +59,14 @@ impl Inspect for ModelLedger {
         Ok(self.read(|tables| {
             let owned = tables.of(tenant, id).is_some();
             tables.logs.get(&id).filter(|_| owned).cloned().unwrap_or_default()
+        }))
+    }
+
+    async fn artifacts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Artifact>> {
+        Ok(self.read(|tables| {
+            let owned = tables.of(tenant, id).is_some();
+            let of_job = tables.artifacts.iter().filter(|((of, _), _)| owned && *of == id);
+            of_job.map(|(_, artifact)| artifact.clone()).collect()
         }))
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::broadcast;
 
 use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, Outcomes, ReadyJob, Ticket, WorkerRecord};
 use crate::{
+    artifact::Artifact,
     clock::{Clock, Timestamp},
     contract::Contract,
     job::{Attempt, Job, JobId, State},
@@ -70,6 +71,7 @@ struct Tables {
     /// Attempts that the job's own row no longer tells of.
     attempts: BTreeMap<(JobId, u32), Attempt>,
     logs: BTreeMap<JobId, Vec<LogChunk>>,
+    artifacts: BTreeMap<(JobId, String), Artifact>,
     delayed: BTreeSet<Delayed>,
     leases: Vec<Lease>,
     feed: BTreeMap<i64, FeedRow>,

@@ -1,6 +1,9 @@
 //! `Upkeep` of the model.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -11,11 +14,12 @@ use super::{
     lane, ready_job, snapshot,
 };
 use crate::{
+    artifact::own_prefix,
     backoff::reap_jitter,
     clock::Timestamp,
     job::{Job, JobId, State},
     ledger::{
-        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep,
+        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep,
         WorkerRecord,
     },
     lifecycle,
@@ -139,10 +143,11 @@ impl Upkeep for ModelLedger {
         }))
     }
 
-    async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
         Ok(self.transact(|tables, now, _| {
             let old = tables.jobs.values().filter(|job| is_old(job, retention, now)).take(limit);
             let gone: Vec<(JobId, TenantId, State)> = old.map(|job| (job.id, job.tenant.clone(), job.state)).collect();
+            let mut objects = BTreeSet::new();
             for (id, tenant, state) in &gone {
                 let totals = tables.pruned.entry(tenant.clone()).or_insert_with(|| nothing(tenant));
                 count(totals, *state);
@@ -150,8 +155,12 @@ impl Upkeep for ModelLedger {
                 tables.jobs.remove(id);
                 tables.logs.remove(id);
                 tables.attempts.retain(|(of, _), _| of != id);
+                let own = own_prefix(tenant.as_str(), *id);
+                let keys = tables.artifacts.iter().filter(|((of, _), _)| of == id).map(|(_, artifact)| artifact.key.clone());
+                objects.extend(keys.filter(|key| key.starts_with(&own)));
+                tables.artifacts.retain(|(of, _), _| of != id);
             }
-            gone.len() as u64
+            Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect() }
         }))
     }
 

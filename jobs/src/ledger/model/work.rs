@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Enrolled, Lease, ModelLedger, Tables, snapshot};
 use crate::{
+    artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::{Job, JobId, State},
@@ -109,6 +110,16 @@ impl Work for ModelLedger {
             }
         });
         Ok(())
+    }
+
+    async fn record_artifact(&self, id: JobId, artifact: Artifact) -> Result<bool> {
+        Ok(self.transact(|tables, _, _| {
+            let runs = tables.holder(id, artifact.attempt).is_some();
+            if runs {
+                tables.artifacts.insert((id, artifact.name.clone()), artifact);
+            }
+            runs
+        }))
     }
 }
 

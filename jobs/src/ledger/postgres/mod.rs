@@ -58,9 +58,9 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, already_ended, append_feed, apply, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths, dismiss, drop_due, drop_feed,
+    abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths, dismiss, drop_due, drop_feed,
     drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, lanes, lead, lease,
-    lease_rows, limits, list, log, logs, note, prunable, prune, prune_attempts, prune_logs, publish, publish_depths, ready, revoke, revoke_all, running, seen,
+    lease_rows, limits, list, log, logs, note, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, record_artifact, revoke, revoke_all, running, seen,
     set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 

@@ -14,11 +14,12 @@ use super::{
     changes::{apply, snapshots, uuid},
 };
 use crate::{
+    artifact::own_prefix,
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob,
-        Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention,
+        RunningJob, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
     },
     lifecycle::Change,
 };
@@ -150,7 +151,7 @@ impl Upkeep for PostgresLedger {
         }
     }
 
-    async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
         self.core.extend_partitions().await?;
         let mut from = self.core.prune_from.lock().await;
         let now = self.now().await?;
@@ -173,7 +174,7 @@ impl Upkeep for PostgresLedger {
                 going.1.push(finished_at_ms);
             }
         }
-        let pruned = if going.0.is_empty() { 0 } else { prune(&mut tx, going).await? };
+        let pruned = if going.0.is_empty() { Pruned::default() } else { prune(&mut tx, going).await? };
         tx.commit().await?;
         *from = next;
         Ok(pruned)
@@ -249,12 +250,14 @@ async fn promote_bucket(tx: &mut Tx<'_>, bucket: i16, limit: usize, now: Timesta
 }
 
 /// Deletes these jobs, where they are still as they were read, and folds them into the totals.
-async fn prune(tx: &mut Tx<'_>, (ids, finished_at_ms): (Vec<Uuid>, Vec<i64>)) -> Result<u64> {
+async fn prune(tx: &mut Tx<'_>, (ids, finished_at_ms): (Vec<Uuid>, Vec<i64>)) -> Result<Pruned> {
     let gone: Vec<(Uuid, String, i16)> =
         sqlx::query_as(tx.sql().prune.clone()).bind(ids).bind(finished_at_ms).fetch_all(tx.connection()).await?;
     let ids: Vec<Uuid> = gone.iter().map(|(id, ..)| *id).collect();
     sqlx::query(tx.sql().prune_attempts.clone()).bind(&ids).execute(tx.connection()).await?;
     sqlx::query(tx.sql().prune_logs.clone()).bind(&ids).execute(tx.connection()).await?;
+    let kept: Vec<(Uuid, String)> = sqlx::query_as(tx.sql().prune_artifacts.clone()).bind(&ids).fetch_all(tx.connection()).await?;
+    let own = gone.iter().map(|(id, tenant, _)| (*id, own_prefix(tenant, rows::job_id(*id)))).collect();
     let mut totals: BTreeMap<String, [i64; 3]> = BTreeMap::new();
     for (_, tenant, state) in gone {
         let column = match known_state(state)? {
@@ -272,7 +275,7 @@ async fn prune(tx: &mut Tx<'_>, (ids, finished_at_ms): (Vec<Uuid>, Vec<i64>)) ->
         .bind(column(2))
         .execute(tx.connection())
         .await?;
-    Ok(ids.len() as u64)
+    Ok(Pruned { jobs: ids.len() as u64, objects: side::own_objects(kept, &own) })
 }
 
 fn known_state(number: i16) -> Result<State> {

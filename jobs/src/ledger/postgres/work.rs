@@ -11,6 +11,7 @@ use super::{
     changes::{self, int, uuid},
 };
 use crate::{
+    artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::JobId,
@@ -91,6 +92,20 @@ impl Work for PostgresLedger {
         keep_remarks(&mut tx, &notes).await?;
         keep_lines(&mut tx, &notes).await?;
         tx.commit().await
+    }
+
+    async fn record_artifact(&self, id: JobId, artifact: Artifact) -> Result<bool> {
+        let recorded = sqlx::query(self.core.sql.record_artifact.clone())
+            .bind(uuid(id))
+            .bind(int(artifact.attempt))
+            .bind(&artifact.name)
+            .bind(i64::try_from(artifact.bytes).unwrap_or(i64::MAX))
+            .bind(&artifact.sha256)
+            .bind(&artifact.media_type)
+            .bind(&artifact.key)
+            .execute(&self.core.writers)
+            .await?;
+        Ok(recorded.rows_affected() > 0)
     }
 }
 

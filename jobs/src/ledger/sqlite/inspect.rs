@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::SqliteLedger;
 use crate::{
+    artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId},
@@ -68,6 +69,14 @@ impl Inspect for SqliteLedger {
         }
         let rows: Vec<rows::LogRow> = sqlx::query_as(self.sql.logs.clone()).bind(uuid(id)).fetch_all(&self.readers).await?;
         rows.into_iter().map(rows::LogRow::into_chunk).collect()
+    }
+
+    async fn artifacts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Artifact>> {
+        if self.snapshot(tenant, id).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<rows::ArtifactRow> = sqlx::query_as(self.sql.artifacts.clone()).bind(uuid(id)).fetch_all(&self.readers).await?;
+        rows.into_iter().map(rows::ArtifactRow::into_artifact).collect()
     }
 
     async fn contracts(&self) -> Result<Vec<Contract>> {

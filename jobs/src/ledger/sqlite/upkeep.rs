@@ -1,7 +1,7 @@
 //! The role `Upkeep`: the duties' verbs.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -16,10 +16,11 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
+    artifact::own_prefix,
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, ReadyJob, Result, Retention, RunningJob, Ticket,
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Ticket,
         TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
     },
     lifecycle::Change,
@@ -105,7 +106,7 @@ impl Upkeep for SqliteLedger {
         }
     }
 
-    async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
         let mut from = self.prune_from.lock().await;
         let (pruned, next) = self.writer.write(Prune { retention, limit, from: *from }).await?;
         *from = next;
@@ -322,11 +323,11 @@ struct Prune {
 
 #[async_trait]
 impl Verb for Prune {
-    type Answer = (u64, JobId);
+    type Answer = (Pruned, JobId);
 
     /// Looks at the next jobs in the order of their ids, which is that of their creation, and begins anew
     /// after the last that is old enough: no index on `finished_at_ms` is needed, which every settle would pay.
-    async fn write(&self, tx: &mut Tx<'_>) -> Result<(u64, JobId)> {
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<(Pruned, JobId)> {
         let silent_since = tx.now.plus_ms(-WORKER_FORGOTTEN_MS);
         sqlx::query(tx.sql.forget_workers.clone()).bind(silent_since.ms()).execute(&mut *tx.connection).await?;
         let rows: Vec<(Uuid, String, i16, Option<i64>)> = sqlx::query_as(tx.sql.prunable.clone())
@@ -340,26 +341,30 @@ impl Verb for Prune {
             _ => beginning,
         };
         let mut going = Vec::new();
+        let mut own = HashMap::new();
         let mut totals: BTreeMap<String, [i64; 3]> = BTreeMap::new();
         for (id, tenant, state, finished_at_ms) in rows {
             let state = State::from_number(state.into()).ok_or_else(|| Error::Corrupt(format!("no state has the number {state}")))?;
             if let Some(column) = side::prunable(state, finished_at_ms, self.retention, tx.now) {
                 going.push(rows::hex(rows::job_id(id)));
+                own.insert(id, own_prefix(&tenant, rows::job_id(id)));
                 totals.entry(tenant).or_default()[column] += 1;
             }
         }
         if going.is_empty() {
-            return Ok((0, next));
+            return Ok((Pruned::default(), next));
         }
         execute_over(tx, |sql| &sql.prune_logs, &going).await?;
         execute_over(tx, |sql| &sql.prune_attempts, &going).await?;
+        let kept: Vec<(Uuid, String)> =
+            sqlx::query_as(tx.sql.prune_artifacts.clone()).bind(serde_json::to_string(&going)?).fetch_all(&mut *tx.connection).await?;
         execute_over(tx, |sql| &sql.prune, &going).await?;
         let folded: Vec<_> = totals
             .into_iter()
             .map(|(tenant, [completed, dead, cancelled])| json!({"tenant": tenant, "completed": completed, "dead": dead, "cancelled": cancelled}))
             .collect();
         execute_over(tx, |sql| &sql.fold, &folded).await?;
-        Ok((going.len() as u64, next))
+        Ok((Pruned { jobs: going.len() as u64, objects: side::own_objects(kept, &own) }, next))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
+    artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::JobId,
@@ -60,6 +61,10 @@ impl Work for SqliteLedger {
 
     async fn note(&self, notes: Vec<Note>) -> Result<()> {
         self.writer.write(Notes(notes)).await
+    }
+
+    async fn record_artifact(&self, id: JobId, artifact: Artifact) -> Result<bool> {
+        self.writer.write(RecordArtifact { id, artifact }).await
     }
 }
 
@@ -217,5 +222,30 @@ impl Verb for Notes {
             }
         }
         Ok(())
+    }
+}
+
+struct RecordArtifact {
+    id: JobId,
+    artifact: Artifact,
+}
+
+#[async_trait]
+impl Verb for RecordArtifact {
+    type Answer = bool;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
+        let artifact = &self.artifact;
+        let recorded = sqlx::query(tx.sql.record_artifact.clone())
+            .bind(Uuid::from_bytes(*self.id.as_bytes()))
+            .bind(artifact.attempt)
+            .bind(&artifact.name)
+            .bind(i64::try_from(artifact.bytes).unwrap_or(i64::MAX))
+            .bind(&artifact.sha256)
+            .bind(&artifact.media_type)
+            .bind(&artifact.key)
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(recorded.rows_affected() > 0)
     }
 }
