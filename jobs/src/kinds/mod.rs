@@ -2,17 +2,18 @@
 //!
 //! To add one: copy `echo`, and name it in the two lists below.
 
+pub mod build_generate;
 pub mod echo;
 
 use crate::contract::Contract;
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![echo::contract()]
+    vec![build_generate::contract(), echo::contract()]
 }
 
 /// The handlers of the built-in kinds.
 #[cfg(feature = "handlers")]
 pub fn handlers() -> crate::handler::Registry {
-    crate::handler::Registry::default().with(echo::handler::Echo)
+    crate::handler::Registry::default().with(build_generate::handler::Generate).with(echo::handler::Echo)
 }

@@ -1,0 +1,2 @@
+"use strict";
+// What features add. Each part stands in a function of its own.

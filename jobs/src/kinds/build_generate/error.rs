@@ -1,0 +1,57 @@
+//! Why a build fails, and whether trying again may help.
+
+use crate::{
+    handler::{ArtifactError, Outcome},
+    objects,
+};
+
+/// Why a build fails: a stable code and what to do about it, or the object store's trouble.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The inputs cannot be built, however often it is tried.
+    #[error("{message}")]
+    Inputs {
+        /// The code.
+        code: &'static str,
+        /// What is wrong, naming whoever is at fault.
+        message: String,
+    },
+    /// The object store.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
+    /// The artifact could not be recorded.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The job is to stop.
+    #[error("asked to stop")]
+    Stopped,
+}
+
+impl BuildError {
+    /// Inputs that cannot be built.
+    pub fn inputs(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Inputs { code, message: message.into() }
+    }
+
+    /// The code, where it is about the inputs.
+    #[cfg(test)]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Inputs { code, .. } => code,
+            _ => "",
+        }
+    }
+
+    /// What becomes of the attempt.
+    pub fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Inputs { code, message } => Outcome::bury(code, message),
+            Self::Objects(objects::Error::Refused(message)) | Self::Artifact(ArtifactError::Objects(objects::Error::Refused(message))) => {
+                Outcome::bury("objects_refused", message)
+            }
+            Self::Objects(error) => Outcome::retry("objects_unavailable", error.to_string()),
+            Self::Artifact(error) => Outcome::retry("artifact_not_recorded", error.to_string()),
+            Self::Stopped => Outcome::Cancel,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `build.generate`: makes an app out of a template and features, as one archive.
+//!
+//! Same inputs, same bytes: what was built before is found by the hash of its inputs and not built again.
+//! Template and features are bundles in the object store, at `registry/<name>/<version>`. No build commands run here.
+//! The stages are in `handler.rs`; each is a pure function in the file of its name.
+
+#[cfg(feature = "handlers")]
+mod bundle;
+#[cfg(feature = "handlers")]
+mod demo;
+#[cfg(feature = "handlers")]
+mod error;
+#[cfg(feature = "handlers")]
+pub mod handler;
+#[cfg(feature = "handlers")]
+mod overlay;
+#[cfg(feature = "handlers")]
+mod pack;
+#[cfg(feature = "handlers")]
+mod registry;
+#[cfg(feature = "handlers")]
+mod render;
+#[cfg(feature = "handlers")]
+mod resolve;
+#[cfg(all(test, feature = "handlers"))]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{Contract, Policy};
+
+/// The kind's name.
+pub const KIND: &str = "build.generate";
+
+/// What to build.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Payload {
+    /// The template, as `name@requirement` (`task-list@^1`), or `name` for its newest version.
+    #[schemars(length(min = 1, max = 200))]
+    pub template: String,
+    /// The features, each as `name@requirement`; what they need comes along.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub features: Vec<String>,
+    /// The app.
+    pub app: App,
+    /// Build it even if it was built before.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// What makes the app this one.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Its name, as people see it.
+    #[schemars(length(min = 1, max = 100))]
+    pub name: String,
+    /// Its name among apps, like `com.example.tasks`.
+    #[schemars(length(max = 155), regex(pattern = r"^[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z][A-Za-z0-9-]*)+$"))]
+    pub bundle_id: String,
+    /// How it looks.
+    #[serde(default)]
+    pub theme: Theme,
+    /// Settings that its template and features know, in the place of their own values.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    pub settings: BTreeMap<String, Setting>,
+}
+
+/// How an app looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Theme {
+    /// As the device does.
+    #[default]
+    System,
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+}
+
+/// The value of a setting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Setting {
+    /// Yes or no.
+    Flag(bool),
+    /// A number.
+    Number(serde_json::Number),
+    /// Text.
+    Text(String),
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Built {
+    /// The artifact's name.
+    pub artifact: String,
+    /// SHA-256 of the archive.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether it had been built before.
+    pub cached: bool,
+}
+
+/// The kind's contract.
+pub fn contract() -> Contract {
+    // A build counts as many short jobs, and idle slots share builds: one per ticket.
+    let policy = Policy { timeout_ms: 900_000, cost: 20, ticket_jobs_max: 1, ..Policy::default() };
+    Contract::of::<Payload>(KIND).with_policy(policy)
+}
