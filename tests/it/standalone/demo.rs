@@ -14,8 +14,10 @@ async fn the_demo_prints_one_object_and_nothing_else() {
     let demo = demo(&["--json"]).await;
     assert_eq!(demo.code, Some(0), "{demo:?}");
     let shown: Value = serde_json::from_str(&demo.stdout).unwrap_or_else(|error| panic!("{error}: {demo:?}"));
-    assert_eq!((&shown["kind"], &shown["state"], &shown["attempt"]), (&json!("echo"), &json!("completed"), &json!(1)));
-    assert_eq!(shown["result"], json!({ "message": "hello from windrow" }));
+    assert_eq!((&shown["kind"], &shown["state"], &shown["attempt"]), (&json!("build.generate"), &json!("completed"), &json!(1)));
+    assert_eq!((&shown["artifact"], &shown["cached"]), (&json!("dev.windrow.tasks.tar.zst"), &json!(false)));
+    assert_eq!(shown["sha256"].as_str().map(str::len), Some(64));
+    assert!(shown["bytes"].as_u64().is_some_and(|bytes| bytes > 1_000), "{shown}");
 }
 
 #[tokio::test]
@@ -23,8 +25,7 @@ async fn the_demo_shows_people_how_the_job_goes() {
     let demo = demo(&[]).await;
     assert_eq!(demo.code, Some(0), "{demo:?}");
     let begins: Vec<_> = demo.stdout.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
-    assert_eq!(begins, ["server", "accepted", "completed", "result"]);
-    assert!(demo.stderr.contains("[###############---------------]  50 % running") || demo.stderr.contains("% running"), "{demo:?}");
+    assert_eq!(begins, ["server", "accepted", "completed", "artifact", "sha256", "bytes", "link"]);
     assert!(demo.stderr.contains("[##############################] 100 % completed"), "{demo:?}");
 }
 
@@ -37,4 +38,17 @@ async fn a_data_folder_in_use_is_no_place_for_a_demo_of_its_own() {
     let shown = server.command(&["demo", "--json", "--url", server.url()]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert_eq!(server.list("tag=demo").await.len(), 1, "it ran on the server that was named");
+}
+
+#[tokio::test]
+async fn a_second_demo_finds_what_the_first_one_built() {
+    let server = Server::start().await;
+    let demo = async || -> Value {
+        let shown = server.command(&["demo", "--json", "--url", server.url()]).await;
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+        serde_json::from_str(&shown.stdout).expect("one object")
+    };
+    let (first, second) = (demo().await, demo().await);
+    assert_eq!((&first["cached"], &second["cached"]), (&json!(false), &json!(true)));
+    assert_eq!((&first["sha256"], &first["bytes"]), (&second["sha256"], &second["bytes"]));
 }

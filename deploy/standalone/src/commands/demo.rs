@@ -1,4 +1,4 @@
-//! `windrow demo`: starts a server, runs a job on it, and shows how it goes.
+//! `windrow demo`: starts a server, builds an app on it, and shows how it goes.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -14,15 +14,13 @@ use windrow_jobs::settings::{Effective, Settings};
 
 use crate::{
     cli::{Cli, Format},
-    client::{Client, check_completed},
+    client::{Client, check_completed, job_path},
     failure::Failure,
     output::{self, Bar, text},
     serve::{self, Ready},
 };
 
-/// How long the job works: long enough to watch.
-const SLEEP_MS: u32 = 3_000;
-/// How long all of it may take; a machine under load needs a few seconds more than the job itself.
+/// How long all of it may take; a build takes a second, on a machine under load a few more.
 const DEMO_MAX: Duration = Duration::from_secs(120);
 
 /// How to show it.
@@ -85,8 +83,7 @@ impl Server {
 
 async fn show(client: &Client, format: Format) -> Result<(), Failure> {
     let start = Instant::now();
-    let submission =
-        json!({ "kind": "echo", "payload": { "message": "hello from windrow", "sleep_ms": SLEEP_MS, "log_lines": 3 }, "tags": ["demo"] });
+    let submission = json!({ "kind": "build.generate", "payload": payload(), "tags": ["demo"] });
     let accepted = client.post("/v1/jobs", Some(submission.to_string()), None).await?.json();
     let id = text(&accepted["id"]);
     if format == Format::Text {
@@ -98,25 +95,53 @@ async fn show(client: &Client, format: Format) -> Result<(), Failure> {
         .follow(&id, Some(start + DEMO_MAX), |job| {
             if format == Format::Text {
                 let percent = if job["state"] == "completed" { Some(100) } else { job["progress"]["percent"].as_u64() };
-                bar.show(percent.unwrap_or(0), &text(&job["state"]));
+                let stage = if job["state"] == "running" { text(&job["progress"]["message"]) } else { String::new() };
+                bar.show(percent.unwrap_or(0), &format!("{} {stage}", text(&job["state"])));
             }
         })
         .await?;
     bar.end();
     let job = reply.json();
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    output::answer(format, &summary(&job, client, elapsed_ms).to_string(), || {
-        let mut lines = vec![format!("{:<9} in {:.1} s, attempt {}", text(&job["state"]), elapsed_ms as f64 / 1_000.0, job["attempt"])];
-        lines.extend(job["result"].is_object().then(|| format!("result    {}", job["result"])));
-        lines.extend(
-            job["error"].is_object().then(|| format!("error     {}: {}", text(&job["error"]["code"]), text(&job["error"]["message"]))),
-        );
-        lines
-    });
+    let url = artifact_url(client, &id, &job).await?;
+    output::answer(format, &summary(&job, client, elapsed_ms, url.as_ref()).to_string(), || lines(&job, elapsed_ms, url.as_ref()));
     check_completed(&job)
 }
 
-fn summary(job: &Value, client: &Client, elapsed_ms: u64) -> Value {
+/// A task list with all that there is.
+fn payload() -> Value {
+    json!({
+        "template": "task-list@^1",
+        "features": ["theme-switch@^1", "search@^1", "export@^1", "shortcuts@^1"],
+        "app": { "name": "Windrow Tasks", "bundle_id": "dev.windrow.tasks", "settings": { "empty_text": "All hay is in." } },
+    })
+}
+
+/// The link to what was built; none where nothing was.
+async fn artifact_url(client: &Client, id: &str, job: &Value) -> Result<Option<Value>, Failure> {
+    if job["state"] != "completed" {
+        return Ok(None);
+    }
+    let listed = client.get(&job_path(id, "/artifacts"), &[]).await?.json();
+    let mut artifacts = listed["artifacts"].as_array().into_iter().flatten();
+    Ok(artifacts.find(|artifact| artifact["name"] == job["result"]["artifact"]).map(|artifact| artifact["url"].clone()))
+}
+
+fn lines(job: &Value, elapsed_ms: u64, url: Option<&Value>) -> Vec<String> {
+    let result = &job["result"];
+    let cached = if result["cached"] == true { ", as built before" } else { "" };
+    let mut lines = vec![format!("{:<9} in {:.1} s{cached}", text(&job["state"]), elapsed_ms as f64 / 1_000.0)];
+    if result.is_object() {
+        lines.extend(["artifact", "sha256", "bytes"].map(|name| format!("{name:<9} {}", text(&result[name]))));
+        lines.extend(url.map(|url| format!("link      {}", text(url))));
+    }
+    if job["error"].is_object() {
+        lines.push(format!("error     {}: {}", text(&job["error"]["code"]), text(&job["error"]["message"])));
+    }
+    lines
+}
+
+fn summary(job: &Value, client: &Client, elapsed_ms: u64, url: Option<&Value>) -> Value {
     json!({
         "server": client.base(),
         "id": job["id"],
@@ -124,7 +149,11 @@ fn summary(job: &Value, client: &Client, elapsed_ms: u64) -> Value {
         "state": job["state"],
         "attempt": job["attempt"],
         "elapsed_ms": elapsed_ms,
-        "result": job["result"],
+        "artifact": job["result"]["artifact"],
+        "sha256": job["result"]["sha256"],
+        "bytes": job["result"]["bytes"],
+        "cached": job["result"]["cached"],
+        "url": url,
         "error": job["error"],
     })
 }
