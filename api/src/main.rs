@@ -19,6 +19,9 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
     let key =
         settings.api.key.as_ref().ok_or_else(|| settings::Error::at("api.key", "an api of a cluster makes no key of its own: give one"))?;
     let ledger = process::postgres::open(&settings, &shutdown).await?;
+    if let Some(redis) = process::redis::of(&settings)? {
+        process::redis::publish_nudges(&redis, &ledger, shutdown.clone()).await?;
+    }
     let listen = settings.api.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (api.listen)"))?;
     let bound = listener.local_addr()?;

@@ -18,6 +18,8 @@ pub mod operate;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod queue;
+#[cfg(feature = "redis-nudges")]
+pub mod redis;
 pub mod settings;
 pub mod submit;
 pub mod tenant;

@@ -4,4 +4,5 @@ pub mod cluster;
 pub mod jobs;
 pub mod ledgers;
 pub mod postgres;
+pub mod redis;
 pub mod server;

@@ -2,6 +2,10 @@
 
 mod audit;
 mod cluster;
+mod documents;
 mod interleaving;
 mod ledger;
+mod metrics;
+mod readme;
+mod redis;
 mod standalone;

@@ -32,6 +32,7 @@ pub(crate) fn all() -> Router<Api> {
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/status", get(probes::status))
+        .route("/metrics", get(probes::metrics))
         .fallback(async || ApiError::RouteNotFound)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

@@ -2,7 +2,12 @@
 
 pub mod health;
 pub mod logging;
+pub mod metrics;
+#[cfg(feature = "redis-nudges")]
+pub mod nudges;
 pub mod postgres;
+#[cfg(feature = "redis-nudges")]
+pub mod redis;
 pub mod signals;
 
 use std::{future::Future, process::ExitCode, time::Duration};
@@ -37,6 +42,7 @@ where
 {
     let effective = Effective::of_process()?;
     logging::start(&effective, true)?;
+    metrics::install()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(async {
         let shutdown = CancellationToken::new();

@@ -136,10 +136,10 @@ async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<usize
     Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
 }
 
-/// What decisions about these jobs look at.
+/// What decisions about these jobs look at; nobody else writes the rows until this transaction has ended.
 pub(super) async fn snapshots(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<Vec<Snapshot>> {
     let ids: Vec<Uuid> = ids.iter().copied().map(uuid).collect();
-    let rows: Vec<rows::SnapshotRow> = sqlx::query_as(tx.sql().snapshots.clone()).bind(ids).fetch_all(tx.connection()).await?;
+    let rows: Vec<rows::SnapshotRow> = sqlx::query_as(tx.sql().lock_snapshots.clone()).bind(ids).fetch_all(tx.connection()).await?;
     rows.iter().map(rows::SnapshotRow::snapshot).collect()
 }
 

@@ -59,8 +59,8 @@ macro_rules! statements {
 
 statements! {
     abdicate, already_ended, append_feed, apply, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths, dismiss, drop_due, drop_feed,
-    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, lanes, lead, lease,
-    lease_rows, limits, list, log, logs, note, prunable, prune, prune_attempts, prune_logs, publish, publish_depths, ready, revoke, revoke_all, running, seen,
+    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, identity, insert, issue, keep_attempts, keep_last_attempts, lanes, lead, lease,
+    lease_rows, limits, list, lock_snapshots, log, logs, note, prunable, prune, prune_attempts, prune_logs, publish, publish_depths, ready, revoke, revoke_all, running, seen,
     set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 
@@ -117,6 +117,17 @@ impl PostgresLedger {
         let core = Arc::new(Core { writers, readers, sql, clock, nudges, prune_from });
         core.extend_partitions().await?;
         Ok(Self { inserts: Inserts::start(core.clone()), core })
+    }
+
+    /// What tells this ledger from every other: the same for all processes that share it.
+    pub async fn identity(&self) -> Result<String> {
+        Ok(sqlx::query_scalar(self.core.sql.identity.clone()).fetch_one(&self.core.readers).await?)
+    }
+
+    /// Passes a nudge of another process on, as if its row had been committed here.
+    pub fn hear(&self, row: FeedRow) {
+        // No receiver is fine: only a leader listens.
+        let _ = self.core.nudges.send(Arc::new(row));
     }
 }
 
