@@ -6,6 +6,8 @@ mod documents;
 mod interleaving;
 mod ledger;
 mod metrics;
+mod own_worker;
 mod readme;
 mod redis;
 mod standalone;
+mod tree;
