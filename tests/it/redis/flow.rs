@@ -23,7 +23,7 @@ async fn twenty_thousand_jobs_of_one_lane_drain_and_redis_stays_small() {
     const JOBS: usize = 20_000;
     let cluster = Cluster::start(256).await;
     let sampling = Sampling::start(&cluster.redis).await;
-    cluster.release("echo", JOBS).await;
+    cluster.release(JOBS, 0).await;
     let began_at = Instant::now();
     cluster.wait_for(JOBS).await;
     let took = began_at.elapsed();
@@ -32,6 +32,7 @@ async fn twenty_thousand_jobs_of_one_lane_drain_and_redis_stays_small() {
     assert!(sampled.ids <= WINDOW_IDS, "{sampled:?}");
     assert!(sampled.samples > 20 && sampled.tickets > 0, "Redis carried nothing: {sampled:?}");
 
+    cluster.wait_for_all(JOBS).await;
     let mut redis = cluster.redis.connection().await;
     until("the remains are swept", async || kept(&mut cluster.redis.connection().await).await == 0).await;
     let left: Vec<String> = redis.keys("*").await.expect("KEYS");
@@ -49,7 +50,7 @@ async fn an_idle_cluster_starts_a_job_at_once() {
         // All pace themselves for idleness.
         tokio::time::sleep(Duration::from_millis(40)).await;
         let id = cluster.submit(1).await[0];
-        cluster.wait_for(number).await;
+        cluster.wait_for_all(number).await;
         let job = cluster.ledger.get(&tenant(), id).await.expect("get").expect("the job is there");
         assert_eq!(job.state, State::Completed);
         waits.push(job.started_at.expect("it was started").ms_since(job.created_at));
@@ -82,7 +83,7 @@ async fn a_ticket_that_comes_twice_is_claimed_once() {
         }
     });
     let ids = cluster.submit(400).await;
-    cluster.wait_for(400).await;
+    cluster.wait_for_all(400).await;
     doubling.store(false, Ordering::SeqCst);
     let doubled = doubled.await.expect("the doubling ends");
     println!("{doubled} tickets came twice");

@@ -1,6 +1,13 @@
 //! A planner and a worker that share a ledger and a Redis, each with its own connections, as in two processes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::{AsyncCommands, aio::ConnectionManager};
 use tokio::task::JoinSet;
@@ -16,7 +23,7 @@ use windrow_jobs::{
     handler::{Context, Failure, Handler, Outcome},
     job::JobId,
     kinds::{self, echo},
-    ledger::{Inspect, Intake, Retention, Ticket, TicketId, Upkeep, model::ModelLedger, postgres::PostgresLedger},
+    ledger::{Inspect, Intake, Retention, Ticket, TicketId, Upkeep, Work, model::ModelLedger, postgres::PostgresLedger},
     process,
     queue::{LimitScope, Limits, QueueName},
     submit::NewJob,
@@ -91,7 +98,6 @@ impl Ends {
 
     /// The rows that the planner wrote and nobody has claimed.
     pub async fn row_count(&self) -> usize {
-        use windrow_jobs::ledger::Work;
         self.rows.tickets(std::slice::from_ref(&self.queue), &["echo".to_owned()], jobs::ALL).await.expect("tickets").len()
     }
 }
@@ -109,21 +115,22 @@ fn worker(redis: &Redis, queue: &QueueName, ledger: Arc<ModelLedger>, stop: &Can
     worker
 }
 
-/// The kind of jobs that take 50 ms and do nothing.
-pub const NAP: &str = "nap";
-pub const NAP_TIME: Duration = Duration::from_millis(50);
-
-struct Nap;
+/// A kind that sleeps as it is told and counts its runs: asking the ledger how many are completed takes its time.
+#[derive(Clone, Default)]
+struct Nap(Arc<AtomicUsize>);
 
 impl Handler for Nap {
     type Payload = echo::Payload;
 
     fn contract(&self) -> Contract {
-        Contract::of::<echo::Payload>(NAP)
+        Contract::of::<echo::Payload>("nap")
     }
 
-    async fn run(&self, _: Context, _: echo::Payload) -> Result<Outcome, Failure> {
-        tokio::time::sleep(NAP_TIME).await;
+    async fn run(&self, _: Context, payload: echo::Payload) -> Result<Outcome, Failure> {
+        if payload.sleep_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(payload.sleep_ms.into())).await;
+        }
+        self.0.fetch_add(1, Ordering::SeqCst);
         Ok(Outcome::done(&()))
     }
 }
@@ -134,6 +141,7 @@ pub struct Cluster {
     /// Where jobs are submitted.
     pub ledger: PostgresLedger,
     pub worker: Arc<RedisLooks>,
+    nap: Nap,
     stop: CancellationToken,
     running: JoinSet<()>,
 }
@@ -160,7 +168,8 @@ impl Cluster {
         };
         running.spawn(scheduler.run(stop.clone()));
 
-        let registry = kinds::handlers().with(Nap);
+        let nap = Nap::default();
+        let registry = kinds::handlers().with(nap.clone());
         let known = registry.contracts().map(|contract| contract.kind.clone()).collect();
         let looks = Arc::new(TicketLooks::new(Arc::new(working.clone()), known));
         let name = Worker::unique_name();
@@ -178,17 +187,24 @@ impl Cluster {
         let stopped = stop.clone();
         running.spawn(async move { worker.run(stopped).await.expect("the worker runs") });
         until("Redis is well", async || carrier.is_well()).await;
-        Self { redis, ledger, worker: carrier, stop, running }
+        Self { redis, ledger, worker: carrier, nap, stop, running }
     }
 
     /// Submits so many jobs of one lane that do nothing.
     pub async fn submit(&self, jobs: usize) -> Vec<JobId> {
-        self.submit_of("echo", jobs).await
+        self.submit_naps(jobs, 0).await
     }
 
-    async fn submit_of(&self, kind: &str, jobs: usize) -> Vec<JobId> {
-        let now = SystemClock.now();
-        let job = || NewJob { id: JobId::generate(), kind: kind.to_owned(), created_at: now, run_at: now, ..jobs::ready(1) };
+    async fn submit_naps(&self, jobs: usize, sleep_ms: u32) -> Vec<JobId> {
+        let (now, payload) = (SystemClock.now(), serde_json::json!({ "sleep_ms": sleep_ms }).to_string());
+        let job = || NewJob {
+            id: JobId::generate(),
+            kind: "nap".to_owned(),
+            created_at: now,
+            run_at: now,
+            payload: jobs::json(&payload),
+            ..jobs::ready(1)
+        };
         let jobs: Vec<NewJob> = (0..jobs).map(|_| job()).collect();
         let ids = jobs.iter().map(|job| job.id).collect();
         for batch in jobs.chunks(windrow_jobs::ledger::BATCH_MAX) {
@@ -198,27 +214,37 @@ impl Cluster {
     }
 
     /// Submits so many jobs while their queue is paused, and lets all of them go at once.
-    pub async fn release(&self, kind: &str, jobs: usize) {
+    pub async fn release(&self, jobs: usize, sleep_ms: u32) {
         let pause = async |paused| {
             let limits = Limits { paused, ..Limits::default() };
             self.ledger.set_limits(&QueueName::default_queue(), &LimitScope::Platform, limits).await.expect("limits");
         };
         pause(true).await;
-        // The planner reads the limit before any job that is committed after it.
-        self.submit_of(kind, jobs).await;
-        assert!(self.completed().await < jobs / 10, "the queue is paused");
+        // The planner hears of the limit before any job that is committed after it.
+        self.submit_naps(jobs, sleep_ms).await;
+        assert_eq!(self.ran(), 0, "the queue is paused");
         pause(false).await;
     }
 
-    /// How many jobs are completed.
-    pub async fn completed(&self) -> usize {
-        let balances = self.ledger.balances().await.expect("balances");
-        balances.iter().map(|balance| usize::try_from(balance.completed).expect("a count")).sum()
+    /// How many jobs have run.
+    pub fn ran(&self) -> usize {
+        self.nap.0.load(Ordering::SeqCst)
     }
 
-    /// Waits until so many jobs are completed.
+    /// Waits until so many jobs have run.
     pub async fn wait_for(&self, jobs: usize) {
-        until(&format!("{jobs} jobs are completed"), async || self.completed().await >= jobs).await;
+        until(&format!("{jobs} jobs have run"), async || self.ran() >= jobs).await;
+    }
+
+    /// Waits until so many jobs are completed, which are all.
+    pub async fn wait_for_all(&self, jobs: usize) {
+        self.wait_for(jobs).await;
+        until("every outcome is in the ledger", async || {
+            let balances = self.ledger.balances().await.expect("balances");
+            balances.iter().all(|balance| balance.holds() && balance.live == 0)
+        })
+        .await;
+        assert_eq!(self.ran(), jobs, "each has run once");
     }
 
     /// Stops worker and planner, and waits for them.

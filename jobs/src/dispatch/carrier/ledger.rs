@@ -95,12 +95,15 @@ impl TicketLooks {
         }
     }
 
-    /// Hands on a ticket that another carrier brought; one of a kind that this worker does not know is left to others.
-    pub fn hand(&self, ticket: Ticket) {
-        if self.kinds.contains(&ticket.kind) {
+    /// Hands on a ticket that another carrier brought. Returns whether it did: one of a kind that this worker does not
+    /// know is left to those whose looks find its row.
+    pub fn hand(&self, ticket: Ticket) -> bool {
+        let known = self.kinds.contains(&ticket.kind);
+        if known {
             self.brought.store(true, Ordering::SeqCst);
             self.found.put(ticket);
         }
+        known
     }
 
     /// Looks while somebody waits, until `stop`.

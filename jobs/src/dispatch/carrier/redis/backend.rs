@@ -74,7 +74,7 @@ impl Backend for Gated {
                 Poll::Pending => self.fetching = false,
                 Poll::Ready(fetched) => {
                     self.fetching = false;
-                    self.gate.arm();
+                    self.gate.fetched();
                     return Poll::Ready(fetched.map(|fetched| fetched.map(|task| task.map_args(|data| decode(&data)))));
                 }
             }

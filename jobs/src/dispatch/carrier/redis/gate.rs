@@ -1,4 +1,4 @@
-//! When a queue's tickets are fetched: while somebody waits for one, and there may be one. Pure but for its waker.
+//! When a queue's tickets are fetched: while somebody waits for one, and there may be one.
 
 use std::{
     sync::{
@@ -50,6 +50,14 @@ impl Gate {
     /// Whether to fetch now; what the gate was armed by counts as asked for.
     pub(super) fn opens(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0 && self.armed.swap(false, Ordering::SeqCst)
+    }
+
+    /// A ticket was fetched. Its taker comes back through [`Gate::wait`]; only another taker is a reason to fetch on,
+    /// or this worker would hold a ticket that it has no slot for.
+    pub(super) fn fetched(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 1 {
+            self.arm();
+        }
     }
 
     pub(super) fn connected(&self, connected: bool) {
@@ -116,6 +124,13 @@ mod tests {
         assert!(!gate.opens(), "the fetch for it is under way");
         gate.arm();
         assert!(gate.opens(), "a nudge during a fetch is a reason for another");
+        gate.fetched();
+        assert!(!gate.opens(), "the only taker has its ticket");
+        let other = gate.wait();
+        assert!(gate.opens());
+        gate.fetched();
+        assert!(gate.opens(), "of two takers one still waits");
+        drop(other);
         gate.arm();
         drop(waiting);
         assert!(!gate.opens(), "nobody waits any more");

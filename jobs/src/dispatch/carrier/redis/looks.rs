@@ -80,7 +80,9 @@ impl RedisLooks {
         let mut fetched_at = Instant::now();
         loop {
             tokio::time::sleep(CHECK_EVERY).await;
-            self.looks.relax(self.is_well());
+            let well = self.is_well();
+            self.looks.relax(well);
+            metrics::gauge!("windrow_redis_well").set(if well { 1.0 } else { 0.0 });
             if fetched_at.elapsed() >= FETCH_EVERY {
                 fetched_at = Instant::now();
                 self.arm_all();
@@ -134,7 +136,7 @@ impl RedisLooks {
             Err(error) => return error.to_string(),
         };
         let backend = Gated::new(connection, config, gate.clone());
-        let worker = WorkerBuilder::new(&*name).backend(backend).data(self.looks.clone()).build(hand_on);
+        let worker = WorkerBuilder::new(&*name).backend(backend).data(self.looks.clone()).data(gate.clone()).build(hand_on);
         // A task of its own, so that a panic inside ends no more than it.
         let mut running = JoinSet::new();
         running.spawn(worker.run());
@@ -161,10 +163,17 @@ impl RedisLooks {
 }
 
 /// The handler: what was fetched goes to whoever waits for it. It never fails, or apalis would retry.
-async fn hand_on(fetched: Fetched, looks: Data<Arc<TicketLooks>>) {
-    match fetched {
+async fn hand_on(fetched: Fetched, looks: Data<Arc<TicketLooks>>, gate: Data<Arc<Gate>>) {
+    let handed = match fetched {
         Ok(ticket) => looks.hand(ticket),
-        Err(error) => tracing::warn!(error, "a ticket in Redis cannot be read; its row is there"),
+        Err(error) => {
+            tracing::warn!(error, "a ticket in Redis cannot be read; its row is there");
+            false
+        }
+    };
+    if !handed {
+        // Whoever waited waits on.
+        gate.arm();
     }
 }
 

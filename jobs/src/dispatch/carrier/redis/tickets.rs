@@ -110,13 +110,14 @@ async fn push_on(client: &Client, first: Push, pushes: &mut mpsc::Receiver<Push>
     let mut redis = Redis { connection: connect(client).await?, shelves: BTreeMap::new() };
     // What is there was pushed before an outage or by another planner, and is stale.
     redis.clear().await?;
-    outages.over();
     let mut next = Some(first);
     loop {
         match next.take() {
             Some(push) => redis.push(push).await?,
             None => redis.sweep().await?,
         }
+        // Only now: a Redis that is full can be connected to, and refuses what is pushed.
+        outages.over();
         let swept = redis.shelves.values().all(Shelf::is_swept);
         next = tokio::select! {
             push = pushes.recv() => match push {
@@ -186,6 +187,7 @@ impl Redis {
         let shelf = self.shelves.entry(queue.clone()).or_default();
         shelf.shrink_to(active);
         shelf.kept = kept;
+        metrics::gauge!("windrow_redis_tickets", "queue" => queue.to_string()).set(kept as f64);
         Ok(())
     }
 
