@@ -203,10 +203,8 @@ impl<'j> Judgement<'j> {
                 Fate::Sealed(Inserted::Reused)
             } else if stands.fresh {
                 if first[&name] == place { Fate::Open } else { Fate::Repeats(first[&name]) }
-            } else if stands.row.job == self.jobs[place].id {
-                // Committed by an earlier try of this very insert, while it was repeated.
-                Fate::Sealed(Inserted::Kept)
             } else {
+                // Even where it is this very id: kept by an earlier try that committed just now, or pruned since.
                 Fate::Sealed(Inserted::Replayed(serde_json::from_str(stands.row.answer.as_deref().unwrap_or_default())?))
             };
             self.fates[place] = fate;

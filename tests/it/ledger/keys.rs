@@ -4,12 +4,12 @@ use windrow_jobs::{
     clock::VirtualClock,
     job::{JobId, State},
     keys::{Acceptance, Answer, IDEMPOTENCY_MS, IdempotencyKey, Inserted, Keys, Written},
-    ledger::{BATCH_MAX, Ledger, ListFilter, Retention},
+    ledger::{BATCH_MAX, Intake, Ledger, ListFilter, Retention, postgres::PostgresLedger},
     lifecycle::{self, Ending},
     operate::Operated,
     submit::NewJob,
 };
-use windrow_tests::{jobs::*, ledgers::START};
+use windrow_tests::{jobs::*, ledgers::START, postgres::Postgres};
 
 conformance! {
     a_repeated_submission_is_answered_as_the_first_was,
@@ -311,4 +311,28 @@ async fn a_batch_of_keys_beyond_the_limit_is_kept_whole(ledger: &dyn Ledger, _: 
     assert_eq!(all(ledger).await.len() as u64, count);
     assert_eq!(cancel(ledger, 1).await, Operated::Done);
     insert(ledger, [unique(3 * count, "u1")]).await;
+}
+
+/// Several api processes have each a ledger of their own on one database, and batchers that know nothing of each other.
+#[tokio::test]
+async fn of_submissions_to_several_processes_one_is_kept() {
+    let url = Postgres::shared().await.database().await;
+    let mut processes = Vec::new();
+    for _ in 0..3 {
+        processes.push(PostgresLedger::open(&url).await.expect("the ledger opens"));
+    }
+    for turn in 0..20 {
+        let (key, crossing) = (format!("k{turn}"), |number: u64| format!("{turn}-{number}"));
+        let submissions = (0..12).map(|place| {
+            let from = 1_000 * (turn + 1) + 10 * place;
+            let (up, down) = (unique(from + 2, &crossing(place % 2)), unique(from + 3, &crossing(1 - place % 2)));
+            processes[place as usize % 3].insert(vec![once(from + 1, &key, 1), up, down])
+        });
+        let answers: Vec<Vec<Inserted>> =
+            futures::future::join_all(submissions).await.into_iter().map(|answer| answer.expect("insert")).collect();
+        let kept = |of: usize| answers.iter().filter(|answer| answer[of] == Inserted::Kept).count();
+        assert_eq!((kept(0), kept(1) + kept(2)), (1, 2), "{answers:?}");
+        assert!(answers.iter().all(|answer| matches!(answer[0], Inserted::Kept | Inserted::Replayed(_))), "{answers:?}");
+    }
+    assert_eq!(all(&processes[0]).await.len(), 20 * 3);
 }
