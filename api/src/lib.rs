@@ -10,6 +10,7 @@ mod body;
 mod catalog;
 mod edge;
 mod error;
+mod idempotency;
 mod page;
 mod prefer;
 mod query;
@@ -21,7 +22,10 @@ pub mod limits {
     pub use crate::{
         body::BODY_BYTES_MAX,
         prefer::WAIT_S_MAX,
-        routes::list::{PAGE_SIZE, PAGE_SIZE_MAX},
+        routes::{
+            batch::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX},
+            list::{PAGE_SIZE, PAGE_SIZE_MAX},
+        },
     };
 }
 
@@ -35,7 +39,7 @@ use windrow_jobs::{
     queue::QueueName,
 };
 
-use crate::{auth::PlatformKey, catalog::Kinds, wait::Changes};
+use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, wait::Changes};
 
 /// What the api may do to a ledger: take in, and look.
 pub trait Front: Intake + Inspect {}
@@ -65,6 +69,7 @@ pub struct Api {
     pub(crate) queues: Arc<[QueueName]>,
     pub(crate) key: PlatformKey,
     pub(crate) public_url: Arc<str>,
+    pub(crate) in_flight: InFlight,
     pub(crate) changes: Changes,
     pub(crate) shutdown: CancellationToken,
 }
@@ -78,6 +83,7 @@ impl Api {
             queues: parts.queues.into(),
             key: PlatformKey::of(&parts.key),
             public_url: parts.public_url.into(),
+            in_flight: InFlight::default(),
             changes: parts.changes,
             shutdown: parts.shutdown,
         }

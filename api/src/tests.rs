@@ -3,5 +3,6 @@
 mod errors;
 mod fixture;
 mod jobs;
+mod keys;
 mod lists;
 mod operators;

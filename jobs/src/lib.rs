@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod error;
 pub mod handler;
 pub mod job;
+pub mod keys;
 pub mod kinds;
 pub mod ledger;
 pub mod lifecycle;

@@ -18,6 +18,7 @@ use windrow_jobs::{
     clock::{Timestamp, VirtualClock},
     contract::Contract,
     job::{Attempt, Job, JobError, JobId},
+    keys::{Inserted, Written},
     ledger::{
         Balance, Claim, Depths, Error, Inspect, Intake, ListFilter, LogChunk, Page, Result, TicketId, Upkeep, Work, WorkerRecord,
         model::ModelLedger,
@@ -89,6 +90,12 @@ impl Fixture {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+    }
+
+    /// Posts a body of another media type.
+    pub(super) async fn call_as(&self, media_type: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method("POST").uri(path).header("authorization", format!("Bearer {KEY}"));
+        self.send(request.header("content-type", media_type).body(Body::from(body.to_owned())).expect("a request")).await
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
@@ -183,12 +190,17 @@ impl Fallible {
 
 #[async_trait]
 impl Intake for Fallible {
-    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
         self.pass().await?;
         self.model.insert(jobs).await
     }
 
-    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>> {
+    async fn insert_unless_reused(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
+        self.pass().await?;
+        self.model.insert_unless_reused(jobs).await
+    }
+
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>> {
         self.pass().await?;
         self.model.operate(tenant, changes).await
     }

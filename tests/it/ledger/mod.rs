@@ -12,6 +12,7 @@ mod feed;
 mod heartbeat;
 mod history;
 mod insert;
+mod keys;
 mod lanes;
 mod leader;
 mod list;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use windrow_jobs::{
     contract::Policy,
+    keys::{IDEMPOTENCY_MS, KEY_BYTES_MAX},
     ledger::Retention,
     lifecycle::CRASHES_MAX,
     queue::Limits,
@@ -52,6 +53,10 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("payload_bytes_max", PAYLOAD_BYTES_MAX.into(), "the largest payload of a job"),
         ("result_bytes_max", RESULT_BYTES_MAX.into(), "the largest result of a job"),
         ("body_bytes_max", windrow_api::limits::BODY_BYTES_MAX.into(), "the largest body of a request"),
+        ("batch_items_max", windrow_api::limits::BATCH_ITEMS_MAX.into(), "the most jobs of a batch"),
+        ("batch_bytes_max", windrow_api::limits::BATCH_BYTES_MAX.into(), "the largest body of a batch"),
+        ("key_bytes_max", KEY_BYTES_MAX.into(), "the longest idempotency key or unique key"),
+        ("idempotency_ms", IDEMPOTENCY_MS.into(), "how long an idempotency key is remembered"),
         ("tags_max", TAGS_MAX.into(), "the most tags of a job"),
         ("tag_bytes_max", TAG_BYTES_MAX.into(), "the longest tag"),
         ("priority_max", PRIORITY_MAX.into(), "the highest priority; the lowest is its negative"),
