@@ -31,8 +31,8 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
-        check_media_type(request.headers())?;
-        let bytes = arrive(request, api).await?;
+        check_media_type(request.headers(), None)?;
+        let bytes = arrive(request, api, BODY_BYTES_MAX).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -44,7 +44,7 @@ impl FromRequest<Api> for NoBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
-        let bytes = arrive(request, api).await?;
+        let bytes = arrive(request, api, BODY_BYTES_MAX).await?;
         match bytes.trim_ascii() {
             b"" | b"{}" => Ok(Self),
             _ => Err(ApiError::BodyNotAllowed),
@@ -52,7 +52,8 @@ impl FromRequest<Api> for NoBody {
     }
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+/// Passes JSON, and the other media type that a route may take. Returns whether it is that other one.
+pub(crate) fn check_media_type(headers: &HeaderMap, other: Option<&str>) -> Result<bool, ApiError> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let refused = |message: String| Err(ApiError::MediaType(message));
     if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
@@ -63,31 +64,41 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     };
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if is_json { Ok(()) } else { refused(format!("{essence:?} is not read; send application/json")) }
+    match other {
+        Some(other) if essence == other => Ok(true),
+        _ if is_json => Ok(false),
+        Some(other) => refused(format!("{essence:?} is not read; send application/json or {other}")),
+        None => refused(format!("{essence:?} is not read; send application/json")),
+    }
 }
 
-async fn arrive(request: Request, api: &Api) -> Result<Bytes, ApiError> {
+/// The whole body; `bytes_max` is the limit that the route was given.
+pub(crate) async fn arrive(request: Request, api: &Api, bytes_max: usize) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(ARRIVAL_MAX, Bytes::from_request(request, api)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => Err(ApiError::BodyTooLarge),
+        Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => Err(ApiError::BodyTooLarge { bytes_max }),
         Ok(Err(_)) => Err(ApiError::BodyUnreadable),
         Err(_) => Err(ApiError::BodyTimedOut),
     }
 }
 
 /// Reads JSON of a shape. What is no JSON at all is told apart from JSON of another shape.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());
-        let error = error.into_inner();
-        match error.classify() {
-            serde_json::error::Category::Data => ApiError::Field { pointer, message: error.to_string() },
-            _ => malformed(Some(pointer), &error),
-        }
+        misread(pointer, &error.into_inner())
     })?;
     deserializer.end().map_err(|error| malformed(None, &error))?;
     Ok(value)
+}
+
+/// What is wrong with JSON that could not be read.
+pub(crate) fn misread(pointer: String, error: &serde_json::Error) -> ApiError {
+    match error.classify() {
+        serde_json::error::Category::Data => ApiError::Field { pointer, message: error.to_string() },
+        _ => malformed(Some(pointer), error),
+    }
 }
 
 fn malformed(pointer: Option<String>, error: &serde_json::Error) -> ApiError {

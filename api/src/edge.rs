@@ -1,10 +1,15 @@
 //! The edge of every request: its id, its time, its panics, and the problem document of whatever went wrong.
 
-use std::{any::Any, fmt, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{
         HeaderMap, HeaderValue,
         header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -33,6 +38,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 pub(crate) async fn edge(request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = request.uri().path());
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().to_string();
+    let began = Instant::now();
     let time = ANSWER_MAX + Prefer::of(request.headers()).wait.unwrap_or_default();
     async {
         let answer = AssertUnwindSafe(tokio::time::timeout(time, next.run(request))).catch_unwind().await;
@@ -47,7 +55,10 @@ pub(crate) async fn edge(request: Request, next: Next) -> Response {
                 ApiError::Internal.into_response()
             }
         };
-        tracing::debug!(http.status = response.status().as_u16(), "answered");
+        let status = response.status().as_u16();
+        tracing::debug!(http.status = status, "answered");
+        let labels = [("method", method), ("route", route), ("status", status.to_string())];
+        metrics::histogram!("windrow_http_request_seconds", &labels).record(began.elapsed());
         finish(response, &id)
     }
     .instrument(span)

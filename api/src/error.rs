@@ -12,6 +12,7 @@ use axum::{
 };
 use serde::Serialize;
 use windrow_jobs::{
+    job::JobId,
     ledger, objects,
     submit::{PAYLOAD_BYTES_MAX, Rejection},
 };
@@ -26,8 +27,6 @@ pub(crate) enum ApiError {
     Unauthenticated { presented: bool },
     #[error("header {name}: {message}")]
     Header { name: &'static str, message: String },
-    #[error("{0} is not supported yet")]
-    NotSupported(&'static str),
     #[error("query parameter {0}")]
     Query(String),
     #[error("page_token: {0}")]
@@ -38,8 +37,12 @@ pub(crate) enum ApiError {
     Field { pointer: String, message: String },
     #[error("{0}")]
     MediaType(String),
-    #[error("the body is larger than the {} bytes allowed", crate::body::BODY_BYTES_MAX)]
-    BodyTooLarge,
+    #[error("the body is larger than the {bytes_max} bytes allowed")]
+    BodyTooLarge { bytes_max: usize },
+    #[error("the batch has {items} items of the {} allowed", crate::routes::batch::BATCH_ITEMS_MAX)]
+    BatchTooLarge { items: usize },
+    #[error("{} items are refused, so none of the batch is accepted", .0.len())]
+    BatchRejected(Vec<ItemProblem>),
     #[error("this call takes no body")]
     BodyNotAllowed,
     #[error("the body could not be read to its end")]
@@ -48,6 +51,12 @@ pub(crate) enum ApiError {
     BodyTimedOut,
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    #[error("this Idempotency-Key went with another submission within the last 24 hours; send a new key with a new submission")]
+    IdempotencyKeyReused,
+    #[error("a submission with this Idempotency-Key is being accepted right now; send it again for its answer")]
+    IdempotencyInFlight,
+    #[error("the live job {0} has the unique_key that this one would need again")]
+    UniqueKeyHeld(JobId),
     #[error("there is no such job")]
     JobNotFound,
     #[error("the link is not a whole one, or it has expired; ask for the artifacts anew")]
@@ -87,13 +96,17 @@ impl ApiError {
         match self {
             Self::Unauthenticated { .. } => (S::UNAUTHORIZED, "unauthenticated", "No valid API key"),
             Self::Header { .. } => (S::BAD_REQUEST, "header_invalid", "A header is invalid"),
-            Self::NotSupported(_) => (S::BAD_REQUEST, "not_supported", "Not supported"),
             Self::Query(_) => (S::BAD_REQUEST, "query_invalid", "A query parameter is invalid"),
             Self::PageToken(_) => (S::BAD_REQUEST, "page_token_invalid", "The page token is invalid"),
             Self::JsonMalformed { .. } => (S::BAD_REQUEST, "json_malformed", "The body is not JSON"),
             Self::Field { .. } => (S::UNPROCESSABLE_ENTITY, "field_invalid", "A field is invalid"),
             Self::MediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", "The media type is not supported"),
-            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+            Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+            Self::BatchTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "batch_too_large", "The batch has too many items"),
+            Self::BatchRejected(_) => (S::UNPROCESSABLE_ENTITY, "batch_rejected", "The batch is refused as a whole"),
+            Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key is taken"),
+            Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight", "The first submission is not answered yet"),
+            Self::UniqueKeyHeld(_) => (S::CONFLICT, "unique_key_held", "Another live job has the unique key"),
             Self::BodyNotAllowed => (S::BAD_REQUEST, "body_not_allowed", "No body is expected"),
             Self::BodyUnreadable => (S::BAD_REQUEST, "body_unreadable", "The body could not be read"),
             Self::BodyTimedOut => (S::REQUEST_TIMEOUT, "body_timed_out", "The body did not arrive in time"),
@@ -127,6 +140,16 @@ impl ApiError {
         }
     }
 
+    /// The same as the problem of one item of a batch.
+    pub(crate) fn of_item(&self, index: usize) -> ItemProblem {
+        let (_, code, _) = self.class();
+        let pointer = match self {
+            Self::IdempotencyKeyReused => "/idempotency_key",
+            other => other.pointer().unwrap_or_default(),
+        };
+        ItemProblem { code, detail: self.detail(), pointer: format!("/{index}{pointer}") }
+    }
+
     fn pointer(&self) -> Option<&str> {
         match self {
             Self::JsonMalformed { pointer, .. } => pointer.as_deref(),
@@ -158,10 +181,13 @@ impl IntoResponse for ApiError {
             Self::Ledger(_) | Self::Objects(_) => tracing::warn!(error = %self, "a request failed"),
             _ => {}
         }
-        let problem = Problem::new(status, code, title, self.detail(), self.pointer().map(Into::into));
+        let mut problem = Problem::new(status, code, title, self.detail(), self.pointer().map(Into::into));
         let mut response = status.into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE || matches!(self, Self::Contended) {
+        if status == StatusCode::SERVICE_UNAVAILABLE || matches!(self, Self::Contended | Self::IdempotencyInFlight) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+        }
+        if let Self::BatchRejected(problems) = &self {
+            problem.problems = Some(problems.clone());
         }
         if let Self::Unauthenticated { presented } = self {
             let challenge = if presented { r#"Bearer realm="windrow", error="invalid_token""# } else { r#"Bearer realm="windrow""# };
@@ -182,11 +208,22 @@ pub(crate) struct Problem {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<String>,
+    /// What is wrong with the items of a batch that is refused as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<ItemProblem>>,
+}
+
+/// What is wrong with one item of a batch; the pointer begins at the batch.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ItemProblem {
+    code: &'static str,
+    detail: String,
+    pointer: String,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: String, pointer: Option<String>) -> Self {
-        Self { r#type: format!("urn:windrow:problem:{code}"), title, status: status.as_u16(), detail, code, pointer }
+        Self { r#type: format!("urn:windrow:problem:{code}"), title, status: status.as_u16(), detail, code, pointer, problems: None }
     }
 
     /// The problem of an error answer that none of our handlers made, such as axum's 405.

@@ -10,6 +10,7 @@ mod body;
 mod catalog;
 mod edge;
 mod error;
+mod idempotency;
 mod page;
 mod prefer;
 mod query;
@@ -21,7 +22,10 @@ pub mod limits {
     pub use crate::{
         body::BODY_BYTES_MAX,
         prefer::WAIT_S_MAX,
-        routes::list::{PAGE_SIZE, PAGE_SIZE_MAX},
+        routes::{
+            batch::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX},
+            list::{PAGE_SIZE, PAGE_SIZE_MAX},
+        },
     };
 }
 
@@ -36,7 +40,7 @@ use windrow_jobs::{
     queue::QueueName,
 };
 
-use crate::{auth::PlatformKey, catalog::Kinds, wait::Changes};
+use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, wait::Changes};
 
 /// What the api may do to a ledger: take in, and look.
 pub trait Front: Intake + Inspect {}
@@ -72,6 +76,7 @@ pub struct Api {
     pub(crate) public_url: Arc<str>,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) signer: Signer,
+    pub(crate) in_flight: InFlight,
     pub(crate) changes: Changes,
     pub(crate) shutdown: CancellationToken,
 }
@@ -87,6 +92,7 @@ impl Api {
             public_url: parts.public_url.into(),
             objects: parts.objects,
             signer: parts.signer,
+            in_flight: InFlight::default(),
             changes: parts.changes,
             shutdown: parts.shutdown,
         }

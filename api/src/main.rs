@@ -33,6 +33,9 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         tracing::warn!("objects lie in a folder (objects.url): processes on other machines do not see it");
     }
     let ledger = process::postgres::open(&settings, &shutdown).await?;
+    if let Some(redis) = process::redis::of(&settings)? {
+        process::redis::publish_nudges(&redis, &ledger, shutdown.clone()).await?;
+    }
     let listen = settings.api.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (api.listen)"))?;
     let bound = listener.local_addr()?;

@@ -3,6 +3,7 @@
 mod errors;
 mod fixture;
 mod jobs;
+mod keys;
 mod lists;
 mod objects;
 mod operators;

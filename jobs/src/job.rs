@@ -258,6 +258,8 @@ pub struct Job {
     pub checkpoint: Option<String>,
     /// The submitter's labels.
     pub tags: Vec<String>,
+    /// At most one live job of the tenant has it.
+    pub unique_key: Option<String>,
 }
 
 /// One claim of one job.

@@ -12,6 +12,7 @@ pub mod dispatch;
 pub mod error;
 pub mod handler;
 pub mod job;
+pub mod keys;
 pub mod kinds;
 pub mod ledger;
 pub mod lifecycle;
@@ -20,6 +21,8 @@ pub mod operate;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod queue;
+#[cfg(feature = "redis-nudges")]
+pub mod redis;
 pub mod settings;
 pub mod submit;
 pub mod tenant;

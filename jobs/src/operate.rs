@@ -2,6 +2,7 @@
 
 use crate::{
     job::JobId,
+    keys::Written,
     ledger::{self, Inspect, Intake},
     lifecycle::{self, Change, Refusal, Snapshot},
     tenant::TenantId,
@@ -20,6 +21,8 @@ pub enum Operated {
     Refused(Refusal),
     /// The tenant has no such job.
     NotFound,
+    /// Another live job has its unique key.
+    KeyHeld(JobId),
     /// The job changed under every look.
     Contended,
 }
@@ -48,8 +51,10 @@ async fn operate(
             Ok(change) => change,
             Err(refusal) => return Ok(Operated::Refused(refusal)),
         };
-        if ledger.operate(tenant, vec![change]).await?.contains(&true) {
-            return Ok(Operated::Done);
+        match ledger.operate(tenant, vec![change]).await?.first() {
+            Some(Written::Done) => return Ok(Operated::Done),
+            Some(Written::KeyHeld(holder)) => return Ok(Operated::KeyHeld(*holder)),
+            Some(Written::Stale) | None => {}
         }
     }
     Ok(Operated::Contended)

@@ -3,13 +3,15 @@
 //! Never touches the ledger: the route reads the ledger's clock and inserts what comes back.
 //! Next on a job's path: `ledger/mod.rs`, verb `insert`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::{
     clock::Timestamp,
     contract::Catalog,
     job::{JobId, State},
+    keys::{IdempotencyKey, KEY_BYTES_MAX, Keys},
     ledger::{LaneKey, ReadyJob},
     lifecycle::CRASHES_MAX,
     queue::QueueName,
@@ -33,8 +35,10 @@ pub const DELAY_S_MAX: f64 = 10.0 * 366.0 * 86_400.0;
 
 const _: () = assert!(CRASHES_MAX <= MAX_ATTEMPTS_MAX, "a quarantine that attempts always exhaust first would be dead code");
 
-/// The body of `POST /v1/jobs`.
-#[derive(Debug, Clone, Deserialize)]
+/// The body of `POST /v1/jobs`, or an item of a batch.
+///
+/// What is left out is not written either: a field that a later release adds changes no fingerprint.
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {
     /// What is to be done.
@@ -42,20 +46,48 @@ pub struct Submission {
     /// The kind's input.
     pub payload: Box<RawValue>,
     /// Where it waits; none means the kind's queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
     /// −100 to 100, higher first.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i16>,
     /// When it may run; the past means now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run_at: Option<Timestamp>,
     /// The same as a delay in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_s: Option<f64>,
     /// Charged attempts; none means the kind's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
     /// After this it is not started any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
     /// The submitter's labels.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// At most one live job of the tenant has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
+    /// Same key, same answer. A single submission says it by a header.
+    #[serde(skip_serializing)]
+    pub idempotency_key: Option<String>,
+}
+
+impl Submission {
+    /// What tells this submission from another under the same idempotency key: the hash of all but that key. The
+    /// order of the fields does not matter, the payload counts as it is written.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let text = serde_json::to_vec(self).expect("text, numbers and JSON have a JSON form");
+        Sha256::digest(text).into()
+    }
+
+    fn keys(&self) -> Result<Keys, Rejection> {
+        check_key(self.unique_key.as_deref(), "/unique_key")?;
+        check_key(self.idempotency_key.as_deref(), "/idempotency_key")?;
+        let idempotency = self.idempotency_key.clone().map(|key| IdempotencyKey { key, fingerprint: self.fingerprint() });
+        Ok(Keys { idempotency, unique: self.unique_key.clone() })
+    }
 }
 
 /// A job that is ready to be inserted.
@@ -87,6 +119,8 @@ pub struct NewJob {
     pub payload: Box<RawValue>,
     /// The submitter's labels.
     pub tags: Vec<String>,
+    /// What the ledger reserves with it.
+    pub keys: Keys,
 }
 
 impl NewJob {
@@ -175,6 +209,7 @@ pub fn submit(
         Some(name) => queues.iter().find(|queue| queue.as_str() == name).cloned().ok_or_else(|| Rejection::UnknownQueue(name.clone()))?,
     };
     let run_at = run_at(&submission, now)?;
+    let keys = submission.keys()?;
     Ok(NewJob {
         id: JobId::generate(),
         tenant: tenant.clone(),
@@ -189,6 +224,7 @@ pub fn submit(
         kind: submission.kind,
         payload: submission.payload,
         tags: submission.tags,
+        keys,
     })
 }
 
@@ -211,6 +247,14 @@ fn check_tags(tags: &[String]) -> Result<(), Rejection> {
             let message = format!("a tag has 1 to {TAG_BYTES_MAX} bytes and no control characters");
             return Err(Rejection::field(format!("/tags/{index}"), message));
         }
+    }
+    Ok(())
+}
+
+fn check_key(key: Option<&str>, pointer: &str) -> Result<(), Rejection> {
+    let invalid = |key: &str| key.is_empty() || key.len() > KEY_BYTES_MAX || key.chars().any(char::is_control);
+    if key.is_some_and(invalid) {
+        return Err(Rejection::field(pointer, format!("a key has 1 to {KEY_BYTES_MAX} bytes and no control characters")));
     }
     Ok(())
 }
@@ -271,8 +315,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fingerprint_is_of_what_is_asked_for_and_not_of_how() {
+        let of = |body: &str| serde_json::from_str::<Submission>(body).expect("the body parses").fingerprint();
+        let same = of(r#"{"kind":"greeting","payload":{"to":[]},"priority":1}"#);
+        assert_eq!(of(r#"{ "priority": 1, "payload": {"to":[]}, "kind": "greeting", "tags": [] }"#), same);
+        assert_eq!(of(r#"{"kind":"greeting","payload":{"to":[]},"priority":1,"idempotency_key":"k"}"#), same);
+        let others = [
+            r#"{"kind":"greeting","payload":{"to":[]}}"#,
+            r#"{"kind":"greeting","payload":{"to":[1]},"priority":1}"#,
+            r#"{"kind":"greeting","payload":{"to":[]},"priority":1,"unique_key":"u"}"#,
+            r#"{"kind":"greeting","payload":{"to":[]},"priority":1,"delay_s":0.0}"#,
+        ];
+        others.iter().for_each(|other| assert_ne!(of(other), same, "{other}"));
+    }
+
+    #[test]
     fn every_refusal_names_its_field() {
         let long_tag = "x".repeat(TAG_BYTES_MAX + 1);
+        let long_key = "k".repeat(KEY_BYTES_MAX + 1);
         let many_tags = serde_json::to_string(&vec!["t"; TAGS_MAX + 1]).expect("JSON");
         let large = "x".repeat(PAYLOAD_BYTES_MAX);
         let cases = [
@@ -294,6 +354,9 @@ mod tests {
             (format!(r#"{{"kind":"greeting","payload":{{"to":[]}},"tags":["a","{long_tag}"]}}"#), "field_invalid", "/tags/1"),
             (r#"{"kind":"greeting","payload":{"to":[]},"tags":["a\u0000b"]}"#.to_owned(), "field_invalid", "/tags/0"),
             (format!(r#"{{"kind":"greeting","payload":{{"to":[]}},"tags":{many_tags}}}"#), "field_invalid", "/tags"),
+            (r#"{"kind":"greeting","payload":{"to":[]},"unique_key":""}"#.to_owned(), "field_invalid", "/unique_key"),
+            (format!(r#"{{"kind":"greeting","payload":{{"to":[]}},"unique_key":"{long_key}"}}"#), "field_invalid", "/unique_key"),
+            (r#"{"kind":"greeting","payload":{"to":[]},"idempotency_key":"a\nb"}"#.to_owned(), "field_invalid", "/idempotency_key"),
         ];
         for (body, code, pointer) in cases {
             let rejection = submit_json(&body).expect_err(pointer);

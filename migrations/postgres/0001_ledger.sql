@@ -34,7 +34,8 @@ CREATE TABLE jobs (
     progress         text,
     checkpoint       text,
     payload          text     NOT NULL,
-    tags             text     NOT NULL
+    tags             text     NOT NULL,
+    unique_key       text
 ) PARTITION BY RANGE (id);
 
 CREATE TABLE jobs_rest PARTITION OF jobs DEFAULT WITH (fillfactor = 50);
@@ -97,16 +98,19 @@ CREATE TABLE delayed (
     PRIMARY KEY (bucket, due_at_ms, id)
 );
 
--- Holders of unique keys and answers to idempotency keys; only jobs that have a key pay.
+-- Who holds a unique key, and the first answers to idempotency keys; only jobs that have a key pay. A unique key's row
+-- goes with its job's last change, an idempotency key's when its time is over.
 CREATE TABLE keys (
-    tenant        text NOT NULL,
-    scope         text NOT NULL,
-    key           text NOT NULL,
+    tenant        text   NOT NULL,
+    scope         text   NOT NULL,
+    key           text   NOT NULL,
+    job_id        uuid   NOT NULL,
     body_hash     bytea,
     answer        text,
     expires_at_ms bigint,
     PRIMARY KEY (tenant, scope, key)
 );
+CREATE INDEX keys_expiry ON keys (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 -- Workers as they described themselves.
 CREATE TABLE workers (

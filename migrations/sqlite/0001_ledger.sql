@@ -29,7 +29,8 @@ CREATE TABLE jobs (
     progress         TEXT,
     checkpoint       TEXT,
     payload          TEXT    NOT NULL,
-    tags             TEXT    NOT NULL
+    tags             TEXT    NOT NULL,
+    unique_key       TEXT
 ) STRICT;
 
 -- A lane's order, live jobs only: what the planner reads when its memory of a lane runs out.
@@ -92,16 +93,19 @@ CREATE TABLE delayed (
     PRIMARY KEY (bucket, due_at_ms, id)
 ) STRICT, WITHOUT ROWID;
 
--- Holders of unique keys and answers to idempotency keys; only jobs that have a key pay.
+-- Who holds a unique key, and the first answers to idempotency keys; only jobs that have a key pay. A unique key's row
+-- goes with its job's last change, an idempotency key's when its time is over.
 CREATE TABLE keys (
     tenant        TEXT NOT NULL,
     scope         TEXT NOT NULL,
     key           TEXT NOT NULL,
+    job_id        BLOB NOT NULL,
     body_hash     BLOB,
     answer        TEXT,
     expires_at_ms INTEGER,
     PRIMARY KEY (tenant, scope, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX keys_expiry ON keys (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 -- Workers as they described themselves.
 CREATE TABLE workers (

@@ -3,7 +3,11 @@
 //!
 //! What the planner holds in memory is always rebuilt from the ledger: at a take-over, and after any failure.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use tokio::sync::{
     broadcast::{
@@ -19,7 +23,7 @@ use windrow_jobs::{
     ledger::{Depths, Error, FeedEvent, FeedRow, Result, TicketId},
 };
 
-use crate::Scheduler;
+use crate::{Scheduler, duty};
 
 /// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
@@ -119,6 +123,9 @@ impl<'s> Dispatch<'s> {
         self.refill().await?;
         let tickets = self.planner.plan(self.scheduler.clock.now(), &mut TicketId::now_v7);
         if !tickets.is_empty() {
+            let handed_out: usize = tickets.iter().map(|ticket| ticket.ids.len()).sum();
+            metrics::counter!("windrow_tickets_issued_total").increment(tickets.len() as u64);
+            metrics::counter!("windrow_jobs_handed_out_total").increment(handed_out as u64);
             let leads = self.scheduler.carrier.offer(self.epoch, tickets).await?;
             if !leads {
                 return Err(Error::Unavailable("another scheduler leads".into()));
@@ -203,6 +210,7 @@ impl<'s> Dispatch<'s> {
     }
 
     async fn tick(&mut self) -> Result<()> {
+        let began = Instant::now();
         let found = self.read_feed().await?;
         let now = self.scheduler.clock.now();
         if found {
@@ -220,7 +228,9 @@ impl<'s> Dispatch<'s> {
         if now.ms_since(self.workers_at) >= WORKERS_EVERY_MS {
             self.load_workers().await?;
         }
-        self.publish(now).await
+        self.publish(now).await?;
+        duty::record("dispatch", began, true, now);
+        Ok(())
     }
 
     /// Takes everything off the feed; what a nudge had told before is only removed. Returns whether there was more.
@@ -261,11 +271,31 @@ impl<'s> Dispatch<'s> {
 
     async fn publish(&mut self, now: Timestamp) -> Result<()> {
         let depths = self.planner.depths(now);
+        record(&depths, &self.published);
         let unchanged = depths.lanes == self.published.lanes && now.ms() - self.published.at_ms < DEPTHS_EVERY_MS;
         if !unchanged {
             self.scheduler.ledger.publish_depths(depths.clone()).await?;
             self.published = depths;
         }
         Ok(())
+    }
+}
+
+/// Tells the depths per queue; a tenant's are in the ledger. Queues that were told of before and are empty now are told of too.
+fn record(depths: &Depths, before: &Depths) {
+    let mut queues: BTreeMap<&str, (u64, u64, i64)> = BTreeMap::new();
+    for lane in &before.lanes {
+        queues.insert(lane.lane.queue.as_str(), (0, 0, depths.at_ms));
+    }
+    for lane in &depths.lanes {
+        let (ready, running, oldest_ms) = queues.entry(lane.lane.queue.as_str()).or_insert((0, 0, depths.at_ms));
+        *ready += lane.ready;
+        *running += lane.running;
+        *oldest_ms = lane.oldest_ms.map_or(*oldest_ms, |lane_ms| lane_ms.min(*oldest_ms));
+    }
+    for (queue, (ready, running, oldest_ms)) in queues {
+        metrics::gauge!("windrow_queue_ready", "queue" => queue.to_owned()).set(ready as f64);
+        metrics::gauge!("windrow_queue_running", "queue" => queue.to_owned()).set(running as f64);
+        metrics::gauge!("windrow_queue_oldest_age_seconds", "queue" => queue.to_owned()).set((depths.at_ms - oldest_ms) as f64 / 1_000.0);
     }
 }

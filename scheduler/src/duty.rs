@@ -1,10 +1,13 @@
 //! What the duties have in common: act, report, sleep until there is reason to act again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use windrow_jobs::{clock::Clock, ledger::Result};
+use windrow_jobs::{
+    clock::{Clock, Timestamp},
+    ledger::Result,
+};
 
 /// A loop of the scheduler. Acting twice does no harm, and nothing depends on a wake-up.
 #[async_trait]
@@ -21,16 +24,27 @@ pub(crate) trait Duty: Send {
     }
 }
 
+/// Tells how long a duty took and when it last succeeded: its lag is the time since then.
+pub(crate) fn record(duty: &'static str, began: Instant, succeeded: bool, now: Timestamp) {
+    let outcome = if succeeded { "true" } else { "false" };
+    metrics::histogram!("windrow_duty_seconds", "duty" => duty, "succeeded" => outcome).record(began.elapsed());
+    if succeeded {
+        metrics::gauge!("windrow_duty_succeeded_at_seconds", "duty" => duty).set(now.ms() as f64 / 1_000.0);
+    }
+}
+
 /// The pause after a failure, so that a ledger that is away is not hammered.
 const TROUBLE_PAUSE_MS: i64 = 1_000;
 
 /// Acts until `stop`.
 pub(crate) async fn drive<D: Duty>(mut duty: D, clock: Arc<dyn Clock>, stop: CancellationToken) {
     loop {
+        let began = Instant::now();
         let acted = tokio::select! {
             () = stop.cancelled() => return,
             acted = duty.act() => acted,
         };
+        record(D::NAME, began, acted.is_ok(), clock.now());
         let pause_ms = acted.unwrap_or_else(|error| {
             tracing::warn!(duty = D::NAME, %error, "a duty could not act");
             TROUBLE_PAUSE_MS

@@ -16,7 +16,9 @@ pub(crate) async fn run(scheduler: &Scheduler, stop: &CancellationToken) {
         if let Some(Leadership { epoch }) = try_to_lead(scheduler).await {
             tracing::info!(scheduler = scheduler.name, epoch, "leading");
             let term = stop.child_token();
+            metrics::gauge!("windrow_leads").set(1.0);
             tokio::join!(scheduler.lead(epoch, &term), keep(scheduler, epoch, &term));
+            metrics::gauge!("windrow_leads").set(0.0);
             tracing::info!(scheduler = scheduler.name, epoch, "no longer leading");
         }
         pause(scheduler, stop).await;

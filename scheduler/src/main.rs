@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::SystemClock,
-    dispatch::carrier::ledger::TicketRows,
+    dispatch::carrier::{PlannerEnd, ledger::TicketRows, redis::RedisTickets},
     process::{self, health::Health},
     settings::Settings,
 };
@@ -17,10 +17,18 @@ fn main() -> ExitCode {
 
 async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let ledger = Arc::new(process::postgres::open(&settings, &shutdown).await?);
+    let carrier: Arc<dyn PlannerEnd> = match process::redis::of(&settings)? {
+        Some(redis) => {
+            process::redis::warn(&redis).await;
+            process::redis::hear_nudges(&redis, &ledger, shutdown.clone()).await?;
+            Arc::new(RedisTickets::start(redis, ledger.clone()))
+        }
+        None => Arc::new(TicketRows(ledger.clone())),
+    };
     let scheduler = Scheduler {
         name: format!("{}-{}", rustix::system::uname().nodename().to_string_lossy(), uuid::Uuid::now_v7().simple()),
-        ledger: ledger.clone(),
-        carrier: Arc::new(TicketRows(ledger)),
+        ledger,
+        carrier,
         clock: Arc::new(SystemClock),
         objects: process::objects::open(&settings)?,
         retention: settings.retention(),

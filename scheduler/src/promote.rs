@@ -33,9 +33,13 @@ impl Duty for Promote {
 
     async fn act(&mut self) -> Result<i64> {
         self.delays.mark_unchanged();
+        let due_ms = self.next_due_ms;
         let promoted = self.ledger.promote(DUE_MAX).await?;
         self.next_due_ms = promoted.next_due.map_or(i64::MAX, Timestamp::ms);
         let now = self.ledger.now().await?;
+        if promoted.promoted > 0 && due_ms <= now.ms() {
+            metrics::histogram!("windrow_promote_lag_seconds").record((now.ms() - due_ms) as f64 / 1_000.0);
+        }
         Ok(promoted.next_due.map_or(SLEEP_MS_MAX, |due| due.ms_since(now).clamp(0, SLEEP_MS_MAX)))
     }
 

@@ -1,4 +1,5 @@
-//! The duty `prune`: deletes what finished longer ago than the retention, a little at a time.
+//! The duty `prune`: deletes what finished longer ago than the retention and answers to idempotency keys whose time is
+//! over, a little at a time.
 //!
 //! The objects of pruned jobs go after their rows: what cannot be deleted then is logged and stays behind.
 
@@ -14,6 +15,8 @@ use crate::{DutyLedger, Scheduler, duty::Duty};
 
 /// The most jobs looked at in one go: a commit that others wait for must stay short.
 const JOBS_MAX: usize = 1_000;
+/// The most answers forgotten in one go. With the pause below, more than a ledger can take in.
+const KEYS_MAX: usize = 1_000;
 /// The pause while there is something to delete.
 const BUSY_PAUSE_MS: i64 = 100;
 /// The pause when there was nothing.
@@ -38,7 +41,8 @@ impl Duty for Prune {
     async fn act(&mut self) -> Result<i64> {
         let pruned = self.ledger.prune(self.retention, JOBS_MAX).await?;
         self.delete(&pruned.objects).await;
-        Ok(if pruned.jobs > 0 { BUSY_PAUSE_MS } else { IDLE_PAUSE_MS })
+        let forgotten = self.ledger.forget_keys(KEYS_MAX).await?;
+        Ok(if pruned.jobs + forgotten > 0 { BUSY_PAUSE_MS } else { IDLE_PAUSE_MS })
     }
 }
 

@@ -61,7 +61,12 @@ impl Cluster {
 
     /// Starts one more worker; returns before it is ready.
     pub fn add_worker(&mut self) {
-        self.workers.push(spawn("windrow-worker", &self.environment, &self.home));
+        self.add("windrow-worker");
+    }
+
+    /// Starts a worker of this binary; returns before it is ready.
+    pub fn add(&mut self, worker: &str) {
+        self.workers.push(spawn(worker, &self.environment, &self.home));
     }
 
     /// Starts one more scheduler; returns before it is ready.

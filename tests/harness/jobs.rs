@@ -7,6 +7,7 @@ use windrow_jobs::{
     backoff::Backoff,
     clock::Timestamp,
     job::{Attempt, Job, JobError, JobId, State},
+    keys::{Inserted, Keys},
     ledger::{Claim, Claimed, FeedEvent, Held, Holding, Ledger, ListFilter, Page, TicketId},
     lifecycle::{self, Change, Ending, Snapshot},
     operate::{self, Operated},
@@ -70,6 +71,7 @@ pub fn ready(number: u64) -> NewJob {
         deadline: None,
         payload: json("{}"),
         tags: Vec::new(),
+        keys: Keys::default(),
     }
 }
 
@@ -98,9 +100,10 @@ pub fn bury() -> Ending {
     Ending::Bury(error())
 }
 
-/// Keeps these jobs.
+/// Keeps these jobs, whose keys forbid none.
 pub async fn insert(ledger: &dyn Ledger, jobs: impl IntoIterator<Item = NewJob>) {
-    ledger.insert(jobs.into_iter().collect()).await.expect("insert");
+    let inserted = ledger.insert(jobs.into_iter().collect()).await.expect("insert");
+    assert!(inserted.iter().all(|became| *became == Inserted::Kept), "{inserted:?}");
 }
 
 /// What a worker asks to claim: all of these jobs, at these attempts.

@@ -4,5 +4,6 @@ pub mod cluster;
 pub mod jobs;
 pub mod ledgers;
 pub mod postgres;
+pub mod redis;
 pub mod s3;
 pub mod server;

@@ -101,6 +101,7 @@ impl Server {
 
     /// Starts it again on the same folder, killing it first if it runs; returns before it is ready.
     pub fn launch(&mut self) {
+        self.process.end();
         self.process = Process::spawn("windrow", &["serve", "--output", "json"], &self.environment, self.home.path());
     }
 

@@ -3,8 +3,13 @@
 mod audit;
 mod build;
 mod cluster;
-mod dependencies;
+mod documents;
 mod interleaving;
 mod ledger;
+mod metrics;
 mod objects;
+mod own_worker;
+mod readme;
+mod redis;
 mod standalone;
+mod tree;

@@ -64,6 +64,7 @@ impl Attempts {
             None => Some(Ending::Unknown(UNKNOWN_KIND_DELAY_MS)),
         };
         drop(slot);
+        record(&job, ending.as_ref(), boottime_ms() - asked_at_ms);
         // A lost lease leaves nothing to say: whoever took the attempt away has recorded why.
         if let Some(ending) = ending {
             let now = ledger_now(&job, asked_at_ms);
@@ -131,6 +132,23 @@ impl Recorder for Records {
     }
 }
 
+fn record(job: &Claimed, ending: Option<&Ending>, took_ms: i64) {
+    let ended = match ending {
+        None => "lost",
+        Some(Ending::Done(_)) => "completed",
+        Some(Ending::Retry { .. }) => "failed",
+        Some(Ending::Snooze(_)) => "snoozed",
+        Some(Ending::Cancel(_)) => "cancelled",
+        Some(Ending::Bury(_) | Ending::Mismatched(_)) => "buried",
+        Some(Ending::TimedOut(_)) => "timed_out",
+        Some(Ending::Panicked(_)) => "panicked",
+        Some(Ending::Expired) => "expired",
+        Some(Ending::Interrupted | Ending::Unknown(_)) => "released",
+    };
+    let labels = [("kind", job.kind.clone()), ("queue", job.queue.to_string()), ("ended", ended.to_owned())];
+    metrics::histogram!("windrow_attempt_seconds", &labels).record(took_ms as f64 / 1_000.0);
+}
+
 /// The ledger's clock, as far as this worker can know it without asking: at the latest what it shows now.
 fn ledger_now(job: &Claimed, asked_at_ms: i64) -> Timestamp {
     job.claimed_at.plus_ms(boottime_ms() - asked_at_ms)
@@ -149,8 +167,8 @@ fn ending_of(outcome: Result<Outcome, Box<dyn Any + Send>>, lease: &Lease) -> Op
             false,
         )),
         Ok(Outcome::Done(result)) => Ending::Done(result),
-        // Told to stop because the worker goes down, a handler that heeds it has not cancelled the job.
-        Ok(Outcome::Cancel) if cause == Some(Cause::Shutdown) => Ending::Interrupted,
+        // Told to stop because the worker goes down, a handler that heeds it has neither cancelled the job nor failed.
+        Ok(Outcome::Cancel | Outcome::Retry { .. }) if cause == Some(Cause::Shutdown) => Ending::Interrupted,
         Ok(Outcome::Cancel) => Ending::Cancel(None),
         Ok(Outcome::Retry { error, after }) => {
             Ending::Retry { error, after_ms: after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX)) }

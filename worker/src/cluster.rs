@@ -4,7 +4,8 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    dispatch::carrier::ledger::TicketLooks,
+    clock::SystemClock,
+    dispatch::carrier::{WorkerEnd, ledger::TicketLooks, redis::RedisLooks},
     handler::Registry,
     ledger::postgres::PostgresLedger,
     process::{self, health::Health},
@@ -22,23 +23,34 @@ async fn serve(registry: Registry, settings: Settings, shutdown: CancellationTok
     let ledger: PostgresLedger = process::postgres::open(&settings, &shutdown).await?;
     let kinds = registry.contracts().map(|contract| contract.kind.clone()).collect();
     let looks = Arc::new(TicketLooks::new(Arc::new(ledger.clone()), kinds));
+    let name = Worker::unique_name();
+    let (carrier, carrying): (Arc<dyn WorkerEnd>, _) = match process::redis::of(&settings)? {
+        Some(redis) => {
+            process::redis::check_clock(&ledger, &SystemClock).await?;
+            process::redis::warn(&redis).await;
+            process::redis::publish_nudges(&redis, &ledger, CancellationToken::new()).await?;
+            let queues = settings.worker.queues.0.keys().cloned();
+            let carrier = Arc::new(RedisLooks::new(redis, &name, queues, looks));
+            (carrier.clone(), tokio::spawn(carrier.keep(shutdown.clone())))
+        }
+        None => (looks.clone(), tokio::spawn(looks.keep(shutdown.clone()))),
+    };
     let pulse = Arc::new(Pulse::default());
     let worker = Worker {
-        name: Worker::unique_name(),
+        name,
         slots: settings.worker.queues.0.clone(),
         registry,
         ledger: Arc::new(ledger),
         objects: process::objects::open(&settings)?,
-        carrier: looks.clone(),
+        carrier,
         grace: Duration::from_secs(settings.worker.grace_s.into()),
         pulse: pulse.clone(),
     };
     let probing = tokio::spawn(process::health::serve(settings.worker.health_listen, pulse as Arc<dyn Health>, shutdown.clone()));
-    let looking = tokio::spawn(looks.keep(shutdown.clone()));
     tracing::info!(worker = worker.name, "windrow-worker is ready");
     let worked = worker.run(shutdown.clone()).await;
     shutdown.cancel();
-    looking.await?;
+    carrying.await?;
     probing.await??;
     Ok(worked?)
 }

@@ -133,6 +133,7 @@ impl Leases {
     async fn look(&self) -> Result<()> {
         let now_ms = boottime_ms();
         let held: Vec<_> = self.held().values().cloned().collect();
+        metrics::gauge!("windrow_attempts_held").set(held.len() as f64);
         let (due, fresh): (Vec<_>, Vec<_>) = held.into_iter().partition(|lease| lease.wants_renewal(now_ms));
         if !due.is_empty() || now_ms - self.alive_at_ms.load(Ordering::Relaxed) >= ALIVE_EVERY_MS {
             self.renew(&due, now_ms).await?;

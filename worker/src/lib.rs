@@ -14,6 +14,11 @@ pub mod pulse;
 mod runner;
 mod settle;
 
+/// The numbers that handlers can run into.
+pub mod limits {
+    pub use crate::notebook::{LINE_BYTES_MAX, LINES_MAX};
+}
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinSet};

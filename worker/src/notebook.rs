@@ -17,9 +17,9 @@ use windrow_jobs::{
 /// How often what was said is written; progress is seen this late at most.
 const WRITE_EVERY: Duration = Duration::from_millis(250);
 /// The most log lines kept of an attempt.
-const LINES_MAX: u32 = 1_000;
+pub const LINES_MAX: u32 = 1_000;
 /// The most bytes of log messages kept of an attempt.
-const LINE_BYTES_MAX: usize = 256 * 1024;
+pub const LINE_BYTES_MAX: usize = 256 * 1024;
 
 /// What the attempts of a worker have said and the ledger does not know yet.
 pub(crate) struct Notebook {

@@ -138,6 +138,7 @@ impl Task {
     /// The attempt was taken away: its outcome is not accepted.
     fn let_go(&self, settling: &Settling) {
         self.leases.end(&settling.lease);
+        metrics::counter!("windrow_outcomes_refused_total").increment(1);
         tracing::info!(job.id = %settling.snapshot.id, attempt = settling.lease.attempt, "the attempt was over before its outcome arrived");
     }
 }

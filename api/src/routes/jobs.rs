@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use windrow_jobs::{
     clock::Timestamp,
     job::{Job, JobId},
+    keys::{self, Inserted},
     ledger::LogLine,
     lifecycle::Refusal,
     operate::{self, Operated},
@@ -32,12 +33,13 @@ use crate::{
     auth::Caller,
     body::{Json, NoBody},
     error::ApiError,
+    idempotency,
     prefer::Prefer,
     query::NoParams,
     wait::Wait,
 };
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// The longest time a client is told to stay away; a job that is far off may be cancelled or moved meanwhile.
 const RETRY_AFTER_S_MAX: i64 = 60;
@@ -49,40 +51,57 @@ pub(crate) async fn create(
     _: NoParams,
     prefer: Prefer,
     headers: HeaderMap,
-    Json(submission): Json<Submission>,
+    Json(mut submission): Json<Submission>,
 ) -> Result<Response, ApiError> {
-    if headers.contains_key(IDEMPOTENCY_KEY) {
-        // Accepting the key without keeping its promise would double the jobs of whoever trusts it.
-        return Err(ApiError::NotSupported("the Idempotency-Key header"));
+    if submission.idempotency_key.is_some() {
+        let message = "a single submission says it by the header Idempotency-Key".into();
+        return Err(ApiError::Field { pointer: "/idempotency_key".into(), message });
     }
+    submission.idempotency_key = idempotency::key(&headers)?;
+    let in_flight = submission.idempotency_key.as_deref().map(|key| api.in_flight.enter(&caller.tenant, key)).transpose()?;
     let now = api.ledger.now().await?;
     let catalog = api.kinds.with(&submission.kind).await?;
     let job = submit(&caller.tenant, submission, &catalog, &api.queues, now)?;
-    let accepted = accepted(&job);
-    api.ledger.insert(vec![job]).await?;
+    let inserted = api.ledger.insert(vec![job.clone()]).await?.pop().ok_or(ApiError::Internal)?;
+    // Whoever comes now finds the answer in the ledger, however long this request waits for its outcome.
+    drop(in_flight);
 
-    let location = format!("{}/v1/jobs/{}", api.public_url, accepted.id);
+    let replayed = matches!(inserted, Inserted::Replayed(_));
+    let (given, deduplicated) = match inserted {
+        Inserted::Kept => (accepted(job), false),
+        Inserted::Replayed(keys::Answer::Accepted(acceptance)) => (accepted(acceptance.of_repetition(job)), false),
+        Inserted::Deduplicated(holder) | Inserted::Replayed(keys::Answer::Deduplicated(holder)) => {
+            (find(&api, &caller.tenant, holder).await?, true)
+        }
+        Inserted::Reused => return Err(ApiError::IdempotencyKeyReused),
+    };
+    let location = format!("{}/v1/jobs/{}", api.public_url, given.id);
     let job = match prefer.wait {
-        None => accepted,
-        Some(_) => outcome(&api, &accepted, prefer).await.unwrap_or_else(|error| {
+        None => given,
+        Some(_) => outcome(&api, &given, prefer).await.unwrap_or_else(|error| {
             // The job is in the ledger, so the answer is 202 whatever the look at it said.
-            tracing::warn!(%error, job.id = %accepted.id, "an accepted job could not be waited for");
-            accepted
+            tracing::warn!(%error, job.id = %given.id, "an accepted job could not be waited for");
+            given
         }),
     };
-    let status = if job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let mut response = View::of(&job, now)?.answer(status, prefer);
-    response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).map_err(|_| ApiError::Internal)?);
+    let status = if deduplicated || job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let view = View::of(&job, now)?;
+    let mut response = if deduplicated { view.deduplicated() } else { view }.answer(status, prefer);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, HeaderValue::try_from(location).map_err(|_| ApiError::Internal)?);
+    if replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
     Ok(response)
 }
 
 /// The job as it stands in the ledger right after its insert, without asking again.
-fn accepted(job: &NewJob) -> Job {
+fn accepted(job: NewJob) -> Job {
     Job {
         id: job.id,
-        tenant: job.tenant.clone(),
-        queue: job.queue.clone(),
-        kind: job.kind.clone(),
+        tenant: job.tenant,
+        queue: job.queue,
+        kind: job.kind,
         contract_version: job.contract_version,
         state: job.state,
         priority: job.priority,
@@ -103,9 +122,10 @@ fn accepted(job: &NewJob) -> Job {
         progress: None,
         result: None,
         error: None,
-        payload: job.payload.clone(),
+        payload: job.payload,
         checkpoint: None,
-        tags: job.tags.clone(),
+        tags: job.tags,
+        unique_key: job.keys.unique,
     }
 }
 
@@ -233,6 +253,7 @@ pub(crate) async fn redrive(
 fn not_operated(operated: Operated) -> ApiError {
     match operated {
         Operated::NotFound => ApiError::JobNotFound,
+        Operated::KeyHeld(holder) => ApiError::UniqueKeyHeld(holder),
         Operated::Contended => ApiError::Contended,
         Operated::Refused(Refusal::NotRedrivable) => ApiError::NotRedrivable,
         Operated::Refused(_) | Operated::Done => ApiError::Internal,
@@ -279,6 +300,14 @@ impl View {
         let until_due_s = if job.state.waits_for_time() { (job.run_at.ms_since(now) + 999) / 1_000 } else { 1 };
         let retry_after_s = (!job.state.is_final()).then(|| until_due_s.clamp(1, RETRY_AFTER_S_MAX));
         Ok(Self { body, etag, retry_after_s })
+    }
+
+    /// The same body with a word that it is the job of an earlier submission. The tag stays the job's own, so that it
+    /// serves for looking at the job.
+    fn deduplicated(mut self) -> Self {
+        self.body.truncate(self.body.len().saturating_sub(1));
+        self.body.extend_from_slice(br#","deduplicated":true}"#);
+        self
     }
 
     /// Whether the client has this already (`If-None-Match`, RFC 9110 §13.1.2).

@@ -1,6 +1,7 @@
 //! Every path of the API. One file per noun.
 
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
@@ -14,12 +15,14 @@ use axum::{
     routing::{get, patch, post},
 };
 
+use self::batch::BATCH_BYTES_MAX;
 use crate::{Api, body::BODY_BYTES_MAX, error::ApiError};
 
 /// The routes, without the edge around them.
 pub(crate) fn all() -> Router<Api> {
     Router::new()
         .route("/v1/jobs", post(jobs::create).get(list::list))
+        .route("/v1/jobs/batch", post(batch::create).layer(DefaultBodyLimit::max(BATCH_BYTES_MAX)))
         .route("/v1/jobs/{id}", get(jobs::read))
         .route("/v1/jobs/{id}/attempts", get(jobs::attempts))
         .route("/v1/jobs/{id}/logs", get(jobs::logs))
@@ -35,6 +38,7 @@ pub(crate) fn all() -> Router<Api> {
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/status", get(probes::status))
+        .route("/metrics", get(probes::metrics))
         .fallback(async || ApiError::RouteNotFound)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use axum::{
     Json as Answer,
     extract::State,
+    http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::json;
-use windrow_jobs::{clock::Timestamp, ledger};
+use windrow_jobs::{clock::Timestamp, ledger, process::metrics};
 
 use super::queues::DEPTHS_AGE_MAX_MS;
 use crate::{Api, error::ApiError};
@@ -29,6 +30,11 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Result<Response, ApiError>
     }
     ledger_now(&api).await?;
     Ok(Answer(json!({ "status": "ready" })).into_response())
+}
+
+/// `GET /metrics`: what this process tells Prometheus.
+pub(crate) async fn metrics() -> Response {
+    ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::render()).into_response()
 }
 
 /// How a component or everything together is.

@@ -64,7 +64,7 @@ async fn every_refused_request_is_a_problem() {
     let (attempts, logs, cancel, redrive) =
         (format!("{path}/attempts"), format!("{path}/logs"), format!("{path}/cancel"), format!("{path}/redrive"));
     let patch_headers: Headers<'_> = &[("content-type", "application/json")];
-    let cases: [Case<'_>; 38] = [
+    let cases: [Case<'_>; 40] = [
         ("GET", "/", &[], "", 404, "route_not_found", None),
         ("GET", "/v2/jobs", &[], "", 404, "route_not_found", None),
         ("DELETE", "/v1/jobs", &[], "", 405, "method_not_allowed", None),
@@ -74,7 +74,9 @@ async fn every_refused_request_is_a_problem() {
         ("POST", "/v1/jobs", &[("content-type", "text/plain")], "", 415, "media_type_unsupported", None),
         ("POST", "/v1/jobs", &[], "", 415, "media_type_unsupported", None),
         ("POST", "/v1/jobs", &[("content-encoding", "gzip")], "{}", 415, "media_type_unsupported", None),
-        ("POST", "/v1/jobs", &[("idempotency-key", "a")], r#"{"kind":"echo","payload":{}}"#, 400, "not_supported", None),
+        ("POST", "/v1/jobs", &[("idempotency-key", "\"a")], r#"{"kind":"echo","payload":{}}"#, 400, "header_invalid", None),
+        ("POST", "/v1/jobs", &[], r#"{"kind":"echo","payload":{},"idempotency_key":"a"}"#, 422, "field_invalid", Some("/idempotency_key")),
+        ("POST", "/v1/jobs", &[], r#"{"kind":"echo","payload":{},"unique_key":""}"#, 422, "field_invalid", Some("/unique_key")),
         ("POST", "/v1/jobs?dry_run=1", &[], r#"{"kind":"echo","payload":{}}"#, 400, "query_invalid", None),
         ("GET", "/v1/jobs", &[("x-tenant", "Not a tenant")], "", 400, "header_invalid", None),
         ("GET", "/v1/jobs", &[("x-tenant", "a"), ("x-tenant", "b")], "", 400, "header_invalid", None),
@@ -160,6 +162,7 @@ async fn whoever_has_no_key_is_told_so_and_nothing_else() {
     let id = JobId::generate();
     let routes = [
         ("POST", "/v1/jobs".to_owned()),
+        ("POST", "/v1/jobs/batch".into()),
         ("GET", "/v1/jobs".into()),
         ("GET", format!("/v1/jobs/{id}")),
         ("GET", format!("/v1/jobs/{id}/attempts")),

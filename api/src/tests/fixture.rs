@@ -19,6 +19,7 @@ use windrow_jobs::{
     clock::{Timestamp, VirtualClock},
     contract::Contract,
     job::{Attempt, Job, JobError, JobId},
+    keys::{Inserted, Written},
     ledger::{
         Balance, Claim, Depths, Error, Inspect, Intake, ListFilter, LogChunk, Page, Result, TicketId, Upkeep, Work, WorkerRecord,
         model::ModelLedger,
@@ -103,6 +104,12 @@ impl Fixture {
     /// `GET` without a key.
     pub(super) async fn anonymous(&self, path: &str) -> Answer {
         self.send(Request::builder().uri(path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// Posts a body of another media type.
+    pub(super) async fn call_as(&self, media_type: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method("POST").uri(path).header("authorization", format!("Bearer {KEY}"));
+        self.send(request.header("content-type", media_type).body(Body::from(body.to_owned())).expect("a request")).await
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
@@ -197,12 +204,17 @@ impl Fallible {
 
 #[async_trait]
 impl Intake for Fallible {
-    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
         self.pass().await?;
         self.model.insert(jobs).await
     }
 
-    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>> {
+    async fn insert_unless_reused(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
+        self.pass().await?;
+        self.model.insert_unless_reused(jobs).await
+    }
+
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>> {
         self.pass().await?;
         self.model.operate(tenant, changes).await
     }

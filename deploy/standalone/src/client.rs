@@ -87,6 +87,27 @@ impl Client {
         self.send(Method::POST, path, &[], wait.as_slice(), body).await
     }
 
+    /// Submits one job.
+    pub async fn submit(&self, body: String, idempotency_key: Option<&str>, wait_s: Option<u64>) -> Result<Reply, Failure> {
+        let mut headers: Vec<(&str, String)> =
+            wait_s.map(|wait_s| ("prefer", format!("wait={}", wait_s.min(WAIT_S_MAX)))).into_iter().collect();
+        if let Some(key) = idempotency_key {
+            if key.bytes().any(|byte| !matches!(byte, b' '..=b'~')) {
+                return Err(Failure::Usage("--idempotency-key takes visible ASCII".into()));
+            }
+            let escaped = key.replace('\\', "\\\\").replace('"', "\\\"");
+            headers.push(("idempotency-key", format!("\"{escaped}\"")));
+        }
+        self.send(Method::POST, "/v1/jobs", &[], &headers, Some(body)).await
+    }
+
+    /// Submits many jobs: a JSON array, or an object per line.
+    pub async fn submit_batch(&self, body: String, atomic: bool) -> Result<Reply, Failure> {
+        let media_type = if body.trim_start().starts_with('[') { "application/json" } else { "application/x-ndjson" };
+        let query: &[_] = if atomic { &[("atomic", "true".to_owned())] } else { &[] };
+        self.send(Method::POST, "/v1/jobs/batch", query, &[("content-type", media_type.to_owned())], Some(body)).await
+    }
+
     /// `PATCH` with a JSON body.
     pub async fn patch(&self, path: &str, query: &[(&str, String)], body: String) -> Result<Reply, Failure> {
         self.send(Method::PATCH, path, query, &[], Some(body)).await
@@ -148,7 +169,10 @@ impl Client {
             request = request.header(*name, value);
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body);
         }
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -86,10 +86,21 @@ pub struct Problem {
     #[serde(default)]
     code: String,
     pointer: Option<String>,
+    /// What is wrong with the items of a batch that was refused as a whole.
+    #[serde(default)]
+    problems: Vec<ItemProblem>,
     #[serde(default)]
     request_id: String,
     #[serde(skip)]
     body: String,
+}
+
+/// What is wrong with one item of a batch.
+#[derive(Debug, Deserialize)]
+struct ItemProblem {
+    code: String,
+    detail: String,
+    pointer: String,
 }
 
 impl std::fmt::Display for Problem {
@@ -109,6 +120,7 @@ impl Problem {
                 detail: "whatever answered is no Windrow API; is the URL right?".into(),
                 code: String::new(),
                 pointer: None,
+                problems: Vec::new(),
                 request_id: String::new(),
                 body: json!({ "error": format!("status {status} without a problem document"), "status": status }).to_string(),
             },
@@ -123,6 +135,7 @@ impl Problem {
                 lines.push(format!("  {name:<8} {text}"));
             }
         }
+        lines.extend(self.problems.iter().map(|item| format!("  {:<8} {}: {}", item.pointer, item.code, item.detail)));
         lines
     }
 }

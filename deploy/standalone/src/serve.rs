@@ -39,6 +39,7 @@ const KEY_BYTES: usize = 32;
 
 /// Serves until `shutdown`, then drains; tells `ready` once it answers.
 pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<oneshot::Sender<Ready>>) -> anyhow::Result<()> {
+    process::metrics::install().context("recording metrics")?;
     let database = settings.sqlite_file()?;
     let data_dir = &settings.data_dir;
     std::fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;

@@ -8,6 +8,7 @@
 //! Next on a job's path: `dispatch/mod.rs`.
 
 pub mod error;
+mod keyed;
 pub mod model;
 pub mod postgres;
 mod rows;
@@ -26,6 +27,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId, Progress, State},
+    keys::{Inserted, Written},
     lifecycle::{Change, Snapshot},
     queue::{LimitScope, Limits, QueueName},
     submit::NewJob,
@@ -41,12 +43,17 @@ pub const WORKER_FORGOTTEN_MS: i64 = 3_600_000;
 /// Submitting, and asking for something to happen to a job.
 #[async_trait]
 pub trait Intake: Send + Sync {
-    /// Keeps these jobs, all or none. They are durable when it returns. A job whose id is there already
-    /// counts as kept, so an insert whose answer was lost can be repeated.
-    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()>;
+    /// Keeps these jobs in one transaction, but for those that their keys forbid. For each in turn: what became of
+    /// it, durable when it returns. A job whose id is there already counts as kept, so an insert whose answer was
+    /// lost can be repeated; an id that comes twice is met once, the first time.
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>>;
 
-    /// Writes the changes that a tenant asked for (cancel, redrive). For each in turn: whether its guard held.
-    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>>;
+    /// The same, but nothing is kept or reserved where one idempotency key went with another submission before.
+    async fn insert_unless_reused(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>>;
+
+    /// Writes the changes that a tenant asked for (cancel, redrive). For each in turn: what became of it. A job that
+    /// lives again needs its unique key again.
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>>;
 
     /// Sets the limits of a lane or of a whole queue.
     async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()>;
@@ -166,6 +173,9 @@ pub trait Upkeep: Send + Sync {
 
     /// Deletes what finished longer ago than the retention, at most `limit` jobs, and folds it into the totals.
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned>;
+
+    /// Forgets answers to idempotency keys whose time is over, at most `limit`. Returns how many.
+    async fn forget_keys(&self, limit: usize) -> Result<u64>;
 
     /// Publishes what the planner knows of the queues.
     async fn publish_depths(&self, depths: Depths) -> Result<()>;

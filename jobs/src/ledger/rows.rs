@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Claimed, Error, LogChunk, ReadyJob, Result, Ticket};
+use super::{Claimed, Error, LogChunk, ReadyJob, Result, Ticket, keyed::KeyRow};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
@@ -45,6 +45,7 @@ pub(super) struct JobRow {
     pub checkpoint: Option<String>,
     pub payload: String,
     pub tags: String,
+    pub unique_key: Option<String>,
 }
 
 impl JobRow {
@@ -77,6 +78,7 @@ impl JobRow {
             payload: RawValue::from_string(self.payload)?,
             checkpoint: self.checkpoint,
             tags: serde_json::from_str(&self.tags)?,
+            unique_key: self.unique_key,
         })
     }
 }
@@ -170,6 +172,7 @@ pub(super) struct WrittenRow {
     pub attempt: i32,
     pub run_at_ms: i64,
     pub deadline_at_ms: Option<i64>,
+    pub unique_key: Option<String>,
 }
 
 impl WrittenRow {
@@ -288,6 +291,22 @@ pub(super) struct TicketRow {
 impl TicketRow {
     pub(super) fn into_ticket(self) -> Result<Ticket> {
         Ok(Ticket { id: self.id, queue: name(&self.queue)?, kind: self.kind, ids: serde_json::from_str(&self.ids)? })
+    }
+}
+
+/// A row of `keys`.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct KeysRow {
+    pub tenant: String,
+    pub key: String,
+    pub job_id: Uuid,
+    pub body_hash: Option<Vec<u8>>,
+    pub answer: Option<String>,
+}
+
+impl KeysRow {
+    pub(super) fn into_key(self) -> KeyRow {
+        KeyRow { tenant: self.tenant, key: self.key, job: job_id(self.job_id), body_hash: self.body_hash, answer: self.answer }
     }
 }
 

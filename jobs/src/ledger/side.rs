@@ -53,6 +53,16 @@ pub(super) struct SideRows {
     pub events: Vec<FeedEvent>,
     /// Outcomes that were accepted, and those that a redrive takes back, by tenant.
     pub outcomes: BTreeMap<String, Outcomes>,
+    /// Unique keys that are free now, in the order of their names.
+    pub released: Vec<Released>,
+}
+
+/// A unique key whose job ended.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Released {
+    pub tenant: String,
+    pub key: String,
+    pub job: JobId,
 }
 
 impl SideRows {
@@ -88,6 +98,9 @@ impl SideRows {
                 outcomes.count(change.guard.state, -1);
                 outcomes.count(change.state, 1);
             }
+            if let (true, Some(key)) = (change.state.is_final(), &row.unique_key) {
+                side.released.push(Released { tenant: row.tenant.clone(), key: key.clone(), job: change.id });
+            }
             let (run_at, deadline) = (Timestamp::from_ms(row.run_at_ms), row.deadline_at_ms.map(Timestamp::from_ms));
             side.delays.extend(Delay::of(change.state, change.id, &row.tenant, run_at, deadline));
         }
@@ -95,6 +108,7 @@ impl SideRows {
         side.tell(FeedEvent::Ready(ready));
         side.tell(FeedEvent::Gone(gone));
         side.tell_delays();
+        side.released.sort();
         Ok(side)
     }
 
@@ -140,10 +154,17 @@ pub(super) fn prunable(state: State, finished_at_ms: Option<i64>, retention: Ret
 }
 
 /// The longest run of leading changes that name no job twice: two changes of one job in one statement would
-/// both see the row as it was, so the later one waits its turn.
+/// both see the row as it was, so the later one waits its turn. Redrives go by themselves, after the endings before
+/// them have let go of their unique keys.
 pub(super) fn leading_distinct(changes: &[&Change]) -> usize {
     let mut seen = std::collections::HashSet::with_capacity(changes.len());
-    changes.iter().take_while(|change| seen.insert(change.id)).count()
+    let same_way = |change: &Change| changes.first().is_some_and(|first| is_redrive(first) == is_redrive(change));
+    changes.iter().take_while(|change| same_way(change) && seen.insert(change.id)).count()
+}
+
+/// Whether the change brings an ended job back.
+pub(super) const fn is_redrive(change: &Change) -> bool {
+    change.guard.state.is_final()
 }
 
 /// The tenant's part of a lane key, for limits: the platform's has none.

@@ -1,11 +1,17 @@
-//! The probes of a process that has no other HTTP side.
+//! The probes and metrics of a process that has no other HTTP side.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    routing::get,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use super::metrics;
 
 /// What a probe asks. The error says what is wrong.
 pub trait Health: Send + Sync + 'static {
@@ -15,13 +21,15 @@ pub trait Health: Send + Sync + 'static {
     fn ready(&self) -> Result<(), String>;
 }
 
-/// Answers `/healthz` and `/readyz` on `listen` until `shutdown`; logs the address, since port 0 takes any.
+/// Answers `/healthz`, `/readyz` and `/metrics` on `listen` until `shutdown`; logs the address, since port 0 takes any.
 pub async fn serve(listen: SocketAddr, health: Arc<dyn Health>, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (worker.health_listen)"))?;
     tracing::info!(health = %listener.local_addr()?, "answering probes");
     let (live, ready) = (health.clone(), health);
-    let router =
-        Router::new().route("/healthz", get(async move || answer(live.live()))).route("/readyz", get(async move || answer(ready.ready())));
+    let router = Router::new()
+        .route("/healthz", get(async move || answer(live.live())))
+        .route("/readyz", get(async move || answer(ready.ready())))
+        .route("/metrics", get(async || ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics::render())));
     axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
     Ok(())
 }

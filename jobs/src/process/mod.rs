@@ -2,9 +2,14 @@
 
 pub mod health;
 pub mod logging;
+pub mod metrics;
+#[cfg(feature = "redis-nudges")]
+pub mod nudges;
 #[cfg(feature = "objects")]
 pub mod objects;
 pub mod postgres;
+#[cfg(feature = "redis-nudges")]
+pub mod redis;
 pub mod signals;
 
 use std::{future::Future, process::ExitCode, time::Duration};
@@ -39,6 +44,7 @@ where
 {
     let effective = Effective::of_process()?;
     logging::start(&effective, true)?;
+    metrics::install()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(async {
         let shutdown = CancellationToken::new();

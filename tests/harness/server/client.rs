@@ -90,6 +90,13 @@ impl Client {
         answer.body
     }
 
+    /// `GET` of something that is text and needs no key.
+    pub async fn text(&self, path: &str) -> String {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await.unwrap_or_else(|error| panic!("GET {path}: {error:?}"));
+        assert_eq!(answer.status(), 200, "GET {path}");
+        answer.text().await.unwrap_or_else(|error| panic!("GET {path}: {error:?}"))
+    }
+
     /// `POST` without a body.
     pub async fn post(&self, path: &str) -> Answer {
         self.send(Method::POST, path, &[], None).await
@@ -184,10 +191,24 @@ impl Client {
         answer.body
     }
 
-    /// A queue as it stands.
+    /// A queue as it stands, once the planner of a server that has just started says how deep the queues are.
     pub async fn queue(&self, name: &str) -> Value {
-        let queues = array(self.read("/v1/queues").await, "queues");
-        queues.into_iter().find(|queue| queue["name"] == name).unwrap_or_else(|| panic!("there is no queue {name}"))
+        self.until_queue(name, "told of", |_| true).await
+    }
+
+    /// Waits for a queue to be as described.
+    pub async fn until_queue(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let give_up = Instant::now() + WAIT_MAX;
+        loop {
+            let answer = self.send(Method::GET, "/v1/queues", &[], None).await;
+            assert!(answer.status == 200 || answer.body["code"] == "depths_unavailable", "GET /v1/queues: {}", answer.body);
+            let queues = answer.body["queues"].as_array();
+            if let Some(queue) = queues.and_then(|queues| queues.iter().find(|queue| queue["name"] == name && holds(queue))) {
+                return queue.clone();
+            }
+            assert!(Instant::now() < give_up, "the queue {name} does not become {what}: {}", answer.body);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
 

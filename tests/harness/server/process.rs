@@ -69,6 +69,12 @@ impl Process {
         }
     }
 
+    /// Sends SIGKILL to its group and waits until it is gone, with whatever it held.
+    pub fn end(&mut self) {
+        self.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits until it has ended.
     pub async fn exited(&mut self) -> ExitStatus {
         let ended = async {
@@ -111,8 +117,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
-        let _ = self.child.wait();
+        self.end();
         if std::thread::panicking() {
             eprintln!("the log of process {}:\n{}", self.pid(), self.log());
         }

@@ -6,6 +6,7 @@ use windrow_jobs::{
     backoff::Backoff,
     clock::{Clock, Timestamp, VirtualClock},
     job::{Job, JobId, State},
+    keys::Written,
     ledger::{Claim, Claimed, Held, Holding, Ledger, ListFilter, Page},
     lifecycle::{Change, Snapshot},
     operate::{self, Operated},
@@ -153,7 +154,8 @@ impl<'l> World<'l> {
     }
 
     pub async fn operate(&mut self, by: By, change: &Change) -> Result<bool, Violation> {
-        let answer = self.ledger.operate(&self.tenant, vec![change.clone()]).await.expect("operate");
+        let answer: Vec<bool> =
+            self.ledger.operate(&self.tenant, vec![change.clone()]).await.expect("operate").into_iter().map(Written::is_done).collect();
         self.wrote(&format!("{by:?}"), by, change, answer == [true]).await
     }
 

@@ -3,6 +3,7 @@
 use windrow_jobs::{
     clock::{Clock, VirtualClock},
     job::{Reason, State},
+    keys::Written,
     ledger::{FeedEvent, Ledger},
     lifecycle::{self, Ending, Refusal},
     operate::Operated,
@@ -91,7 +92,7 @@ async fn of_a_cancel_and_a_claim_one_wins(ledger: &dyn Ledger, _: &VirtualClock)
     insert(ledger, [ready(1)]).await;
     let before_claim = lifecycle::cancel(&snapshot(ledger, 1).await).expect("it waits");
     claim(ledger, 1).await;
-    assert_eq!(ledger.operate(&tenant(), vec![before_claim]).await.expect("operate"), [false]);
+    assert_eq!(ledger.operate(&tenant(), vec![before_claim]).await.expect("operate"), [Written::Stale]);
     assert_eq!((state(ledger, 1).await, job(ledger, 1).await.cancel_requested), (State::Running, false));
 }
 
@@ -99,7 +100,7 @@ async fn nobody_cancels_for_another_tenant(ledger: &dyn Ledger, _: &VirtualClock
     insert(ledger, [ready(1)]).await;
     let change = lifecycle::cancel(&snapshot(ledger, 1).await).expect("it waits");
     events(ledger).await;
-    assert_eq!(ledger.operate(&tenant_named("north"), vec![change]).await.expect("operate"), [false]);
+    assert_eq!(ledger.operate(&tenant_named("north"), vec![change]).await.expect("operate"), [Written::Stale]);
     assert_eq!(state(ledger, 1).await, State::Available);
     assert_eq!(events(ledger).await, []);
 }
@@ -111,5 +112,5 @@ async fn a_batch_answers_for_each_change_in_turn(ledger: &dyn Ledger, _: &Virtua
         changes.push(lifecycle::cancel(&snapshot(ledger, number).await).expect("it waits"));
     }
     claim(ledger, 1).await;
-    assert_eq!(ledger.operate(&tenant(), changes).await.expect("operate"), [true, false, false, true]);
+    assert_eq!(ledger.operate(&tenant(), changes).await.expect("operate"), [Written::Done, Written::Stale, Written::Stale, Written::Done]);
 }

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use windrow_jobs::{
     clock::{Clock, Timestamp, VirtualClock},
     job::{Job, JobError, JobId, Progress, State},
+    keys::{IDEMPOTENCY_MS, IdempotencyKey, Keys},
     ledger::{Claim, FeedEvent, Holding, LaneKey, Ledger, ListFilter, LogLine, Note, Page, Retention, TicketId},
     lifecycle::{self, Change, Ending, Snapshot},
     submit::NewJob,
@@ -53,6 +54,7 @@ fn seeds() -> Range<u64> {
 #[derive(Debug, Clone)]
 enum Verb {
     Insert(Vec<NewJob>),
+    InsertUnlessReused(Vec<NewJob>),
     Claim(Claim),
     Settle(Vec<Change>),
     Operate(TenantId, Vec<Change>),
@@ -92,7 +94,8 @@ impl History {
 
     async fn next_verb(&mut self) -> Verb {
         match self.rng.random_range(0..100) {
-            0..12 => Verb::Insert((0..self.rng.random_range(1..4)).map(|_| self.new_job()).collect()),
+            0..9 => Verb::Insert(self.new_jobs()),
+            9..12 => Verb::InsertUnlessReused(self.new_jobs()),
             12..34 => self.claim().await,
             34..50 => self.settle().await,
             50..57 => self.operate(lifecycle::cancel).await,
@@ -102,8 +105,13 @@ impl History {
             74..80 => Verb::Promote,
             80..85 => Verb::Reap { incarnation_over: self.rng.random_bool(0.2) },
             85..88 => Verb::Prune,
+            88 => Verb::Pass(IDEMPOTENCY_MS / 2),
             _ => Verb::Pass(self.pick(&[1, 1_000, 5_000, 12_000, 31_000])),
         }
+    }
+
+    fn new_jobs(&mut self) -> Vec<NewJob> {
+        (0..self.rng.random_range(1..4)).map(|_| self.new_job()).collect()
     }
 
     fn new_job(&mut self) -> NewJob {
@@ -120,6 +128,7 @@ impl History {
         let (queue, max_attempts) = (queue_named(self.pick(&QUEUES)), self.rng.random_range(1..5));
         let tags = if self.rng.random_bool(0.5) { vec!["blue".to_owned()] } else { Vec::new() };
         let payload = json(&format!("[{number}, 1.0]"));
+        let keys = self.keys();
         NewJob {
             tenant,
             queue,
@@ -131,8 +140,18 @@ impl History {
             priority: self.rng.random_range(-1..=1),
             tags,
             payload,
+            keys,
             ..ready(number)
         }
+    }
+
+    /// Few, so that they are met again; now and then with another submission.
+    fn keys(&mut self) -> Keys {
+        let idempotency = self.rng.random_bool(0.3).then(|| {
+            let fingerprint = [self.pick(&[0, 0, 0, 1]); 32];
+            IdempotencyKey { key: self.pick(&["once", "twice"]).to_owned(), fingerprint }
+        });
+        Keys { idempotency, unique: self.rng.random_bool(0.5).then(|| self.pick(&["one", "two"]).to_owned()) }
     }
 
     async fn claim(&mut self) -> Verb {
@@ -254,6 +273,7 @@ async fn tell(ledger: &dyn Ledger, verb: &Verb) -> Vec<String> {
 async fn answer(ledger: &dyn Ledger, verb: &Verb) -> String {
     match verb.clone() {
         Verb::Insert(jobs) => format!("{:?}", ledger.insert(jobs).await.expect("insert")),
+        Verb::InsertUnlessReused(jobs) => format!("{:?}", ledger.insert_unless_reused(jobs).await.expect("insert")),
         Verb::Claim(claim) => format!("{:?}", ledger.claim(claim).await.expect("claim")),
         Verb::Settle(changes) => format!("{:?}", ledger.settle(changes).await.expect("settle")),
         Verb::Operate(tenant, changes) => format!("{:?}", ledger.operate(&tenant, changes).await.expect("operate")),
@@ -265,7 +285,10 @@ async fn answer(ledger: &dyn Ledger, verb: &Verb) -> String {
         Verb::Note(notes) => format!("{:?}", ledger.note(notes).await.expect("note")),
         Verb::Promote => promote(ledger).await,
         Verb::Reap { incarnation_over } => format!("{:?}", ledger.reap(ALL, incarnation_over).await.expect("reap")),
-        Verb::Prune => format!("{:?}", ledger.prune(RETENTION, ALL).await.expect("prune")),
+        Verb::Prune => {
+            let pruned = ledger.prune(RETENTION, ALL).await.expect("prune");
+            format!("{pruned:?} {:?}", ledger.forget_keys(ALL).await.expect("forget"))
+        }
         Verb::Pass(_) => String::new(),
     }
 }

@@ -13,6 +13,7 @@ mod feed;
 mod heartbeat;
 mod history;
 mod insert;
+mod keys;
 mod lanes;
 mod leader;
 mod list;

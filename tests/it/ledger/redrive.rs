@@ -3,6 +3,7 @@
 use windrow_jobs::{
     clock::{Clock, VirtualClock},
     job::{AttemptOutcome, Reason, State},
+    keys::Written,
     ledger::{FeedEvent, Ledger},
     lifecycle::{self, Ending, Refusal},
     operate::Operated,
@@ -114,7 +115,7 @@ async fn of_two_redrives_one_is_written(ledger: &dyn Ledger, _: &VirtualClock) {
     run(ledger, 1, bury()).await;
     let change = lifecycle::redrive(&snapshot(ledger, 1).await).expect("it is dead");
     let both = vec![change.clone(), change];
-    assert_eq!(ledger.operate(&tenant(), both).await.expect("operate"), [true, false]);
+    assert_eq!(ledger.operate(&tenant(), both).await.expect("operate"), [Written::Done, Written::Stale]);
     assert_eq!(attempts(ledger, 1).await.len(), 1);
 }
 
@@ -133,6 +134,6 @@ async fn nobody_redrives_for_another_tenant(ledger: &dyn Ledger, _: &VirtualCloc
     run(ledger, 1, bury()).await;
     let ended = attempts(ledger, 1).await;
     let change = lifecycle::redrive(&snapshot(ledger, 1).await).expect("it is dead");
-    assert_eq!(ledger.operate(&tenant_named("north"), vec![change]).await.expect("operate"), [false]);
+    assert_eq!(ledger.operate(&tenant_named("north"), vec![change]).await.expect("operate"), [Written::Stale]);
     assert_eq!((state(ledger, 1).await, attempts(ledger, 1).await), (State::Dead, ended));
 }

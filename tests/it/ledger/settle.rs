@@ -162,7 +162,7 @@ async fn an_ending_that_stands_vouches_for_no_other_in_its_batch(ledger: &dyn Le
     assert_eq!(ledger.settle(batch).await.expect("settle"), [true, false, false]);
 }
 
-/// As seed 259 of `interleaving.rs` had it: reaped, past its deadline, and the late worker heard that its ending stands.
+/// Found by `interleaving.rs` (its seed 39): reaped, then cancelled, and the late worker heard that its ending stands.
 async fn what_befell_the_job_later_vouches_for_no_attempt(ledger: &dyn Ledger, clock: &VirtualClock) {
     let deadline = Some(START.plus_ms(LEASE_MS + 1));
     insert(ledger, [ready(1), NewJob { deadline, ..ready(2) }]).await;

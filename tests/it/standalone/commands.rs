@@ -33,6 +33,32 @@ async fn submit_wait_and_get_tell_of_the_same_job() {
 }
 
 #[tokio::test]
+async fn a_file_of_jobs_is_submitted_at_once() {
+    let server = Server::start().await;
+    let file = server.home().join("jobs.ndjson");
+    let path = file.to_str().expect("a path of text").to_owned();
+    let line = r#"{"kind":"echo","payload":{},"unique_key":"one"}"#;
+    std::fs::write(&file, format!("{line}\n{line}\n{{\"kind\":\"echo\",\"payload\":{{\"no\":1}}}}\n")).expect("the file is written");
+    let whole = server.command(&["submit", "--batch", &path, "--atomic"]).await;
+    assert_eq!(whole.code, Some(1), "{whole:?}");
+    assert!(whole.stderr.contains("batch_rejected") && whole.stderr.contains("/2/payload"), "{whole:?}");
+    assert!(server.list("page_size=1").await.is_empty());
+
+    let valid = server.command(&["submit", "--batch", &path]).await;
+    let lines: Vec<&str> = valid.stdout.lines().collect();
+    assert_eq!((valid.code, lines.len()), (Some(1), 3), "{valid:?}");
+    assert_eq!(lines[1], format!("{}  deduplicated", lines[0]));
+    assert!(lines[2].starts_with("/2/payload  payload_invalid: "), "{valid:?}");
+
+    std::fs::write(&file, r#"[{"kind":"echo","payload":{}}]"#).expect("the file is written");
+    let array = server.command(&["submit", "--batch", &path, "--output", "json"]).await;
+    assert_eq!((array.code, &printed(&array)["accepted"]), (Some(0), &json!(1)), "{array:?}");
+    let key = ["submit", "echo", "--idempotency-key", "k", "--output", "json"];
+    let (first, again) = (server.command(&key).await, server.command(&key).await);
+    assert_eq!((first.code, printed(&first)["id"].clone()), (Some(0), printed(&again)["id"].clone()));
+}
+
+#[tokio::test]
 async fn cancel_and_redrive_reach_the_job() {
     let server = Server::start().await;
     let job = server.submit(json!({ "kind": "echo", "payload": {}, "delay_s": 3600 })).await;

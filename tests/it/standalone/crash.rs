@@ -13,14 +13,16 @@ const SIGABRT: i32 = 6;
 #[tokio::test]
 async fn every_accepted_job_is_completed_though_the_process_was_killed_in_between() {
     const JOBS: usize = 300;
-    let mut server = Server::start().await;
+    const SLOTS: usize = 16;
+    let mut server = Server::start_with(&[("WINDROW_QUEUES", "default=16")]).await;
+    server.limit("default", json!({ "paused": true })).await;
     let mut accepted = BTreeSet::new();
     for number in 0..JOBS {
-        let job = server.echo(json!({ "message": number.to_string(), "sleep_ms": 100 })).await;
+        let job = server.echo(json!({ "message": number.to_string(), "sleep_ms": 150 })).await;
         accepted.insert(id(&job));
     }
-    let is_under_way = |running: &[Value]| running.len() >= 8;
-    let running = server.until_list("state=running&page_size=1000", "under way", is_under_way).await;
+    server.limit("default", json!({ "paused": false })).await;
+    server.until_list("state=running&page_size=1000", "under way", |running| running.len() >= SLOTS / 2).await;
     assert!(!server.list("state=available&page_size=1").await.is_empty(), "there are jobs that never started");
     server.kill().await;
     assert_eq!(server.exited().await.signal(), Some(SIGKILL));
@@ -33,13 +35,16 @@ async fn every_accepted_job_is_completed_though_the_process_was_killed_in_betwee
         assert_eq!((&job["state"], &job["result"]["message"]), (&json!("completed"), &job["payload"]["message"]), "{job}");
     }
     let crashed: Vec<_> = jobs.iter().filter(|job| job["crashes"] != 0).collect();
-    assert!((1..=running.len().max(16)).contains(&crashed.len()), "{} of 16 slots crashed", crashed.len());
+    // A slot is free again while its last outcome is on the way to the ledger, so that more may run by the ledger than there are slots.
+    assert!((1..=2 * SLOTS).contains(&crashed.len()), "{} attempts in {SLOTS} slots crashed", crashed.len());
     for job in crashed {
         assert_eq!((&job["crashes"], &job["attempt"]), (&json!(1), &json!(2)));
         let lost = (1, "retry", Some("lease_lost"), Some("lease_lost"));
         assert_eq!(endings(&server.attempts(job).await), [lost, (2, "completed", None, None)]);
     }
     assert!(jobs.iter().filter(|job| job["crashes"] == 0).all(|job| job["attempt"] == 1), "nothing that had not begun was charged");
+    let audit = server.command(&["audit", "ledger", "--json"]).await;
+    assert_eq!(audit.code, Some(0), "the accounts balance: {audit:?}");
 }
 
 fn id(job: &Value) -> String {

@@ -45,10 +45,7 @@ async fn nothing_starts_from_a_paused_queue_until_it_is_resumed() {
     assert_eq!(server.wait(&other).await["state"], "completed");
     let job = server.get(&paused).await;
     assert_eq!((&job["state"], &job["attempt"]), (&json!("available"), &json!(0)));
-    while server.queue("default").await["depth"] != 1 {
-        tokio::task::yield_now().await;
-    }
-    let queue = server.queue("default").await;
+    let queue = server.until_queue("default", "one deep", |queue| queue["depth"] == 1).await;
     assert_eq!((&queue["paused"], &queue["running"]), (&json!(true), &json!(0)));
     assert!(queue["oldest_age_s"].as_f64().is_some(), "{queue}");
 

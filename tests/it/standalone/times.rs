@@ -65,10 +65,11 @@ async fn a_job_submitted_past_its_deadline_does_nothing() {
 #[tokio::test]
 async fn a_job_that_runs_into_its_deadline_is_dead() {
     let server = Server::start().await;
-    let submission = json!({ "kind": "echo", "payload": { "sleep_ms": 600_000 }, "deadline": in_ms(1_000) });
+    let submission = json!({ "kind": "echo", "payload": { "sleep_ms": 600_000 }, "deadline": in_ms(1_500) });
     let job = server.wait(&server.submit(submission).await).await;
     assert_eq!((&job["state"], &job["reason"]), (&json!("dead"), &json!("deadline")));
     assert_eq!(endings(&server.attempts(&job).await), [(1, "dead", Some("deadline"), Some("deadline"))]);
     let late_ms = ms(&job, "finished_at") - ms(&job, "deadline");
-    assert!((0..=LATE_MS_MAX).contains(&late_ms), "ended {late_ms} ms late");
+    // The worker reckons with the time that its claim took to come back, and may be early by that.
+    assert!((-LATE_MS_MAX..=LATE_MS_MAX).contains(&late_ms), "ended {late_ms} ms late");
 }

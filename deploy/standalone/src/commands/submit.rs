@@ -1,4 +1,4 @@
-//! `windrow submit`: one job.
+//! `windrow submit`: one job, or a file of them.
 
 use std::{io::Read, time::Duration};
 
@@ -16,7 +16,16 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What is to be done
-    kind: String,
+    #[arg(required_unless_present = "batch")]
+    kind: Option<String>,
+    /// Submit every job of this file, a JSON array or an object per line; - for stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "kind", "payload", "queue", "priority", "delay_s", "run_at", "deadline", "max_attempts", "unique_key", "idempotency_key", "tags", "wait",
+    ])]
+    batch: Option<String>,
+    /// Of a batch: submit all, or nothing if one is refused
+    #[arg(long, requires = "batch")]
+    atomic: bool,
     /// The kind's input: JSON, @FILE, or - for stdin
     #[arg(long, value_name = "JSON", default_value = "{}")]
     payload: String,
@@ -38,6 +47,12 @@ pub struct Args {
     /// Attempts it has [default: the kind's]
     #[arg(long, value_name = "N")]
     max_attempts: Option<u32>,
+    /// At most one live job of the tenant has this key; another submission is answered with that job
+    #[arg(long, value_name = "KEY")]
+    unique_key: Option<String>,
+    /// Sent again with the same key, the same submission is answered as at first
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     /// A label; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -48,9 +63,12 @@ pub struct Args {
 
 /// Submits, and waits if that was asked for.
 pub async fn run(args: &Args, client: &Client, format: Format) -> Result<(), Failure> {
+    if let Some(file) = &args.batch {
+        return run_batch(file, args.atomic, client, format).await;
+    }
     let until = args.wait.map(|wait_s| Instant::now() + Duration::from_secs(wait_s));
     let body = body(args)?;
-    let mut reply = client.post("/v1/jobs", Some(body), args.wait).await?;
+    let mut reply = client.submit(body, args.idempotency_key.as_deref(), args.wait).await?;
     if let Some(until) = until
         && !is_final(&reply.json())
     {
@@ -64,6 +82,26 @@ pub async fn run(args: &Args, client: &Client, format: Format) -> Result<(), Fai
     if args.wait.is_some() { check_completed(&job) } else { Ok(()) }
 }
 
+async fn run_batch(file: &str, atomic: bool, client: &Client, format: Format) -> Result<(), Failure> {
+    let reply = client.submit_batch(read("--batch", file)?, atomic).await?;
+    let report = reply.json();
+    output::answer(format, &reply.body, || report["items"].as_array().into_iter().flatten().map(item_line).collect());
+    match report["rejected"].as_u64() {
+        Some(0) => Ok(()),
+        _ => Err(Failure::Job(format!("{} of the jobs are refused, {} are accepted", report["rejected"], report["accepted"]))),
+    }
+}
+
+fn item_line(item: &Value) -> String {
+    let problem = &item["problem"];
+    match item["id"].as_str() {
+        Some(id) if item["deduplicated"] == true => format!("{id}  deduplicated"),
+        Some(id) if item["replayed"] == true => format!("{id}  replayed"),
+        Some(id) => id.to_owned(),
+        None => format!("{}  {}: {}", text(&problem["pointer"]), text(&problem["code"]), text(&problem["detail"])),
+    }
+}
+
 fn body(args: &Args) -> Result<String, Failure> {
     let mut fields = Map::new();
     let mut set = |name: &str, value: Option<Value>| value.and_then(|value| fields.insert(name.into(), value));
@@ -73,26 +111,33 @@ fn body(args: &Args) -> Result<String, Failure> {
     set("run_at", args.run_at.clone().map(Value::from));
     set("deadline", args.deadline.clone().map(Value::from));
     set("max_attempts", args.max_attempts.map(Value::from));
+    set("unique_key", args.unique_key.clone().map(Value::from));
     set("tags", (!args.tags.is_empty()).then(|| args.tags.clone().into()));
     // The payload goes as it is: read into a value and written again, large numbers would change.
     let payload = payload(&args.payload)?;
-    let kind = Value::from(args.kind.clone());
+    let kind = Value::from(args.kind.clone().unwrap_or_default());
     let rest: String = fields.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
     Ok(format!("{{\"kind\":{kind},\"payload\":{payload}{rest}}}"))
 }
 
 fn payload(given: &str) -> Result<Box<RawValue>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::Usage(format!("--payload {given}: {error}"));
     let json = match given.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(unreadable)?,
-        None if given == "-" => {
-            let mut json = String::new();
-            std::io::stdin().read_to_string(&mut json).map_err(unreadable)?;
-            json
-        }
+        Some(path) => read("--payload", path)?,
+        None if given == "-" => read("--payload", given)?,
         None => given.to_owned(),
     };
     serde_json::from_str(json.trim()).map_err(|error| Failure::Usage(format!("--payload is not JSON: {error}")))
+}
+
+/// A file's text, or stdin's for `-`.
+fn read(argument: &str, path: &str) -> Result<String, Failure> {
+    let text = if path == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|error| Failure::Usage(format!("{argument} {path}: {error}")))
 }
 
 #[cfg(test)]

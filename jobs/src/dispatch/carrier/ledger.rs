@@ -1,11 +1,15 @@
 //! The carrier that needs nothing but the ledger: tickets are rows, and workers look for them.
 //!
 //! It is what carries everything while Redis is away, and the whole of a cluster without one. Its floor is the
-//! time between two looks. A worker looks only while one of its queues waits for a ticket.
+//! time between two looks. A worker looks only while one of its queues waits for a ticket, and seldom while
+//! another carrier brings its tickets.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,6 +33,8 @@ const LOOK_MAX: usize = 64;
 const PAUSE_BUSY: Duration = Duration::from_millis(5);
 /// The pause when none came for [`BUSY`]: four looks a second per idle worker.
 const PAUSE_IDLE: Duration = Duration::from_millis(250);
+/// The pause while another carrier is well: what that loses waits so long.
+const PAUSE_RELAXED: Duration = Duration::from_secs(1);
 /// A ticket makes another this soon likely: its jobs free their slots, and the planner fills them.
 const BUSY: Duration = Duration::from_secs(1);
 
@@ -60,12 +66,44 @@ pub struct TicketLooks {
     /// How many takers wait, by queue.
     waiting: Mutex<BTreeMap<QueueName, usize>>,
     wanted: Notify,
+    /// Whether another carrier is well.
+    relaxed: AtomicBool,
+    /// Whether another carrier brought a ticket since the last look.
+    brought: AtomicBool,
+    hurried: Notify,
 }
 
 impl TicketLooks {
     /// A worker's end for these kinds; [`TicketLooks::keep`] must run beside it.
     pub fn new(ledger: Arc<dyn Work>, kinds: Vec<String>) -> Self {
-        Self { ledger, kinds, found: ChannelCarrier::default(), waiting: Mutex::default(), wanted: Notify::new() }
+        Self {
+            ledger,
+            kinds,
+            found: ChannelCarrier::default(),
+            waiting: Mutex::default(),
+            wanted: Notify::new(),
+            relaxed: AtomicBool::new(false),
+            brought: AtomicBool::new(false),
+            hurried: Notify::new(),
+        }
+    }
+
+    /// Says whether another carrier is well, so that looks may be seldom.
+    pub fn relax(&self, relaxed: bool) {
+        if self.relaxed.swap(relaxed, Ordering::SeqCst) && !relaxed {
+            self.hurried.notify_one();
+        }
+    }
+
+    /// Hands on a ticket that another carrier brought. Returns whether it did: one of a kind that this worker does not
+    /// know is left to those whose looks find its row.
+    pub fn hand(&self, ticket: Ticket) -> bool {
+        let known = self.kinds.contains(&ticket.kind);
+        if known {
+            self.brought.store(true, Ordering::SeqCst);
+            self.found.put(ticket);
+        }
+        known
     }
 
     /// Looks while somebody waits, until `stop`.
@@ -79,15 +117,27 @@ impl TicketLooks {
                     0
                 }
             };
-            if found > 0 {
+            let brought = self.brought.swap(false, Ordering::SeqCst);
+            if brought && self.relaxed.load(Ordering::SeqCst) {
+                // What was found comes the other way too: nothing to hurry for.
+                found_at = None;
+            } else if found > 0 {
                 found_at = Some(Instant::now());
             }
             let busy = found_at.is_some_and(|found_at| found_at.elapsed() < BUSY);
-            let pause = if busy { PAUSE_BUSY } else { PAUSE_IDLE };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = self.hurried.notified() => {}
+                () = tokio::time::sleep(self.pause(busy)) => {}
             }
+        }
+    }
+
+    fn pause(&self, busy: bool) -> Duration {
+        match self.relaxed.load(Ordering::SeqCst) {
+            _ if busy => PAUSE_BUSY,
+            true => PAUSE_RELAXED,
+            false => PAUSE_IDLE,
         }
     }
 

@@ -4,6 +4,8 @@
 
 pub mod channel;
 pub mod ledger;
+#[cfg(feature = "redis-carrier")]
+pub mod redis;
 
 use async_trait::async_trait;
 

@@ -23,6 +23,7 @@ use crate::{
     clock::{Clock, Timestamp},
     contract::Contract,
     job::{Attempt, Job, JobId, State},
+    keys::{Answer, Written},
     lifecycle::{Change, Guard, Snapshot},
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -85,7 +86,21 @@ struct Tables {
     contracts: BTreeMap<(String, u32), Contract>,
     leaders: BTreeMap<String, Leader>,
     tickets: Vec<Ticket>,
+    /// First answers to idempotency keys.
+    answers: BTreeMap<KeyName, Answered>,
+    /// Who holds a unique key.
+    holders: BTreeMap<KeyName, JobId>,
     depths: Option<Depths>,
+}
+
+/// Whose key it is, and the key.
+type KeyName = (TenantId, String);
+
+/// The first answer to a submission with an idempotency key.
+struct Answered {
+    fingerprint: [u8; 32],
+    answer: Answer,
+    expires_at: Timestamp,
 }
 
 /// When to look at a job again.
@@ -114,11 +129,14 @@ struct Leader {
 }
 
 impl Tables {
-    /// Writes a change where its guard holds, and all that goes with it. Returns whether it held.
-    fn write(&mut self, change: &Change, now: Timestamp, told: &mut Told) -> bool {
+    /// Writes a change where its guard holds, and all that goes with it.
+    fn write(&mut self, change: &Change, now: Timestamp, told: &mut Told) -> Written {
         let Some(before) = self.jobs.get(&change.id).filter(|job| holds(&change.guard, job)).cloned() else {
-            return false;
+            return Written::Stale;
         };
+        if let Some(holder) = self.hold_or_release(&before, change.state) {
+            return Written::KeyHeld(holder);
+        }
         let after = applied(change, &before, now);
         if let Some(over) = attempt_to_keep(change, &before, &after, now) {
             self.attempts.entry((before.id, before.attempt)).or_insert(over);
@@ -133,7 +151,19 @@ impl Tables {
         outcomes.count(before.state, -1);
         outcomes.count(after.state, 1);
         self.put(after, told);
-        true
+        Written::Done
+    }
+
+    /// A job that ends lets go of its unique key, one that lives again needs it. Returns who holds it instead.
+    fn hold_or_release(&mut self, before: &Job, state: State) -> Option<JobId> {
+        let name = (before.tenant.clone(), before.unique_key.clone()?);
+        if state.is_final() {
+            self.holders.remove(&name);
+        } else if before.state.is_final() {
+            let holder = *self.holders.entry(name).or_insert(before.id);
+            return (holder != before.id).then_some(holder);
+        }
+        None
     }
 
     /// Puts a job where it now stands. One that waits will be found again: a ready one by the planner, one

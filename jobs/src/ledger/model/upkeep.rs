@@ -120,7 +120,7 @@ impl Upkeep for ModelLedger {
                 tables.delayed.remove(&entry);
                 let decided = tables.jobs.get(&entry.id).map(|job| lifecycle::promote(&snapshot(job), now));
                 if let Some(Ok(change)) = decided {
-                    promoted += u64::from(tables.write(&change, now, told));
+                    promoted += u64::from(tables.write(&change, now, told).is_done());
                 }
             }
             Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due) }
@@ -135,7 +135,7 @@ impl Upkeep for ModelLedger {
             for id in suspects {
                 let decided = tables.jobs.get(&id).map(|job| decide(&snapshot(job), now, reap_jitter(id, job.attempt)));
                 if let Some(Ok(change)) = decided {
-                    reaped += u64::from(tables.write(&change, now, told));
+                    reaped += u64::from(tables.write(&change, now, told).is_done());
                 }
             }
             tables.drop_leases(now);
@@ -161,6 +161,15 @@ impl Upkeep for ModelLedger {
                 tables.artifacts.retain(|(of, _), _| of != id);
             }
             Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect() }
+        }))
+    }
+
+    async fn forget_keys(&self, limit: usize) -> Result<u64> {
+        Ok(self.transact(|tables, now, _| {
+            let over = tables.answers.iter().filter(|(_, answered)| answered.expires_at <= now);
+            let names: Vec<_> = over.map(|(name, _)| name.clone()).take(limit).collect();
+            names.iter().for_each(|name| drop(tables.answers.remove(name)));
+            names.len() as u64
         }))
     }
 

@@ -82,7 +82,7 @@ impl Work for ModelLedger {
 
     async fn settle(&self, changes: Vec<Change>) -> Result<Vec<bool>> {
         Ok(self.transact(|tables, now, told| {
-            changes.iter().map(|change| tables.write(change, now, told) || tables.stands_already(change)).collect()
+            changes.iter().map(|change| tables.write(change, now, told).is_done() || tables.stands_already(change)).collect()
         }))
     }
 

@@ -35,4 +35,4 @@ WHERE jobs.id = change.id
   AND jobs.cancel_requested = change.seen_cancel_requested
   AND (change.seen_lease_until_ms IS NULL OR jobs.lease_until_ms = change.seen_lease_until_ms)
   AND ($2::text IS NULL OR jobs.tenant = $2)
-RETURNING jobs.id, jobs.tenant, jobs.queue, jobs.kind, jobs.priority, jobs.attempt, jobs.run_at_ms, jobs.deadline_at_ms, clock.now_ms
+RETURNING jobs.id, jobs.tenant, jobs.queue, jobs.kind, jobs.priority, jobs.attempt, jobs.run_at_ms, jobs.deadline_at_ms, jobs.unique_key, clock.now_ms

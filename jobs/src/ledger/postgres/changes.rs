@@ -9,9 +9,10 @@ use super::Tx;
 use crate::{
     clock::Timestamp,
     job::{JobId, State},
+    keys::Written,
     ledger::{
-        BATCH_MAX, Result, rows,
-        side::{SideRows, leading_distinct},
+        BATCH_MAX, Result, keyed, rows,
+        side::{SideRows, is_redrive, leading_distinct},
     },
     lifecycle::{Change, Snapshot, Verdict},
     tenant::TenantId,
@@ -19,7 +20,7 @@ use crate::{
 
 /// Writes how attempts ended. An ending that stands there already counts as written.
 pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<bool>> {
-    let mut written = apply(tx, None, changes).await?;
+    let mut written: Vec<bool> = apply(tx, None, changes).await?.into_iter().map(Written::is_done).collect();
     let refused: Vec<usize> = (0..changes.len()).filter(|index| !written[*index] && changes[*index].state.is_final()).collect();
     if !refused.is_empty() {
         let endings: Vec<&Change> = refused.iter().map(|index| changes[*index]).collect();
@@ -30,29 +31,54 @@ pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<b
     Ok(written)
 }
 
-/// Writes changes where their guards hold, of one tenant's jobs only if one is given. For each in turn: whether it was written.
-pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<bool>> {
+/// Writes changes where their guards hold, of one tenant's jobs only if one is given. For each in turn: what became of it.
+pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
     let mut written = Vec::with_capacity(changes.len());
     for batch in changes.chunks(BATCH_MAX) {
         let mut rest = batch;
         while !rest.is_empty() {
             let distinct = leading_distinct(rest);
-            let ids = apply_batch(tx, tenant, &rest[..distinct]).await?;
-            written.extend(rest[..distinct].iter().map(|change| ids.contains(&change.id)));
+            written.extend(apply_batch(tx, tenant, &rest[..distinct]).await?);
             rest = &rest[distinct..];
         }
     }
     Ok(written)
 }
 
-async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashSet<JobId>> {
-    let mut changes = changes.to_vec();
-    changes.sort_by_key(|change| change.id);
-    let redriven: Vec<Uuid> = changes.iter().filter(|change| change.guard.state.is_final()).map(|change| uuid(change.id)).collect();
+async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
+    let redriven: Vec<Uuid> = changes.iter().filter(|change| is_redrive(change)).map(|change| uuid(change.id)).collect();
+    let mut held = HashMap::new();
     if !redriven.is_empty() {
+        held = regain_keys(tx, tenant, changes).await?;
         sqlx::query(tx.sql().keep_last_attempts.clone()).bind(redriven).execute(tx.connection()).await?;
     }
-    let rows = write(tx, tenant, &changes).await?;
+    let mut free: Vec<&Change> = changes.iter().copied().filter(|change| !held.contains_key(&change.id)).collect();
+    free.sort_by_key(|change| change.id);
+    let written = apply_free(tx, tenant, &free).await?;
+    let became = |change: &&Change| held.get(&change.id).map_or(Written::of(written.contains(&change.id)), |by| Written::KeyHeld(*by));
+    Ok(changes.iter().map(became).collect())
+}
+
+/// Reserves the unique keys of ended jobs that these changes bring back. Returns who holds those that are taken.
+async fn regain_keys(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashMap<JobId, JobId>> {
+    let keyed: Vec<(Uuid, String, String)> = sqlx::query_as(tx.sql().redriven.clone())
+        .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| state(change.guard.state)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
+        .bind(changes.iter().map(|change| change.guard.cancel_requested).collect::<Vec<_>>())
+        .bind(tenant.map(TenantId::as_str))
+        .fetch_all(tx.connection())
+        .await?;
+    if keyed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut keyed: Vec<_> = keyed.into_iter().map(|(id, tenant, key)| (rows::job_id(id), tenant, key)).collect();
+    keyed.sort_by_key(|(id, ..)| changes.iter().position(|change| change.id == *id));
+    keyed::regain(tx, &keyed).await
+}
+
+async fn apply_free(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashSet<JobId>> {
+    let rows = write(tx, tenant, changes).await?;
     let Some(first) = rows.first() else {
         return Ok(HashSet::new());
     };
@@ -62,7 +88,7 @@ async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Cha
         Ok((rows::job_id(row.id), row))
     });
     let written: HashMap<JobId, rows::WrittenRow> = written.collect::<Result<_>>()?;
-    write_side_rows(tx, SideRows::of_changes(&changes, &written)?, Some(now)).await?;
+    write_side_rows(tx, SideRows::of_changes(changes, &written)?, Some(now)).await?;
     Ok(written.into_keys().collect())
 }
 
@@ -119,6 +145,14 @@ pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows, now: Option
             .execute(tx.connection())
             .await?;
     }
+    if !side.released.is_empty() {
+        sqlx::query(tx.sql().release.clone())
+            .bind(side.released.iter().map(|released| released.tenant.as_str()).collect::<Vec<_>>())
+            .bind(side.released.iter().map(|released| released.key.as_str()).collect::<Vec<_>>())
+            .bind(side.released.iter().map(|released| uuid(released.job)).collect::<Vec<_>>())
+            .execute(tx.connection())
+            .await?;
+    }
     tx.feed.extend(side.events);
     Ok(())
 }
@@ -136,10 +170,10 @@ async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<usize
     Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
 }
 
-/// What decisions about these jobs look at.
+/// What decisions about these jobs look at; nobody else writes the rows until this transaction has ended.
 pub(super) async fn snapshots(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<Vec<Snapshot>> {
     let ids: Vec<Uuid> = ids.iter().copied().map(uuid).collect();
-    let rows: Vec<rows::SnapshotRow> = sqlx::query_as(tx.sql().snapshots.clone()).bind(ids).fetch_all(tx.connection()).await?;
+    let rows: Vec<rows::SnapshotRow> = sqlx::query_as(tx.sql().lock_snapshots.clone()).bind(ids).fetch_all(tx.connection()).await?;
     rows.iter().map(rows::SnapshotRow::snapshot).collect()
 }
 

@@ -6,6 +6,7 @@
 mod changes;
 mod inserts;
 mod inspect;
+mod keys;
 mod partitions;
 mod upkeep;
 mod work;
@@ -24,6 +25,7 @@ use super::{Error, FeedEvent, FeedRow, Intake, Result, side};
 use crate::{
     clock::Clock,
     job::JobId,
+    keys::{Inserted, Written},
     lifecycle::Change,
     queue::{LimitScope, Limits, QueueName},
     submit::NewJob,
@@ -58,10 +60,12 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths, dismiss, drop_due, drop_feed,
-    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, lanes, lead, lease,
-    lease_rows, limits, list, log, logs, note, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, record_artifact, revoke, revoke_all, running, seen,
-    set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
+    abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths,
+    dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, fold, forget_keys, forget_workers, get, heartbeat,
+    identity, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, lock_snapshots, log,
+    logs, note, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact,
+    redriven, release, reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed,
+    use_ticket, workers,
 }
 
 /// The ledger in PostgreSQL. Cheap to clone.
@@ -116,7 +120,18 @@ impl PostgresLedger {
         let prune_from = Mutex::new(JobId::from_bytes([0; 16]));
         let core = Arc::new(Core { writers, readers, sql, clock, nudges, prune_from });
         core.extend_partitions().await?;
-        Ok(Self { inserts: Inserts::start(core.clone()), core })
+        Ok(Self { inserts: Inserts::start(&core), core })
+    }
+
+    /// What tells this ledger from every other: the same for all processes that share it.
+    pub async fn identity(&self) -> Result<String> {
+        Ok(sqlx::query_scalar(self.core.sql.identity.clone()).fetch_one(&self.core.readers).await?)
+    }
+
+    /// Passes a nudge of another process on, as if its row had been committed here.
+    pub fn hear(&self, row: FeedRow) {
+        // No receiver is fine: only a leader listens.
+        let _ = self.core.nudges.send(Arc::new(row));
     }
 }
 
@@ -148,6 +163,11 @@ impl Tx<'_> {
         &mut self.transaction
     }
 
+    /// Gives up what was written so far.
+    async fn roll_back(self) -> Result<()> {
+        Ok(self.transaction.rollback().await?)
+    }
+
     /// Commits, with one feed row for all that happened.
     async fn commit(mut self) -> Result<()> {
         let row = if self.feed.is_empty() {
@@ -168,11 +188,16 @@ impl Tx<'_> {
 
 #[async_trait]
 impl Intake for PostgresLedger {
-    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
         self.inserts.insert(jobs).await
     }
 
-    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>> {
+    async fn insert_unless_reused(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
+        // A transaction of its own: what may have to be undone shares with nobody.
+        inserts::insert_unless_reused(&self.core, &jobs).await
+    }
+
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>> {
         let changes: Vec<&Change> = changes.iter().collect();
         let mut tx = self.core.begin().await?;
         let written = changes::apply(&mut tx, Some(tenant), &changes).await?;

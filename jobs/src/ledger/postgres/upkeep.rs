@@ -180,6 +180,15 @@ impl Upkeep for PostgresLedger {
         Ok(pruned)
     }
 
+    async fn forget_keys(&self, limit: usize) -> Result<u64> {
+        let forgotten = sqlx::query(self.core.sql.forget_keys.clone())
+            .bind(self.core.clock_ms())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .execute(&self.core.writers)
+            .await?;
+        Ok(forgotten.rows_affected())
+    }
+
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
         let depths = serde_json::to_string(&depths)?;
         sqlx::query(self.core.sql.publish_depths.clone()).bind(depths).execute(&self.core.writers).await?;
@@ -209,9 +218,9 @@ impl PostgresLedger {
         for ids in ids.chunks(BATCH_MAX) {
             let changes = side::reap(&snapshots(&mut tx, ids).await?, incarnation_over, now);
             let written = apply(&mut tx, None, &changes.iter().collect::<Vec<_>>()).await?;
-            reaped += written.iter().filter(|written| **written).count() as u64;
+            reaped += written.iter().filter(|written| written.is_done()).count() as u64;
             // A refused one moved on since it was read; it may be running again under a lease that is looked at here.
-            still_run_out.extend(changes.iter().zip(&written).filter(|(_, written)| !**written).map(|(change, _)| change.id));
+            still_run_out.extend(changes.iter().zip(&written).filter(|(_, written)| !written.is_done()).map(|(change, _)| change.id));
         }
         let done = |ids: &[u8]| !side::lease_ids(ids).any(|id| still_run_out.contains(&id));
         let looked_at: Vec<i64> = leases.iter().filter(|(_, ids)| done(ids)).map(|(id, _)| *id).collect();
@@ -245,7 +254,7 @@ async fn promote_bucket(tx: &mut Tx<'_>, bucket: i16, limit: usize, now: Timesta
     ids.dedup();
     let changes: Vec<Change> = side::promote(&snapshots(tx, &ids).await?, now);
     let written = apply(tx, None, &changes.iter().collect::<Vec<_>>()).await?;
-    *promoted += written.iter().filter(|written| **written).count() as u64;
+    *promoted += written.iter().filter(|written| written.is_done()).count() as u64;
     Ok(due.len())
 }
 

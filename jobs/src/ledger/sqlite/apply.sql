@@ -41,4 +41,4 @@ WHERE jobs.id = change.id
   AND jobs.cancel_requested = change.seen_cancel_requested
   AND (change.seen_lease_until_ms IS NULL OR jobs.lease_until_ms = change.seen_lease_until_ms)
   AND (?3 IS NULL OR jobs.tenant = ?3)
-RETURNING jobs.id, jobs.tenant, jobs.queue, jobs.kind, jobs.priority, jobs.attempt, jobs.run_at_ms, jobs.deadline_at_ms
+RETURNING jobs.id, jobs.tenant, jobs.queue, jobs.kind, jobs.priority, jobs.attempt, jobs.run_at_ms, jobs.deadline_at_ms, jobs.unique_key

@@ -8,9 +8,10 @@ use super::writer::Tx;
 use crate::{
     clock::Timestamp,
     job::JobId,
+    keys::Written,
     ledger::{
-        BATCH_MAX, Result, rows,
-        side::{Delay, SideRows, leading_distinct},
+        BATCH_MAX, Result, keyed, rows,
+        side::{Delay, Released, SideRows, is_redrive, leading_distinct},
     },
     lifecycle::{Change, Snapshot},
     tenant::TenantId,
@@ -18,7 +19,7 @@ use crate::{
 
 /// Writes how attempts ended. An ending that stands there already counts as written.
 pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<bool>> {
-    let mut written = apply(tx, None, changes).await?;
+    let mut written: Vec<bool> = apply(tx, None, changes).await?.into_iter().map(Written::is_done).collect();
     let refused: Vec<usize> = (0..changes.len()).filter(|index| !written[*index] && changes[*index].state.is_final()).collect();
     if !refused.is_empty() {
         let endings: Vec<&Change> = refused.iter().map(|index| changes[*index]).collect();
@@ -29,8 +30,8 @@ pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<b
     Ok(written)
 }
 
-/// Writes changes where their guards hold, of one tenant's jobs only if one is given. For each in turn: whether it was written.
-pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<bool>> {
+/// Writes changes where their guards hold, of one tenant's jobs only if one is given. For each in turn: what became of it.
+pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
     let mut written = Vec::with_capacity(changes.len());
     for batch in changes.chunks(BATCH_MAX) {
         let mut rest = batch;
@@ -43,11 +44,15 @@ pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &
     Ok(written)
 }
 
-async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<bool>> {
-    let redriven: Vec<_> = changes.iter().filter(|change| change.guard.state.is_final()).map(|change| rows::hex(change.id)).collect();
+async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
+    let redriven: Vec<_> = changes.iter().filter(|change| is_redrive(change)).map(|change| rows::hex(change.id)).collect();
+    let mut held = HashMap::new();
     if !redriven.is_empty() {
+        held = regain_keys(tx, tenant, changes).await?;
         execute_over(tx, |sql| &sql.keep_last_attempts, &redriven).await?;
     }
+    let given = changes;
+    let changes: Vec<&Change> = changes.iter().copied().filter(|change| !held.contains_key(&change.id)).collect();
 
     let rows: Vec<_> = changes.iter().map(|change| row(change)).collect();
     let written: Vec<rows::WrittenRow> = sqlx::query_as(tx.sql.apply.clone())
@@ -57,8 +62,25 @@ async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Cha
         .fetch_all(&mut *tx.connection)
         .await?;
     let written: HashMap<JobId, rows::WrittenRow> = written.into_iter().map(|row| (rows::job_id(row.id), row)).collect();
-    write_side_rows(tx, SideRows::of_changes(changes, &written)?).await?;
-    Ok(changes.iter().map(|change| written.contains_key(&change.id)).collect())
+    write_side_rows(tx, SideRows::of_changes(&changes, &written)?).await?;
+    let became = |change: &&Change| held.get(&change.id).map_or(Written::of(written.contains_key(&change.id)), |by| Written::KeyHeld(*by));
+    Ok(given.iter().map(became).collect())
+}
+
+/// Reserves the unique keys of ended jobs that these changes bring back. Returns who holds those that are taken.
+async fn regain_keys(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashMap<JobId, JobId>> {
+    let rows: Vec<_> = changes.iter().map(|change| row(change)).collect();
+    let keyed: Vec<(uuid::Uuid, String, String)> = sqlx::query_as(tx.sql.redriven.clone())
+        .bind(serde_json::to_string(&rows)?)
+        .bind(tenant.map(TenantId::as_str))
+        .fetch_all(&mut *tx.connection)
+        .await?;
+    if keyed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut keyed: Vec<_> = keyed.into_iter().map(|(id, tenant, key)| (rows::job_id(id), tenant, key)).collect();
+    keyed.sort_by_key(|(id, ..)| changes.iter().position(|change| change.id == *id));
+    keyed::regain(tx, &keyed).await
 }
 
 /// Writes what the rest of the ledger must know of a batch.
@@ -76,6 +98,11 @@ pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows) -> Result<(
     if !side.outcomes.is_empty() {
         let outcomes = serde_json::to_string(&side.outcomes)?;
         sqlx::query(tx.sql.count_outcomes.clone()).bind(outcomes).execute(&mut *tx.connection).await?;
+    }
+    if !side.released.is_empty() {
+        let row = |released: &Released| json!({"tenant": released.tenant, "key": released.key, "job_id": rows::hex(released.job)});
+        let released: Vec<_> = side.released.iter().map(row).collect();
+        execute_over(tx, |sql| &sql.release, &released).await?;
     }
     tx.feed.extend(side.events);
     Ok(())

@@ -1,4 +1,4 @@
-//! The verb `insert`: all jobs of a commit in one statement.
+//! The verb `insert`: all jobs of a commit in one statement, after their keys if they have any (`keyed.rs`).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,13 +8,37 @@ use uuid::Uuid;
 use super::{changes, writer::Tx};
 use crate::{
     clock::Timestamp,
-    ledger::{BATCH_MAX, Result, rows, side::SideRows},
+    keys::Inserted,
+    ledger::{BATCH_MAX, Result, keyed, rows, side::SideRows},
     submit::NewJob,
 };
 
-/// Keeps these jobs with their side rows.
-pub(super) async fn insert(tx: &mut Tx<'_>, jobs: impl Iterator<Item = &NewJob>) -> Result<()> {
-    let jobs: Vec<&NewJob> = jobs.collect();
+/// Keeps these jobs with their side rows, but for those that their keys forbid.
+pub(super) async fn insert(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<Vec<Inserted>> {
+    if jobs.iter().all(|job| job.keys.is_empty()) {
+        keep(tx, jobs).await?;
+        return Ok(vec![Inserted::Kept; jobs.len()]);
+    }
+    let inserted = keyed::reserve_all(tx, jobs).await?;
+    let kept: Vec<&NewJob> = jobs.iter().zip(&inserted).filter(|(_, inserted)| **inserted == Inserted::Kept).map(|(job, _)| *job).collect();
+    keep(tx, &kept).await?;
+    Ok(inserted)
+}
+
+/// The same, but nothing is written where an idempotency key went with another submission before.
+pub(super) async fn insert_unless_reused(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<Vec<Inserted>> {
+    let told = tx.feed.len();
+    sqlx::query("SAVEPOINT unless_reused").execute(&mut *tx.connection).await?;
+    let inserted = insert(tx, jobs).await?;
+    if inserted.contains(&Inserted::Reused) {
+        sqlx::query("ROLLBACK TO unless_reused").execute(&mut *tx.connection).await?;
+        tx.feed.truncate(told);
+    }
+    sqlx::query("RELEASE unless_reused").execute(&mut *tx.connection).await?;
+    Ok(inserted)
+}
+
+async fn keep(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<()> {
     for batch in jobs.chunks(BATCH_MAX) {
         insert_batch(tx, batch).await?;
     }
@@ -59,5 +83,6 @@ fn row(job: &NewJob) -> serde_json::Value {
         "deadline_at_ms": job.deadline.map(Timestamp::ms),
         "payload": job.payload.get(),
         "tags": serde_json::Value::from(job.tags.as_slice()).to_string(),
+        "unique_key": job.keys.unique,
     })
 }

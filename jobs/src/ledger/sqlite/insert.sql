@@ -1,5 +1,5 @@
 -- Keeps new jobs; one whose id is there already was kept by an insert whose answer was lost.
-INSERT INTO jobs (id, tenant, queue, kind, contract_version, state, priority, max_attempts, created_at_ms, run_at_ms, deadline_at_ms, payload, tags)
+INSERT INTO jobs (id, tenant, queue, kind, contract_version, state, priority, max_attempts, created_at_ms, run_at_ms, deadline_at_ms, payload, tags, unique_key)
 SELECT
     unhex(value ->> 'id'),
     value ->> 'tenant',
@@ -13,7 +13,8 @@ SELECT
     value ->> 'run_at_ms',
     value ->> 'deadline_at_ms',
     value ->> 'payload',
-    value ->> 'tags'
+    value ->> 'tags',
+    value ->> 'unique_key'
 FROM json_each(?1)
 WHERE true
 ON CONFLICT (id) DO NOTHING

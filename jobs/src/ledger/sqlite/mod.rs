@@ -6,6 +6,7 @@
 mod changes;
 mod insert;
 mod inspect;
+mod keys;
 mod upkeep;
 mod work;
 mod writer;
@@ -24,6 +25,7 @@ use super::{FeedEvent, FeedRow, Intake, Result, side};
 use crate::{
     clock::Clock,
     job::JobId,
+    keys::{Inserted, Written},
     lifecycle::Change,
     queue::{LimitScope, Limits, QueueName},
     submit::NewJob,
@@ -54,10 +56,11 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, accept, already_ended, append_feed, apply, artifacts, attempts, balances, claim, contracts, count_outcomes, delay, depths, dismiss, drop_due, drop_feed,
-    drop_lease, due, due_buckets, enroll, fold, forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, lanes, lead, lease,
-    lease_rows, limits, list, log, logs, note, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, record_artifact, revoke, revoke_all, running, seen,
-    set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
+    abdicate, accept, already_ended, append_feed, apply, artifacts, attempts, balances, claim, contracts, count_outcomes, delay, depths,
+    dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, fold, forget_keys, forget_workers, get, heartbeat,
+    insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, log, logs, note, prunable,
+    prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact, redriven, release,
+    reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 
 /// The ledger in one SQLite file. Cheap to clone.
@@ -101,11 +104,15 @@ impl SqliteLedger {
 
 #[async_trait]
 impl Intake for SqliteLedger {
-    async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
         self.writer.insert(jobs).await
     }
 
-    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<bool>> {
+    async fn insert_unless_reused(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
+        self.writer.write(InsertUnlessReused(jobs)).await
+    }
+
+    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>> {
         self.writer.write(Operate { tenant: tenant.clone(), changes }).await
     }
 
@@ -116,6 +123,18 @@ impl Intake for SqliteLedger {
     }
 }
 
+struct InsertUnlessReused(Vec<NewJob>);
+
+#[async_trait]
+impl Verb for InsertUnlessReused {
+    type Answer = Vec<Inserted>;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Vec<Inserted>> {
+        let jobs: Vec<&NewJob> = self.0.iter().collect();
+        insert::insert_unless_reused(tx, &jobs).await
+    }
+}
+
 struct Operate {
     tenant: TenantId,
     changes: Vec<Change>,
@@ -123,9 +142,9 @@ struct Operate {
 
 #[async_trait]
 impl Verb for Operate {
-    type Answer = Vec<bool>;
+    type Answer = Vec<Written>;
 
-    async fn write(&self, tx: &mut Tx<'_>) -> Result<Vec<bool>> {
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Vec<Written>> {
         let changes: Vec<&Change> = self.changes.iter().collect();
         changes::apply(tx, Some(&self.tenant), &changes).await
     }

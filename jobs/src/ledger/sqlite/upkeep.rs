@@ -113,6 +113,10 @@ impl Upkeep for SqliteLedger {
         Ok(pruned)
     }
 
+    async fn forget_keys(&self, limit: usize) -> Result<u64> {
+        self.writer.write(ForgetKeys(limit)).await
+    }
+
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
         self.writer.write(PublishDepths(depths)).await
     }
@@ -279,7 +283,7 @@ async fn promote_bucket(tx: &mut Tx<'_>, bucket: i64, limit: usize, promoted: &m
 async fn apply_all(tx: &mut Tx<'_>, changes: &[Change]) -> Result<u64> {
     let changes: Vec<&Change> = changes.iter().collect();
     let written = apply(tx, None, &changes).await?;
-    Ok(written.into_iter().filter(|written| *written).count() as u64)
+    Ok(written.into_iter().filter(|written| written.is_done()).count() as u64)
 }
 
 struct Reap {
@@ -365,6 +369,19 @@ impl Verb for Prune {
             .collect();
         execute_over(tx, |sql| &sql.fold, &folded).await?;
         Ok((Pruned { jobs: going.len() as u64, objects: side::own_objects(kept, &own) }, next))
+    }
+}
+
+struct ForgetKeys(usize);
+
+#[async_trait]
+impl Verb for ForgetKeys {
+    type Answer = u64;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        let limit = i64::try_from(self.0).unwrap_or(i64::MAX);
+        let forgotten = sqlx::query(tx.sql.forget_keys.clone()).bind(tx.now.ms()).bind(limit).execute(&mut *tx.connection).await?;
+        Ok(forgotten.rows_affected())
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::{Statements, changes, insert};
 use crate::{
     clock::{Clock, Timestamp},
+    keys::Inserted,
     ledger::{Error, FeedEvent, FeedRow, Result},
     lifecycle::Change,
     submit::NewJob,
@@ -43,7 +44,7 @@ pub(super) struct Tx<'c> {
 
 /// What waits for the writer. Inserts and settles are told apart so that all of a commit go into one statement each.
 pub(super) enum Request {
-    Insert(Ask<Vec<NewJob>, ()>),
+    Insert(Ask<Vec<NewJob>, Vec<Inserted>>),
     Settle(Ask<Vec<Change>, Vec<bool>>),
     Other(Box<dyn Pending>),
 }
@@ -98,7 +99,7 @@ impl Writer {
         Self(sender)
     }
 
-    pub(super) async fn insert(&self, jobs: Vec<NewJob>) -> Result<()> {
+    pub(super) async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
         self.ask(|reply| Request::Insert(Ask { input: jobs, reply })).await
     }
 
@@ -172,7 +173,8 @@ impl Task {
 
     async fn write(&mut self, batch: &mut Batch) -> Result<Option<FeedRow>> {
         let mut tx = Tx { connection: &mut self.connection, sql: &self.sql, now: self.clock.now(), feed: Vec::new() };
-        insert::insert(&mut tx, batch.inserts.iter().flat_map(|ask| &ask.input)).await?;
+        let jobs: Vec<&NewJob> = batch.inserts.iter().flat_map(|ask| &ask.input).collect();
+        batch.inserted = insert::insert(&mut tx, &jobs).await?;
         for other in &mut batch.others {
             other.write(&mut tx).await?;
         }
@@ -194,7 +196,9 @@ async fn append_feed(tx: Tx<'_>) -> Result<Option<FeedRow>> {
 /// Requests that share a commit.
 #[derive(Default)]
 struct Batch {
-    inserts: Vec<Ask<Vec<NewJob>, ()>>,
+    inserts: Vec<Ask<Vec<NewJob>, Vec<Inserted>>>,
+    /// For each job of each insert in turn, what became of it.
+    inserted: Vec<Inserted>,
     others: Vec<Box<dyn Pending>>,
     settles: Vec<Ask<Vec<Change>, Vec<bool>>>,
     /// For each change of each settle in turn, whether it was written.
@@ -226,8 +230,10 @@ impl Batch {
     }
 
     fn reply(self, committed: Result<()>) {
+        let mut inserted = self.inserted.into_iter();
         for ask in self.inserts {
-            let _ = ask.reply.send(committed.clone());
+            let became: Vec<Inserted> = inserted.by_ref().take(ask.input.len()).collect();
+            let _ = ask.reply.send(committed.clone().map(|()| became));
         }
         for other in self.others {
             other.reply(committed.clone());

@@ -1,0 +1,38 @@
+//! What is linked, and what must not be: by `cargo tree`, on the lock file as it is.
+
+use std::{collections::BTreeSet, process::Command};
+
+/// The crates that these packages link, as `name vVERSION`.
+fn linked(arguments: &[&str]) -> BTreeSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    let output = cargo.args(["tree", "--offline", "--edges", "normal", "--prefix", "none"]).args(arguments).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("the tree is text");
+    let named = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    text.lines().filter(|line| !line.is_empty()).map(named).collect()
+}
+
+fn versions_of<'t>(tree: &'t BTreeSet<String>, name: &str) -> Vec<&'t str> {
+    let of_name = |line: &&String| line.split(' ').next() == Some(name);
+    tree.iter().filter(of_name).map(String::as_str).collect()
+}
+
+#[test]
+fn the_api_links_nothing_of_a_handler_or_a_carrier() {
+    let tree = linked(&["-p", "windrow-api"]);
+    assert!(!versions_of(&tree, "axum").is_empty(), "the tree is read");
+    for name in ["apalis", "apalis-core", "apalis-redis", "lettre", "minijinja", "image", "tar", "zstd"] {
+        assert_eq!(versions_of(&tree, name), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn the_whole_tree_has_one_tls_provider_and_one_http_stack() {
+    let tree = linked(&["--workspace"]);
+    assert_eq!(versions_of(&tree, "ring"), Vec::<&str>::new(), "aws-lc-rs is the one provider");
+    assert_eq!(versions_of(&tree, "openssl"), Vec::<&str>::new());
+    for name in ["rustls", "hyper", "http", "h2", "reqwest"] {
+        let versions = versions_of(&tree, name);
+        assert!(versions.len() <= 1, "{versions:?}");
+    }
+}
