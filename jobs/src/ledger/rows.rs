@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Claimed, Error, LogChunk, ReadyJob, Result, Ticket, keyed::KeyRow};
+use super::{Balance, Claimed, Error, LogChunk, Outcomes, ReadyJob, Result, Ticket, keyed::KeyRow};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
@@ -112,6 +112,36 @@ impl SnapshotRow {
             run_at: Timestamp::from_ms(self.run_at_ms),
             deadline: self.deadline_at_ms.map(Timestamp::from_ms),
             lease_until: self.lease_until_ms.map(Timestamp::from_ms),
+        })
+    }
+}
+
+/// Both sides of a tenant's conservation law.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct BalanceRow {
+    pub tenant: String,
+    pub accepted: i64,
+    pub completed: i64,
+    pub dead: i64,
+    pub cancelled: i64,
+    pub live: i64,
+    pub pruned: i64,
+    pub counted_completed: i64,
+    pub counted_dead: i64,
+    pub counted_cancelled: i64,
+}
+
+impl BalanceRow {
+    pub(super) fn into_balance(self) -> Result<Balance> {
+        Ok(Balance {
+            tenant: name(&self.tenant)?,
+            accepted: self.accepted,
+            completed: self.completed,
+            dead: self.dead,
+            cancelled: self.cancelled,
+            live: self.live,
+            pruned: self.pruned,
+            outcomes: Outcomes { completed: self.counted_completed, dead: self.counted_dead, cancelled: self.counted_cancelled },
         })
     }
 }

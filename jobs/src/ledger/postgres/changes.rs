@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use async_trait::async_trait;
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -9,89 +10,67 @@ use super::Tx;
 use crate::{
     clock::Timestamp,
     job::{JobId, State},
-    keys::Written,
     ledger::{
-        BATCH_MAX, Result, keyed, rows,
-        side::{SideRows, is_redrive, leading_distinct},
+        Result,
+        guarded::{JobTable, Redriven},
+        rows,
+        side::SideRows,
     },
     lifecycle::{Change, Snapshot, Verdict},
     tenant::TenantId,
 };
 
-/// Writes how attempts ended. An ending that stands there already counts as written.
-pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<bool>> {
-    let mut written: Vec<bool> = apply(tx, None, changes).await?.into_iter().map(Written::is_done).collect();
-    let refused: Vec<usize> = (0..changes.len()).filter(|index| !written[*index] && changes[*index].state.is_final()).collect();
-    if !refused.is_empty() {
-        let endings: Vec<&Change> = refused.iter().map(|index| changes[*index]).collect();
-        for place in already_ended(tx, &endings).await? {
-            written[refused[place]] = true;
-        }
+#[async_trait]
+impl JobTable for Tx<'_> {
+    async fn write(&mut self, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashSet<JobId>> {
+        let mut changes = changes.to_vec();
+        changes.sort_by_key(|change| change.id);
+        let rows = write(self, tenant, &changes).await?;
+        let Some(first) = rows.first() else {
+            return Ok(HashSet::new());
+        };
+        let now = Timestamp::from_ms(first.try_get("now_ms")?);
+        let written = rows.iter().map(|row| {
+            let row = <rows::WrittenRow as sqlx::FromRow<_>>::from_row(row)?;
+            Ok((rows::job_id(row.id), row))
+        });
+        let written: HashMap<JobId, rows::WrittenRow> = written.collect::<Result<_>>()?;
+        write_side_rows(self, SideRows::of_changes(&changes, &written)?, Some(now)).await?;
+        Ok(written.into_keys().collect())
     }
-    Ok(written)
-}
 
-/// Writes changes where their guards hold, of one tenant's jobs only if one is given. For each in turn: what became of it.
-pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
-    let mut written = Vec::with_capacity(changes.len());
-    for batch in changes.chunks(BATCH_MAX) {
-        let mut rest = batch;
-        while !rest.is_empty() {
-            let distinct = leading_distinct(rest);
-            written.extend(apply_batch(tx, tenant, &rest[..distinct]).await?);
-            rest = &rest[distinct..];
-        }
+    async fn keep_last_attempts(&mut self, ids: &[JobId]) -> Result<()> {
+        let ids: Vec<Uuid> = ids.iter().copied().map(uuid).collect();
+        sqlx::query(self.sql().keep_last_attempts.clone()).bind(ids).execute(self.connection()).await?;
+        Ok(())
     }
-    Ok(written)
-}
 
-async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
-    let redriven: Vec<Uuid> = changes.iter().filter(|change| is_redrive(change)).map(|change| uuid(change.id)).collect();
-    let mut held = HashMap::new();
-    if !redriven.is_empty() {
-        held = regain_keys(tx, tenant, changes).await?;
-        sqlx::query(tx.sql().keep_last_attempts.clone()).bind(redriven).execute(tx.connection()).await?;
+    async fn redriven(&mut self, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Redriven>> {
+        let keyed: Vec<(Uuid, String, String)> = sqlx::query_as(self.sql().redriven.clone())
+            .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
+            .bind(changes.iter().map(|change| state(change.guard.state)).collect::<Vec<_>>())
+            .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
+            .bind(changes.iter().map(|change| change.guard.cancel_requested).collect::<Vec<_>>())
+            .bind(tenant.map(TenantId::as_str))
+            .fetch_all(self.connection())
+            .await?;
+        Ok(keyed.into_iter().map(|(id, tenant, key)| (rows::job_id(id), tenant, key)).collect())
     }
-    let mut free: Vec<&Change> = changes.iter().copied().filter(|change| !held.contains_key(&change.id)).collect();
-    free.sort_by_key(|change| change.id);
-    let written = apply_free(tx, tenant, &free).await?;
-    let became = |change: &&Change| held.get(&change.id).map_or(Written::of(written.contains(&change.id)), |by| Written::KeyHeld(*by));
-    Ok(changes.iter().map(became).collect())
-}
 
-/// Reserves the unique keys of ended jobs that these changes bring back. Returns who holds those that are taken.
-async fn regain_keys(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashMap<JobId, JobId>> {
-    let keyed: Vec<(Uuid, String, String)> = sqlx::query_as(tx.sql().redriven.clone())
-        .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| state(change.guard.state)).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| change.guard.cancel_requested).collect::<Vec<_>>())
-        .bind(tenant.map(TenantId::as_str))
-        .fetch_all(tx.connection())
-        .await?;
-    if keyed.is_empty() {
-        return Ok(HashMap::new());
+    async fn already_ended(&mut self, changes: &[&Change]) -> Result<Vec<usize>> {
+        let outcome = |change: &&Change| rows::as_word(change.verdict.as_ref().and_then(|verdict| verdict.outcome));
+        let places: Vec<i64> = sqlx::query_scalar(self.sql().already_ended.clone())
+            .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
+            .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
+            .bind(changes.iter().map(|change| state(change.state)).collect::<Vec<_>>())
+            .bind(changes.iter().map(outcome).collect::<Vec<_>>())
+            .fetch_all(self.connection())
+            .await?;
+        Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
     }
-    let mut keyed: Vec<_> = keyed.into_iter().map(|(id, tenant, key)| (rows::job_id(id), tenant, key)).collect();
-    keyed.sort_by_key(|(id, ..)| changes.iter().position(|change| change.id == *id));
-    keyed::regain(tx, &keyed).await
 }
 
-async fn apply_free(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashSet<JobId>> {
-    let rows = write(tx, tenant, changes).await?;
-    let Some(first) = rows.first() else {
-        return Ok(HashSet::new());
-    };
-    let now = Timestamp::from_ms(first.try_get("now_ms")?);
-    let written = rows.iter().map(|row| {
-        let row = <rows::WrittenRow as sqlx::FromRow<_>>::from_row(row)?;
-        Ok((rows::job_id(row.id), row))
-    });
-    let written: HashMap<JobId, rows::WrittenRow> = written.collect::<Result<_>>()?;
-    write_side_rows(tx, SideRows::of_changes(changes, &written)?, Some(now)).await?;
-    Ok(written.into_keys().collect())
-}
-
+/// The guarded write itself; the rows in the order of their ids, as claim, settle and heartbeat wait for them.
 async fn write(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<sqlx::postgres::PgRow>> {
     let none = Verdict::default();
     let verdicts: Vec<&Verdict> = changes.iter().map(|change| change.verdict.as_ref().unwrap_or(&none)).collect();
@@ -155,19 +134,6 @@ pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows, now: Option
     }
     tx.feed.extend(side.events);
     Ok(())
-}
-
-/// The places of those among these endings that stand in the ledger.
-async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<usize>> {
-    let outcome = |change: &&Change| rows::as_word(change.verdict.as_ref().and_then(|verdict| verdict.outcome));
-    let places: Vec<i64> = sqlx::query_scalar(tx.sql().already_ended.clone())
-        .bind(changes.iter().map(|change| uuid(change.id)).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| int(change.guard.attempt)).collect::<Vec<_>>())
-        .bind(changes.iter().map(|change| state(change.state)).collect::<Vec<_>>())
-        .bind(changes.iter().map(outcome).collect::<Vec<_>>())
-        .fetch_all(tx.connection())
-        .await?;
-    Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
 }
 
 /// What decisions about these jobs look at; nobody else writes the rows until this transaction has ended.

@@ -1,7 +1,6 @@
 //! The role `Inspect`: reading, over connections of its own, with the planner free to choose.
 
 use async_trait::async_trait;
-use sqlx::{Row, postgres::PgRow};
 
 use super::{PostgresLedger, changes::uuid};
 use crate::{
@@ -9,7 +8,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId},
-    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Outcomes, Page, Result, rows, side},
+    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Page, Result, rows, side},
     lifecycle::Snapshot,
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -98,24 +97,7 @@ impl Inspect for PostgresLedger {
     }
 
     async fn balances(&self) -> Result<Vec<Balance>> {
-        let rows: Vec<PgRow> = sqlx::query(self.core.sql.balances.clone()).fetch_all(&self.core.readers).await?;
-        rows.iter().map(balance).collect()
+        let rows: Vec<rows::BalanceRow> = sqlx::query_as(self.core.sql.balances.clone()).fetch_all(&self.core.readers).await?;
+        rows.into_iter().map(rows::BalanceRow::into_balance).collect()
     }
-}
-
-fn balance(row: &PgRow) -> Result<Balance> {
-    Ok(Balance {
-        tenant: rows::name(row.try_get("tenant")?)?,
-        accepted: row.try_get("accepted")?,
-        completed: row.try_get("completed")?,
-        dead: row.try_get("dead")?,
-        cancelled: row.try_get("cancelled")?,
-        live: row.try_get("live")?,
-        pruned: row.try_get("pruned")?,
-        outcomes: Outcomes {
-            completed: row.try_get("counted_completed")?,
-            dead: row.try_get("counted_dead")?,
-            cancelled: row.try_get("counted_cancelled")?,
-        },
-    })
 }

@@ -21,7 +21,7 @@ use sqlx::{
 use tokio::sync::{Mutex, broadcast};
 
 use self::inserts::Inserts;
-use super::{Error, FeedEvent, FeedRow, Intake, Result, side};
+use super::{Error, FeedEvent, FeedRow, Intake, Result, guarded, side};
 use crate::{
     clock::Clock,
     job::JobId,
@@ -200,7 +200,7 @@ impl Intake for PostgresLedger {
     async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>> {
         let changes: Vec<&Change> = changes.iter().collect();
         let mut tx = self.core.begin().await?;
-        let written = changes::apply(&mut tx, Some(tenant), &changes).await?;
+        let written = guarded::apply(&mut tx, Some(tenant), &changes).await?;
         tx.commit().await?;
         Ok(written)
     }

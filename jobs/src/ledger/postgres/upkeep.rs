@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     PostgresLedger, Tx,
-    changes::{apply, snapshots, uuid},
+    changes::{snapshots, uuid},
 };
 use crate::{
     artifact::own_prefix,
@@ -19,7 +19,7 @@ use crate::{
     job::{JobId, State},
     ledger::{
         BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention,
-        RunningJob, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+        RunningJob, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
     },
     lifecycle::Change,
 };

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::{
     PostgresLedger, Tx,
-    changes::{self, int, uuid},
+    changes::{int, uuid},
 };
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::JobId,
-    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Result, Ticket, Work, WorkerRecord, rows},
+    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Result, Ticket, Work, WorkerRecord, guarded, rows},
     lifecycle::{Change, Snapshot},
     queue::QueueName,
 };
@@ -66,7 +66,7 @@ impl Work for PostgresLedger {
     async fn settle(&self, changes: Vec<Change>) -> Result<Vec<bool>> {
         let changes: Vec<&Change> = changes.iter().collect();
         let mut tx = self.core.begin().await?;
-        let written = changes::settle(&mut tx, &changes).await?;
+        let written = guarded::settle(&mut tx, &changes).await?;
         tx.commit().await?;
         Ok(written)
     }

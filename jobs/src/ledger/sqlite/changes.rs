@@ -1,86 +1,58 @@
 //! Writing decided changes: the one place where a job's row moves, under the guard, with its side rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use async_trait::async_trait;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::writer::Tx;
 use crate::{
     clock::Timestamp,
     job::JobId,
-    keys::Written,
     ledger::{
-        BATCH_MAX, Result, keyed, rows,
-        side::{Delay, Released, SideRows, is_redrive, leading_distinct},
+        Result,
+        guarded::{JobTable, Redriven},
+        rows,
+        side::{Delay, Released, SideRows},
     },
     lifecycle::{Change, Snapshot},
     tenant::TenantId,
 };
 
-/// Writes how attempts ended. An ending that stands there already counts as written.
-pub(super) async fn settle(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<bool>> {
-    let mut written: Vec<bool> = apply(tx, None, changes).await?.into_iter().map(Written::is_done).collect();
-    let refused: Vec<usize> = (0..changes.len()).filter(|index| !written[*index] && changes[*index].state.is_final()).collect();
-    if !refused.is_empty() {
-        let endings: Vec<&Change> = refused.iter().map(|index| changes[*index]).collect();
-        for place in already_ended(tx, &endings).await? {
-            written[refused[place]] = true;
-        }
+#[async_trait]
+impl JobTable for Tx<'_> {
+    async fn write(&mut self, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashSet<JobId>> {
+        let written: Vec<rows::WrittenRow> = sqlx::query_as(self.sql.apply.clone())
+            .bind(as_rows(changes)?)
+            .bind(self.now.ms())
+            .bind(tenant.map(TenantId::as_str))
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let written: HashMap<JobId, rows::WrittenRow> = written.into_iter().map(|row| (rows::job_id(row.id), row)).collect();
+        write_side_rows(self, SideRows::of_changes(changes, &written)?).await?;
+        Ok(written.into_keys().collect())
     }
-    Ok(written)
-}
 
-/// Writes changes where their guards hold, of one tenant's jobs only if one is given. For each in turn: what became of it.
-pub(super) async fn apply(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
-    let mut written = Vec::with_capacity(changes.len());
-    for batch in changes.chunks(BATCH_MAX) {
-        let mut rest = batch;
-        while !rest.is_empty() {
-            let distinct = leading_distinct(rest);
-            written.extend(apply_batch(tx, tenant, &rest[..distinct]).await?);
-            rest = &rest[distinct..];
-        }
+    async fn keep_last_attempts(&mut self, ids: &[JobId]) -> Result<()> {
+        let ids: Vec<_> = ids.iter().copied().map(rows::hex).collect();
+        execute_over(self, |sql| &sql.keep_last_attempts, &ids).await
     }
-    Ok(written)
-}
 
-async fn apply_batch(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Written>> {
-    let redriven: Vec<_> = changes.iter().filter(|change| is_redrive(change)).map(|change| rows::hex(change.id)).collect();
-    let mut held = HashMap::new();
-    if !redriven.is_empty() {
-        held = regain_keys(tx, tenant, changes).await?;
-        execute_over(tx, |sql| &sql.keep_last_attempts, &redriven).await?;
+    async fn redriven(&mut self, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<Vec<Redriven>> {
+        let keyed: Vec<(Uuid, String, String)> = sqlx::query_as(self.sql.redriven.clone())
+            .bind(as_rows(changes)?)
+            .bind(tenant.map(TenantId::as_str))
+            .fetch_all(&mut *self.connection)
+            .await?;
+        Ok(keyed.into_iter().map(|(id, tenant, key)| (rows::job_id(id), tenant, key)).collect())
     }
-    let given = changes;
-    let changes: Vec<&Change> = changes.iter().copied().filter(|change| !held.contains_key(&change.id)).collect();
 
-    let rows: Vec<_> = changes.iter().map(|change| row(change)).collect();
-    let written: Vec<rows::WrittenRow> = sqlx::query_as(tx.sql.apply.clone())
-        .bind(serde_json::to_string(&rows)?)
-        .bind(tx.now.ms())
-        .bind(tenant.map(TenantId::as_str))
-        .fetch_all(&mut *tx.connection)
-        .await?;
-    let written: HashMap<JobId, rows::WrittenRow> = written.into_iter().map(|row| (rows::job_id(row.id), row)).collect();
-    write_side_rows(tx, SideRows::of_changes(&changes, &written)?).await?;
-    let became = |change: &&Change| held.get(&change.id).map_or(Written::of(written.contains_key(&change.id)), |by| Written::KeyHeld(*by));
-    Ok(given.iter().map(became).collect())
-}
-
-/// Reserves the unique keys of ended jobs that these changes bring back. Returns who holds those that are taken.
-async fn regain_keys(tx: &mut Tx<'_>, tenant: Option<&TenantId>, changes: &[&Change]) -> Result<HashMap<JobId, JobId>> {
-    let rows: Vec<_> = changes.iter().map(|change| row(change)).collect();
-    let keyed: Vec<(uuid::Uuid, String, String)> = sqlx::query_as(tx.sql.redriven.clone())
-        .bind(serde_json::to_string(&rows)?)
-        .bind(tenant.map(TenantId::as_str))
-        .fetch_all(&mut *tx.connection)
-        .await?;
-    if keyed.is_empty() {
-        return Ok(HashMap::new());
+    async fn already_ended(&mut self, changes: &[&Change]) -> Result<Vec<usize>> {
+        let places: Vec<i64> =
+            sqlx::query_scalar(self.sql.already_ended.clone()).bind(as_rows(changes)?).fetch_all(&mut *self.connection).await?;
+        Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
     }
-    let mut keyed: Vec<_> = keyed.into_iter().map(|(id, tenant, key)| (rows::job_id(id), tenant, key)).collect();
-    keyed.sort_by_key(|(id, ..)| changes.iter().position(|change| change.id == *id));
-    keyed::regain(tx, &keyed).await
 }
 
 /// Writes what the rest of the ledger must know of a batch.
@@ -108,6 +80,10 @@ pub(super) async fn write_side_rows(tx: &mut Tx<'_>, side: SideRows) -> Result<(
     Ok(())
 }
 
+fn as_rows(changes: &[&Change]) -> Result<String> {
+    Ok(serde_json::to_string(&changes.iter().map(|change| row(change)).collect::<Vec<_>>())?)
+}
+
 fn row(change: &Change) -> serde_json::Value {
     let verdict = change.verdict.clone().unwrap_or_default();
     json!({
@@ -129,14 +105,6 @@ fn row(change: &Change) -> serde_json::Value {
         "error": verdict.error.map(|error| serde_json::json!(error).to_string()),
         "result": verdict.result,
     })
-}
-
-/// The places of those among these endings that stand in the ledger.
-async fn already_ended(tx: &mut Tx<'_>, changes: &[&Change]) -> Result<Vec<usize>> {
-    let rows: Vec<_> = changes.iter().map(|change| row(change)).collect();
-    let places: Vec<i64> =
-        sqlx::query_scalar(tx.sql.already_ended.clone()).bind(serde_json::to_string(&rows)?).fetch_all(&mut *tx.connection).await?;
-    Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
 }
 
 /// What decisions about these jobs look at.

@@ -1,7 +1,6 @@
 //! The role `Inspect`: reading, over the pool, never behind the writer.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::SqliteLedger;
@@ -10,7 +9,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId},
-    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Outcomes, Page, Result, rows, side},
+    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Page, Result, rows, side},
     lifecycle::Snapshot,
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -97,27 +96,9 @@ impl Inspect for SqliteLedger {
     }
 
     async fn balances(&self) -> Result<Vec<Balance>> {
-        let rows: Vec<SqliteRow> = sqlx::query(self.sql.balances.clone()).fetch_all(&self.readers).await?;
-        rows.iter().map(balance).collect()
+        let rows: Vec<rows::BalanceRow> = sqlx::query_as(self.sql.balances.clone()).fetch_all(&self.readers).await?;
+        rows.into_iter().map(rows::BalanceRow::into_balance).collect()
     }
-}
-
-fn balance(row: &SqliteRow) -> Result<Balance> {
-    use sqlx::Row;
-    Ok(Balance {
-        tenant: rows::name(row.try_get("tenant")?)?,
-        accepted: row.try_get("accepted")?,
-        completed: row.try_get("completed")?,
-        dead: row.try_get("dead")?,
-        cancelled: row.try_get("cancelled")?,
-        live: row.try_get("live")?,
-        pruned: row.try_get("pruned")?,
-        outcomes: Outcomes {
-            completed: row.try_get("counted_completed")?,
-            dead: row.try_get("counted_dead")?,
-            cancelled: row.try_get("counted_cancelled")?,
-        },
-    })
 }
 
 fn uuid(id: JobId) -> Uuid {

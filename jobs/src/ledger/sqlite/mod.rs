@@ -21,7 +21,7 @@ use sqlx::{
 use tokio::sync::{Mutex, broadcast};
 
 use self::writer::{Tx, Verb, Writer};
-use super::{FeedEvent, FeedRow, Intake, Result, side};
+use super::{FeedEvent, FeedRow, Intake, Result, guarded, side};
 use crate::{
     clock::Clock,
     job::JobId,
@@ -146,7 +146,7 @@ impl Verb for Operate {
 
     async fn write(&self, tx: &mut Tx<'_>) -> Result<Vec<Written>> {
         let changes: Vec<&Change> = self.changes.iter().collect();
-        changes::apply(tx, Some(&self.tenant), &changes).await
+        guarded::apply(tx, Some(&self.tenant), &changes).await
     }
 }
 

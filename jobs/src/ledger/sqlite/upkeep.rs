@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     SqliteLedger,
-    changes::{apply, execute_over, snapshots},
+    changes::{execute_over, snapshots},
     writer::{Tx, Verb},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     job::{JobId, State},
     ledger::{
         BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Ticket,
-        TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+        TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
     },
     lifecycle::Change,
 };

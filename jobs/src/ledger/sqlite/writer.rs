@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{Statements, changes, insert};
+use super::{Statements, insert};
 use crate::{
     clock::{Clock, Timestamp},
     keys::Inserted,
-    ledger::{Error, FeedEvent, FeedRow, Result},
+    ledger::{Error, FeedEvent, FeedRow, Result, guarded},
     lifecycle::Change,
     submit::NewJob,
 };
@@ -179,7 +179,7 @@ impl Task {
             other.write(&mut tx).await?;
         }
         let changes: Vec<&Change> = batch.settles.iter().flat_map(|ask| &ask.input).collect();
-        batch.settled = changes::settle(&mut tx, &changes).await?;
+        batch.settled = guarded::settle(&mut tx, &changes).await?;
         append_feed(tx).await
     }
 }
