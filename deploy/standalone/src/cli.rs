@@ -65,12 +65,18 @@ enum Command {
     List(commands::list::Args),
     /// Wait for a job to become final
     Wait(commands::wait::Args),
+    /// Show a job's attempts, and why each ended
+    Attempts(commands::job::Id),
+    /// Show the files that a job made, with links to them
+    Artifacts(commands::job::Id),
     /// Show what a job logged
     Logs(commands::job::Id),
     /// Ask for a job to stop
     Cancel(commands::job::Id),
     /// Send a dead or cancelled job back
     Redrive(commands::job::Id),
+    /// Show the kinds of jobs, and what payload each takes
+    Kinds(commands::kinds::Args),
     /// Show the queues, pause them, set their limits
     Queues(commands::queues::Args),
     /// Check that everything that was accepted is accounted for
@@ -109,6 +115,9 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Get(id) => commands::job::get(&id, &Client::of(&cli, &effective)?, format).await,
         Command::List(args) => commands::list::run(&args, &Client::of(&cli, &effective)?, format).await,
         Command::Wait(args) => commands::wait::run(&args, &Client::of(&cli, &effective)?, format).await,
+        Command::Attempts(id) => commands::job::attempts(&id, &Client::of(&cli, &effective)?, format).await,
+        Command::Artifacts(id) => commands::job::artifacts(&id, &Client::of(&cli, &effective)?, format).await,
+        Command::Kinds(args) => commands::kinds::run(&args, &Client::of(&cli, &effective)?, format).await,
         Command::Logs(id) => commands::job::logs(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Cancel(id) => commands::job::cancel(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Redrive(id) => commands::job::redrive(&id, &Client::of(&cli, &effective)?, format).await,

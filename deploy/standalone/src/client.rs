@@ -195,12 +195,14 @@ impl Client {
 
 /// A job's path, or that of something below it.
 pub fn job_path(id: &str, below: &str) -> String {
-    // An id comes from the command line: a slash or question mark in it must not change the path.
-    let id: String = id
-        .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || byte == b'-' { (byte as char).into() } else { format!("%{byte:02x}") })
-        .collect();
-    format!("/v1/jobs/{id}{below}")
+    format!("/v1/jobs/{}{below}", path_segment(id))
+}
+
+/// What the command line gave, as one segment of a path: a slash or question mark in it must not change the path.
+pub fn path_segment(given: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    // A dot too: a segment of one or two of them would be taken for a way through the path.
+    given.bytes().map(|byte| if plain(byte) { (byte as char).into() } else { format!("%{byte:02x}") }).collect()
 }
 
 /// Whether a job's JSON is in a final state.

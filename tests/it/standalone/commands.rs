@@ -73,6 +73,30 @@ async fn cancel_and_redrive_reach_the_job() {
 }
 
 #[tokio::test]
+async fn attempts_artifacts_and_kinds_are_shown() {
+    let server = Server::start().await;
+    let line = ["submit", "echo", "--payload", r#"{"panic":true}"#, "--max-attempts", "1", "--wait", "30", "--output", "json"];
+    let id = printed(&server.command(&line).await)["id"].as_str().expect("a job has an id").to_owned();
+    let attempts = server.command(&["attempts", &id]).await;
+    let lines: Vec<&str> = attempts.stdout.lines().collect();
+    assert_eq!((attempts.code, lines.len()), (Some(0), 2), "{attempts:?}");
+    assert!(lines[1].starts_with("1        dead     exhausted  "), "{attempts:?}");
+
+    let payload = r#"{"template":"task-list@^1","features":[],"app":{"name":"Tasks","bundle_id":"dev.windrow.tasks"}}"#;
+    let built = printed(&server.command(&["submit", "build.generate", "--payload", payload, "--wait", "60", "--output", "json"]).await);
+    let artifacts = server.command(&["artifacts", built["id"].as_str().expect("a job has an id")]).await;
+    let sha256 = built["result"]["sha256"].as_str().expect("a build has a digest");
+    assert_eq!(artifacts.code, Some(0), "{artifacts:?}");
+    assert!(artifacts.stdout.contains(sha256) && artifacts.stdout.contains(server.url()), "{artifacts:?}");
+
+    let kinds = server.command(&["kinds"]).await;
+    assert!(kinds.stdout.lines().any(|line| line.starts_with("build.generate  1        builds ")), "{kinds:?}");
+    let kind = printed(&server.command(&["kinds", "build.generate"]).await);
+    assert!(kind["schema"]["properties"]["template"].is_object(), "{kind}");
+    assert_eq!(server.command(&["kinds", "../jobs"]).await.code, Some(1));
+}
+
+#[tokio::test]
 async fn queues_are_paused_shown_and_resumed() {
     let server = Server::start().await;
     let paused = server.command(&["queues", "pause", "default"]).await;

@@ -1,4 +1,4 @@
-//! The verbs on one job that take its id and nothing else: `get`, `logs`, `cancel`, `redrive`.
+//! The verbs on one job that take its id and nothing else: `get`, `attempts`, `logs`, `artifacts`, `cancel`, `redrive`.
 
 use serde_json::Value;
 
@@ -21,6 +21,30 @@ pub async fn get(job: &Id, client: &Client, format: Format) -> Result<(), Failur
     let reply = client.get(&job_path(&job.id, ""), &[]).await?;
     output::answer(format, &reply.body, || output::job_lines(&reply.json()));
     Ok(())
+}
+
+/// Shows a job's attempts, first to last.
+pub async fn attempts(job: &Id, client: &Client, format: Format) -> Result<(), Failure> {
+    let reply = client.get(&job_path(&job.id, "/attempts"), &[]).await?;
+    output::answer(format, &reply.body, || {
+        let rows = rows(&reply.json()["attempts"], &["attempt", "outcome", "reason", "started_at", "finished_at", "worker"]);
+        output::table(&["ATTEMPT", "OUTCOME", "REASON", "STARTED", "FINISHED", "WORKER"], &rows)
+    });
+    Ok(())
+}
+
+/// Shows the files that a job made, and links to them.
+pub async fn artifacts(job: &Id, client: &Client, format: Format) -> Result<(), Failure> {
+    let reply = client.get(&job_path(&job.id, "/artifacts"), &[]).await?;
+    output::answer(format, &reply.body, || {
+        let rows = rows(&reply.json()["artifacts"], &["name", "bytes", "sha256", "url"]);
+        output::table(&["NAME", "BYTES", "SHA256", "LINK"], &rows)
+    });
+    Ok(())
+}
+
+fn rows(items: &Value, fields: &[&str]) -> Vec<Vec<String>> {
+    items.as_array().into_iter().flatten().map(|item| fields.iter().map(|field| text(&item[*field])).collect()).collect()
 }
 
 /// Shows what a job logged.

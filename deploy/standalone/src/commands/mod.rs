@@ -4,6 +4,7 @@ pub mod audit;
 pub mod config;
 pub mod demo;
 pub mod job;
+pub mod kinds;
 pub mod list;
 pub mod queues;
 pub mod serve;
