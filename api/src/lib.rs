@@ -24,7 +24,7 @@ pub mod limits {
         prefer::WAIT_S_MAX,
         routes::{
             batch::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX},
-            list::{PAGE_SIZE, PAGE_SIZE_MAX},
+            list::{PAGE_BYTES_MAX, PAGE_SIZE, PAGE_SIZE_MAX},
         },
     };
 }

@@ -70,6 +70,40 @@ impl Limits {
     }
 }
 
+/// A change of limits: what is left out stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LimitsPatch {
+    /// Whether it is paused.
+    pub paused: Option<bool>,
+    /// The cap on concurrency; none within takes it off.
+    pub concurrency: Option<Option<u32>>,
+    /// The cap on the rate; none within takes it off.
+    pub rate_per_s: Option<Option<f64>>,
+    /// The weight.
+    pub weight: Option<u32>,
+}
+
+impl Limits {
+    /// These limits, changed.
+    #[must_use]
+    pub fn patched(self, patch: LimitsPatch) -> Self {
+        Self {
+            paused: patch.paused.unwrap_or(self.paused),
+            concurrency: patch.concurrency.unwrap_or(self.concurrency),
+            rate_per_s: patch.rate_per_s.unwrap_or(self.rate_per_s),
+            weight: patch.weight.unwrap_or(self.weight),
+        }
+    }
+}
+
+impl From<Limits> for LimitsPatch {
+    /// The change that leaves exactly these limits.
+    fn from(limits: Limits) -> Self {
+        let Limits { paused, concurrency, rate_per_s, weight } = limits;
+        Self { paused: Some(paused), concurrency: Some(concurrency), rate_per_s: Some(rate_per_s), weight: Some(weight) }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { paused: false, concurrency: None, rate_per_s: None, weight: Self::default_weight() }

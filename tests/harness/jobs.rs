@@ -28,6 +28,8 @@ pub const BACKOFF: Backoff = Backoff { base_ms: 10_000, cap_ms: 60_000 };
 pub const JITTER: f64 = 0.5;
 /// More than any test ledger holds.
 pub const ALL: usize = 100_000;
+/// The page that holds all of them.
+pub const ALL_JOBS: Page = Page { before: None, size: ALL, bytes_max: usize::MAX };
 
 /// The id of the job with this number, formed like a UUIDv7 (RFC 9562 §5.7).
 pub fn id(number: u64) -> JobId {
@@ -197,8 +199,7 @@ pub async fn attempts(ledger: &dyn Ledger, number: u64) -> Vec<Attempt> {
 
 /// The jobs that fit, newest first.
 pub async fn listed(ledger: &dyn Ledger, filter: &ListFilter) -> Vec<JobId> {
-    let page = Page { before: None, size: ALL };
-    ledger.list(&tenant(), filter, page).await.expect("list").into_iter().map(|job| job.id).collect()
+    ledger.list(&tenant(), filter, ALL_JOBS).await.expect("list").jobs.into_iter().map(|job| job.id).collect()
 }
 
 /// Takes everything off the feed.

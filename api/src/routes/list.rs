@@ -10,7 +10,7 @@ use serde::Serialize;
 use windrow_jobs::{
     clock::Timestamp,
     job::{Job, State as JobState},
-    ledger::{ListFilter, Page},
+    ledger::{self, ListFilter, Page},
 };
 
 use crate::{Api, auth::Caller, error::ApiError, page, query::Params};
@@ -19,6 +19,9 @@ use crate::{Api, auth::Caller, error::ApiError, page, query::Params};
 pub const PAGE_SIZE: usize = 50;
 /// The most jobs of a page.
 pub const PAGE_SIZE_MAX: usize = 1_000;
+/// A page ends behind the job whose payload and result come to this many bytes together with those before it: a thousand
+/// jobs at the limit of payloads would be a gigabyte.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
 
 const PARAMETERS: [&str; 8] = ["kind", "queue", "state", "tag", "created_from", "created_to", "page_size", "page_token"];
 
@@ -36,10 +39,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, mut params: Par
     params.finish(&PARAMETERS)?;
 
     let before = token.map(|token| page::after(&caller.tenant, &filter, &token)).transpose()?;
-    // One more than asked for tells whether there is a next page.
-    let mut jobs = api.ledger.list(&caller.tenant, &filter, Page { before, size: size + 1 }).await?;
-    let more = jobs.len() > size;
-    jobs.truncate(size);
+    let ledger::Listed { jobs, more } = api.ledger.list(&caller.tenant, &filter, Page { before, size, bytes_max: PAGE_BYTES_MAX }).await?;
     let last = jobs.last().filter(|_| more);
     let next_page_token = last.map(|job| page::token(&caller.tenant, &filter, job.id));
     let link = next_page_token.as_ref().map(|token| next_link(&api, &filter, size, token));

@@ -13,7 +13,7 @@ use serde_json::json;
 use windrow_jobs::{
     clock::Timestamp,
     ledger::Depths,
-    queue::{LimitScope, Limits, QueueName},
+    queue::{LimitScope, Limits, LimitsPatch, QueueName},
 };
 
 use crate::{Api, auth::Caller, body::Json, error::ApiError, query::Params};
@@ -119,9 +119,7 @@ pub(crate) async fn change(
     let Some(name) = api.queues.iter().find(|queue| queue.as_str() == name) else {
         return Err(ApiError::QueueNotFound(name));
     };
-    let standing = limits_of(&api.ledger.limits().await?, name, &scope);
-    let limits = patched(standing, &patch, &scope)?;
-    api.ledger.set_limits(name, &scope, limits).await?;
+    let limits = api.ledger.set_limits(name, &scope, checked(&patch, &scope)?).await?;
     let scope = match scope {
         LimitScope::Platform => "platform",
         LimitScope::Tenant(_) => "tenant",
@@ -133,7 +131,7 @@ pub(crate) async fn change(
     Ok(Answer(body).into_response())
 }
 
-fn patched(standing: Limits, patch: &Patch, scope: &LimitScope) -> Result<Limits, ApiError> {
+fn checked(patch: &Patch, scope: &LimitScope) -> Result<LimitsPatch, ApiError> {
     let invalid = |pointer: &str, message: String| Err(ApiError::Field { pointer: pointer.into(), message });
     if let Some(Some(concurrency)) = patch.concurrency
         && !(1..=CONCURRENCY_MAX).contains(&concurrency)
@@ -153,12 +151,8 @@ fn patched(standing: Limits, patch: &Patch, scope: &LimitScope) -> Result<Limits
             return invalid("/weight", format!("{weight} is not within 1 to {}", Limits::WEIGHT_MAX));
         }
     }
-    Ok(Limits {
-        paused: patch.paused.unwrap_or(standing.paused),
-        concurrency: patch.concurrency.unwrap_or(standing.concurrency),
-        rate_per_s: patch.rate_per_s.unwrap_or(standing.rate_per_s),
-        weight: patch.weight.unwrap_or(standing.weight),
-    })
+    let Patch { paused, concurrency, rate_per_s, weight } = *patch;
+    Ok(LimitsPatch { paused, concurrency, rate_per_s, weight })
 }
 
 /// Whose limits and depths are meant. Every key is a platform key so far, so all may ask for the platform's.

@@ -21,12 +21,12 @@ use windrow_jobs::{
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     ledger::{
-        Balance, Claim, Depths, Error, Inspect, Intake, ListFilter, LogChunk, Page, Result, TicketId, Upkeep, Work, WorkerRecord,
+        Balance, Claim, Depths, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, TicketId, Upkeep, Work, WorkerRecord,
         model::ModelLedger,
     },
     lifecycle::{self, Change, Ending, Snapshot},
     objects::{folder::FolderObjects, link::Signer},
-    queue::{BUILT_IN_QUEUES, LimitScope, Limits, QueueName},
+    queue::{BUILT_IN_QUEUES, LimitScope, Limits, LimitsPatch, QueueName},
     submit::NewJob,
     tenant::TenantId,
 };
@@ -219,9 +219,9 @@ impl Intake for Fallible {
         self.model.operate(tenant, changes).await
     }
 
-    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, patch: LimitsPatch) -> Result<Limits> {
         self.pass().await?;
-        self.model.set_limits(queue, scope, limits).await
+        self.model.set_limits(queue, scope, patch).await
     }
 }
 
@@ -242,7 +242,7 @@ impl Inspect for Fallible {
         self.model.snapshot(tenant, id).await
     }
 
-    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Vec<Job>> {
+    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Listed> {
         self.pass().await?;
         self.model.list(tenant, filter, page).await
     }

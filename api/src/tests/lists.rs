@@ -34,6 +34,21 @@ async fn pages_cover_a_list_once_each_job() {
 }
 
 #[tokio::test]
+async fn a_page_of_large_jobs_is_short_and_tells_of_the_next() {
+    let fixture = Fixture::new();
+    let large = format!(r#"{{"kind":"echo","payload":{{"message":"{}"}}}}"#, "x".repeat(1_000_000));
+    for _ in 0..10 {
+        assert_eq!(fixture.call("POST", "/v1/jobs", &[], &large).await.status, 202);
+    }
+    let first = fixture.get("/v1/jobs?page_size=1000").await.json();
+    // Eight of them are less than 8 MiB, so the ninth comes too.
+    assert_eq!(ids(&first).len(), 9);
+    let token = first["next_page_token"].as_str().expect("a token");
+    let second = fixture.get(&format!("/v1/jobs?page_size=1000&page_token={token}")).await.json();
+    assert_eq!((ids(&second).len(), &second["next_page_token"]), (1, &Value::Null));
+}
+
+#[tokio::test]
 async fn a_token_goes_on_with_its_own_filter_only() {
     let fixture = Fixture::new();
     for _ in 0..3 {

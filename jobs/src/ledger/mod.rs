@@ -25,8 +25,8 @@ use tokio::sync::broadcast;
 pub use self::{
     error::{Error, Result},
     records::{
-        Balance, Claim, Claimed, Depths, FeedEvent, FeedRow, HeadKey, Held, Holding, LaneDepth, LaneKey, Leadership, ListFilter, LogChunk,
-        LogLine, Note, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob, Ticket, TicketId, WorkerRecord,
+        Balance, Claim, Claimed, Depths, FeedEvent, FeedRow, HeadKey, Held, Holding, LaneDepth, LaneKey, Leadership, ListFilter, Listed,
+        LogChunk, LogLine, Note, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob, Ticket, TicketId, WorkerRecord,
     },
 };
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
     job::{Attempt, Job, JobId},
     keys::{Inserted, Written},
     lifecycle::{Change, Snapshot},
-    queue::{LimitScope, Limits, QueueName},
+    queue::{LimitScope, Limits, LimitsPatch, QueueName},
     submit::NewJob,
     tenant::TenantId,
 };
@@ -62,8 +62,9 @@ pub trait Intake: Send + Sync {
     /// lives again needs its unique key again.
     async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>>;
 
-    /// Sets the limits of a lane or of a whole queue.
-    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()>;
+    /// Changes the limits of a lane or of a whole queue, and returns what stands then. Two changes at once both take
+    /// effect.
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, patch: LimitsPatch) -> Result<Limits>;
 }
 
 /// Reading. Never waits for a writer.
@@ -79,7 +80,7 @@ pub trait Inspect: Send + Sync {
     async fn snapshot(&self, tenant: &TenantId, id: JobId) -> Result<Option<Snapshot>>;
 
     /// The tenant's jobs that fit the filter, newest first.
-    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Vec<Job>>;
+    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Listed>;
 
     /// A job's attempts, first to last. Empty where the tenant has no such job.
     async fn attempts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Attempt>>;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    job::{JobId, Progress, State},
+    job::{Job, JobId, Progress, State},
     lifecycle::Snapshot,
     queue::QueueName,
     tenant::TenantId,
@@ -31,13 +31,24 @@ pub struct ListFilter {
     pub created_to: Option<Timestamp>,
 }
 
-/// A page of a list: `size` jobs older than `before`.
+/// A page of a list: `size` jobs older than `before`, or fewer where they are large.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
     /// The last job of the page before.
     pub before: Option<JobId>,
     /// At most this many.
     pub size: usize,
+    /// No job comes behind this many bytes of payloads and results, so that a page of large jobs fits in memory.
+    pub bytes_max: usize,
+}
+
+/// The jobs of a page.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Newest first; none only where there are no more.
+    pub jobs: Vec<Job>,
+    /// Whether older ones fit the filter too.
+    pub more: bool,
 }
 
 /// What a worker asks to claim.

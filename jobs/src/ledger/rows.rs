@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Balance, Claimed, Error, LogChunk, Outcomes, ReadyJob, Result, Ticket, keyed::KeyRow};
+use super::{Balance, Claimed, Error, Listed, LogChunk, Outcomes, ReadyJob, Result, Ticket, keyed::KeyRow};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
@@ -81,6 +81,21 @@ impl JobRow {
             unique_key: self.unique_key,
         })
     }
+}
+
+/// A job of a page, and how many jobs the page could have.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ListedRow {
+    #[sqlx(flatten)]
+    pub job: JobRow,
+    pub found: i64,
+}
+
+/// The jobs of a page.
+pub(super) fn listed(rows: Vec<ListedRow>) -> Result<Listed> {
+    let more = rows.first().is_some_and(|row| row.found > rows.len() as i64);
+    let jobs = rows.into_iter().map(|row| row.job.into_job()).collect::<Result<_>>()?;
+    Ok(Listed { jobs, more })
 }
 
 /// What a decision looks at, and whose job it is.

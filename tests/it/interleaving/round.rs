@@ -7,13 +7,13 @@ use windrow_jobs::{
     clock::{Clock, Timestamp, VirtualClock},
     job::{Job, JobId, State},
     keys::Written,
-    ledger::{Claim, Claimed, Held, Holding, Ledger, ListFilter, Page},
+    ledger::{Claim, Claimed, Held, Holding, Ledger, ListFilter},
     lifecycle::{Change, Snapshot},
     operate::{self, Operated},
     submit::NewJob,
     tenant::TenantId,
 };
-use windrow_tests::jobs::{ALL, claim_of, id, ready, tenant_named};
+use windrow_tests::jobs::{ALL, ALL_JOBS, claim_of, id, ready, tenant_named};
 
 use super::{
     actors::Actor,
@@ -207,7 +207,7 @@ impl<'l> World<'l> {
 }
 
 async fn rows(ledger: &dyn Ledger, tenant: &TenantId) -> Vec<Job> {
-    ledger.list(tenant, &ListFilter::default(), Page { before: None, size: ALL }).await.expect("list")
+    ledger.list(tenant, &ListFilter::default(), ALL_JOBS).await.expect("list").jobs
 }
 
 /// Most have attempts to spare; some have one only, some wait first, some have a deadline to meet.

@@ -9,15 +9,15 @@ use std::{env, ops::Range};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use windrow_jobs::{
     clock::{Clock, Timestamp, VirtualClock},
-    job::{Job, JobError, JobId, Progress, State},
+    job::{Job, JobError, Progress, State},
     keys::{IDEMPOTENCY_MS, IdempotencyKey, Keys},
-    ledger::{Claim, FeedEvent, Holding, LaneKey, Ledger, ListFilter, LogLine, Note, Page, Retention, TicketId},
+    ledger::{Claim, FeedEvent, Holding, LaneKey, Ledger, ListFilter, LogLine, Note, Retention, TicketId},
     lifecycle::{self, Change, Ending, Snapshot},
     submit::NewJob,
     tenant::TenantId,
 };
 use windrow_tests::{
-    jobs::{ALL, BACKOFF, id, json, queue_named, ready, tenant_named},
+    jobs::{ALL, ALL_JOBS, BACKOFF, id, json, queue_named, ready, tenant_named},
     ledgers::{self, Opened},
 };
 
@@ -373,8 +373,7 @@ async fn facts_of(ledger: &dyn Ledger, job: &Job) -> Vec<String> {
 }
 
 async fn jobs(ledger: &dyn Ledger, tenant: &str) -> Vec<Job> {
-    let page = Page { before: None::<JobId>, size: ALL };
-    ledger.list(&tenant_named(tenant), &ListFilter::default(), page).await.expect("list")
+    ledger.list(&tenant_named(tenant), &ListFilter::default(), ALL_JOBS).await.expect("list").jobs
 }
 
 fn assert_same(model: &[String], other: &[String], step: &str) {

@@ -8,7 +8,7 @@ use windrow_jobs::{
     contract::{Contract, Policy},
     kinds::echo,
     ledger::{Depths, FeedEvent, LaneDepth, LaneKey, Ledger, WorkerRecord},
-    queue::{LimitScope, Limits},
+    queue::{LimitScope, Limits, LimitsPatch},
 };
 use windrow_tests::{jobs::*, ledgers::START};
 
@@ -20,6 +20,8 @@ conformance! {
     the_newest_contract_of_each_kind_is_the_one,
     a_published_version_does_not_change,
     limits_are_kept_per_queue_and_scope,
+    what_a_change_of_limits_leaves_out_stays,
+    changes_of_limits_at_once_all_take_effect,
     the_last_published_depths_stand,
     the_clock_is_the_ledgers,
 }
@@ -82,10 +84,10 @@ async fn limits_are_kept_per_queue_and_scope(ledger: &dyn Ledger, _: &VirtualClo
     let (builds, syncs) = (queue_named("builds"), queue_named("syncs"));
     let north = LimitScope::Tenant(tenant_named("north"));
     let capped = |concurrency| Limits { concurrency: Some(concurrency), rate_per_s: Some(0.5), ..Limits::default() };
-    ledger.set_limits(&builds, &north, capped(1)).await.expect("set_limits");
-    ledger.set_limits(&builds, &LimitScope::Platform, capped(2)).await.expect("set_limits");
-    ledger.set_limits(&syncs, &north, Limits { paused: true, weight: 9, ..capped(3) }).await.expect("set_limits");
-    ledger.set_limits(&builds, &north, capped(4)).await.expect("set_limits");
+    ledger.set_limits(&builds, &north, capped(1).into()).await.expect("set_limits");
+    ledger.set_limits(&builds, &LimitScope::Platform, capped(2).into()).await.expect("set_limits");
+    ledger.set_limits(&syncs, &north, Limits { paused: true, weight: 9, ..capped(3) }.into()).await.expect("set_limits");
+    ledger.set_limits(&builds, &north, capped(4).into()).await.expect("set_limits");
     assert_eq!(events(ledger).await, vec![FeedEvent::Limits; 4]);
     let mut limits = ledger.limits().await.expect("limits");
     limits.sort_by_key(|(queue, scope, _)| (queue.clone(), scope.clone()));
@@ -95,6 +97,31 @@ async fn limits_are_kept_per_queue_and_scope(ledger: &dyn Ledger, _: &VirtualClo
         (syncs, north, Limits { paused: true, weight: 9, ..capped(3) }),
     ];
     assert_eq!(limits, expected);
+}
+
+async fn what_a_change_of_limits_leaves_out_stays(ledger: &dyn Ledger, _: &VirtualClock) {
+    let (builds, north) = (queue_named("builds"), LimitScope::Tenant(tenant_named("north")));
+    let all = Limits { paused: true, concurrency: Some(3), rate_per_s: Some(0.5), weight: 9 };
+    assert_eq!(ledger.set_limits(&builds, &north, all.into()).await.expect("set_limits"), all);
+    let uncapped = LimitsPatch { concurrency: Some(None), ..LimitsPatch::default() };
+    let expected = Limits { concurrency: None, ..all };
+    assert_eq!(ledger.set_limits(&builds, &north, uncapped).await.expect("set_limits"), expected);
+    assert_eq!(ledger.limits().await.expect("limits"), [(builds, north, expected)]);
+}
+
+async fn changes_of_limits_at_once_all_take_effect(ledger: &dyn Ledger, _: &VirtualClock) {
+    let (builds, north) = (queue_named("builds"), LimitScope::Tenant(tenant_named("north")));
+    let change = async |patch| ledger.set_limits(&builds, &north, patch).await.expect("set_limits");
+    for round in 1..=20 {
+        tokio::join!(
+            change(LimitsPatch { paused: Some(round % 2 == 0), ..LimitsPatch::default() }),
+            change(LimitsPatch { concurrency: Some(Some(round)), ..LimitsPatch::default() }),
+            change(LimitsPatch { rate_per_s: Some(Some(f64::from(round))), ..LimitsPatch::default() }),
+            change(LimitsPatch { weight: Some(round), ..LimitsPatch::default() }),
+        );
+        let limits = Limits { paused: round % 2 == 0, concurrency: Some(round), rate_per_s: Some(f64::from(round)), weight: round };
+        assert_eq!(ledger.limits().await.expect("limits"), [(builds.clone(), north.clone(), limits)]);
+    }
 }
 
 async fn the_last_published_depths_stand(ledger: &dyn Ledger, _: &VirtualClock) {

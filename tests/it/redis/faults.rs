@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::AsyncCommands;
 use windrow_jobs::{
     job::State,
-    ledger::{Inspect, ListFilter, Page},
+    ledger::{Inspect, ListFilter},
 };
 use windrow_tests::{jobs::tenant, redis::Redis};
 
@@ -108,7 +108,7 @@ async fn all_complete(cluster: Cluster, jobs: usize) {
     let ledger = cluster.ledger.clone();
     cluster.stop().await;
     let filter = ListFilter::default();
-    let listed = ledger.list(&tenant(), &filter, Page { before: None, size: windrow_tests::jobs::ALL }).await.expect("list");
+    let listed = ledger.list(&tenant(), &filter, windrow_tests::jobs::ALL_JOBS).await.expect("list").jobs;
     assert_eq!(listed.len(), jobs);
     for job in listed {
         assert_eq!((job.state, job.attempt), (State::Completed, 1), "{job:?}");

@@ -26,7 +26,7 @@ use windrow_jobs::{
     ledger::{Inspect, Intake, Retention, Ticket, TicketId, Upkeep, Work, model::ModelLedger, postgres::PostgresLedger},
     objects::{Objects, folder::FolderObjects, link::Signer},
     process,
-    queue::{LimitScope, Limits, QueueName},
+    queue::{LimitScope, LimitsPatch, QueueName},
     submit::NewJob,
 };
 use windrow_scheduler::Scheduler;
@@ -224,8 +224,8 @@ impl Cluster {
     /// Submits so many jobs while their queue is paused, and lets all of them go at once.
     pub async fn release(&self, jobs: usize, sleep_ms: u32) {
         let pause = async |paused| {
-            let limits = Limits { paused, ..Limits::default() };
-            self.ledger.set_limits(&QueueName::default_queue(), &LimitScope::Platform, limits).await.expect("limits");
+            let patch = LimitsPatch { paused: Some(paused), ..LimitsPatch::default() };
+            self.ledger.set_limits(&QueueName::default_queue(), &LimitScope::Platform, patch).await.expect("limits");
         };
         pause(true).await;
         // The planner hears of the limit before any job that is committed after it.

@@ -70,6 +70,11 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("log_bytes_max", windrow_worker::limits::LINE_BYTES_MAX.into(), "bytes of log lines kept of an attempt"),
         ("page_size", windrow_api::limits::PAGE_SIZE.into(), "jobs of a page that does not say"),
         ("page_size_max", windrow_api::limits::PAGE_SIZE_MAX.into(), "the most jobs of a page"),
+        (
+            "page_bytes_max",
+            windrow_api::limits::PAGE_BYTES_MAX.into(),
+            "payloads and results before the last job of a page; it is short then",
+        ),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
         ("weight_max", Limits::WEIGHT_MAX.into(), "the largest weight of a lane"),
         ("api_key_bytes_min", API_KEY_BYTES_MIN.into(), "the shortest API key"),

@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId, State},
-    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Outcomes, Page, Result},
+    ledger::{Balance, Depths, Inspect, ListFilter, Listed, LogChunk, Outcomes, Page, Result},
     lifecycle::Snapshot,
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -30,14 +30,18 @@ impl Inspect for ModelLedger {
         Ok(self.read(|tables| tables.of(tenant, id).map(snapshot)))
     }
 
-    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Vec<Job>> {
+    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Listed> {
         Ok(self.read(|tables| {
             let newest_first = tables.jobs.values().rev();
-            newest_first
+            let mut fitting = newest_first
                 .filter(|job| job.tenant == *tenant && page.before.is_none_or(|before| job.id < before) && fits(filter, job))
-                .take(page.size)
-                .cloned()
-                .collect()
+                .peekable();
+            let (mut jobs, mut bytes) = (Vec::new(), 0);
+            while let Some(job) = fitting.next_if(|_| jobs.len() < page.size && bytes <= page.bytes_max) {
+                bytes += job.payload.get().len() + job.result.as_ref().map_or(0, |result| result.get().len());
+                jobs.push(job.clone());
+            }
+            Listed { jobs, more: fitting.peek().is_some() }
         }))
     }
 

@@ -11,7 +11,7 @@ use crate::{
     keys::{Acceptance, Answer, IDEMPOTENCY_MS, IdempotencyKey, Inserted, Written},
     ledger::{FeedEvent, Intake, Result},
     lifecycle::Change,
-    queue::{LimitScope, Limits, QueueName},
+    queue::{LimitScope, Limits, LimitsPatch, QueueName},
     submit::NewJob,
     tenant::TenantId,
 };
@@ -40,12 +40,13 @@ impl Intake for ModelLedger {
         }))
     }
 
-    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
-        self.transact(|tables, _, told| {
-            tables.limits.insert((queue.clone(), scope.clone()), limits);
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, patch: LimitsPatch) -> Result<Limits> {
+        Ok(self.transact(|tables, _, told| {
+            let limits = tables.limits.entry((queue.clone(), scope.clone())).or_default();
+            *limits = limits.patched(patch);
             told.other.push(FeedEvent::Limits);
-        });
-        Ok(())
+            *limits
+        }))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::{Attempt, Job, JobId},
-    ledger::{Balance, Depths, Inspect, ListFilter, LogChunk, Page, Result, rows, side},
+    ledger::{Balance, Depths, Inspect, ListFilter, Listed, LogChunk, Page, Result, rows, side},
     lifecycle::Snapshot,
     queue::{LimitScope, Limits, QueueName},
     tenant::TenantId,
@@ -33,8 +33,8 @@ impl Inspect for PostgresLedger {
         row.filter(|row| row.tenant == tenant.as_str()).map(|row| row.snapshot()).transpose()
     }
 
-    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Vec<Job>> {
-        let rows: Vec<rows::JobRow> = sqlx::query_as(self.core.sql.list.clone())
+    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Listed> {
+        let rows: Vec<rows::ListedRow> = sqlx::query_as(self.core.sql.list.clone())
             .bind(tenant.as_str())
             .bind(page.before.map(uuid))
             .bind(filter.kind.as_deref())
@@ -43,10 +43,11 @@ impl Inspect for PostgresLedger {
             .bind(filter.tag.as_deref())
             .bind(filter.created_from.map(Timestamp::ms))
             .bind(filter.created_to.map(Timestamp::ms))
-            .bind(i64::try_from(page.size).unwrap_or(i64::MAX))
+            .bind(i64::try_from(page.size).unwrap_or(i64::MAX - 1))
+            .bind(i64::try_from(page.bytes_max).unwrap_or(i64::MAX))
             .fetch_all(&self.core.readers)
             .await?;
-        rows.into_iter().map(rows::JobRow::into_job).collect()
+        rows::listed(rows)
     }
 
     async fn attempts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Attempt>> {

@@ -27,7 +27,7 @@ use crate::{
     job::JobId,
     keys::{Inserted, Written},
     lifecycle::Change,
-    queue::{LimitScope, Limits, QueueName},
+    queue::{LimitScope, Limits, LimitsPatch, QueueName},
     submit::NewJob,
     tenant::TenantId,
 };
@@ -62,7 +62,7 @@ macro_rules! statements {
 statements! {
     abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths,
     dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, fold, forget_keys, forget_workers, get, heartbeat,
-    identity, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, lock_snapshots, log,
+    identity, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, lock_limits, lock_snapshots, log,
     logs, note, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact,
     redriven, release, reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed,
     use_ticket, workers,
@@ -205,16 +205,18 @@ impl Intake for PostgresLedger {
         Ok(written)
     }
 
-    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, patch: LimitsPatch) -> Result<Limits> {
         let mut tx = self.core.begin().await?;
-        sqlx::query(tx.sql().set_limits.clone())
-            .bind(queue.as_str())
-            .bind(side::scope_text(scope))
-            .bind(serde_json::to_string(&limits)?)
-            .execute(tx.connection())
-            .await?;
+        let (queue, tenant) = (queue.as_str(), side::scope_text(scope));
+        let none = serde_json::to_string(&Limits::default())?;
+        let standing: String =
+            sqlx::query_scalar(tx.sql().lock_limits.clone()).bind(queue).bind(tenant).bind(none).fetch_one(tx.connection()).await?;
+        let limits = serde_json::from_str::<Limits>(&standing)?.patched(patch);
+        let text = serde_json::to_string(&limits)?;
+        sqlx::query(tx.sql().set_limits.clone()).bind(queue).bind(tenant).bind(text).execute(tx.connection()).await?;
         tx.feed.push(FeedEvent::Limits);
-        tx.commit().await
+        tx.commit().await?;
+        Ok(limits)
     }
 }
 

@@ -1,4 +1,5 @@
--- Sets the limits of a lane, or of a queue where the tenant is empty.
-INSERT INTO limits (queue, tenant, limits)
-VALUES ($1, $2, $3)
-ON CONFLICT (queue, tenant) DO UPDATE SET limits = excluded.limits
+-- Sets the limits of a lane, or of a queue where the tenant is empty; the transaction holds the row.
+UPDATE limits
+SET limits = $3
+WHERE queue = $1
+  AND tenant = $2

@@ -27,7 +27,7 @@ use crate::{
     job::JobId,
     keys::{Inserted, Written},
     lifecycle::Change,
-    queue::{LimitScope, Limits, QueueName},
+    queue::{LimitScope, Limits, LimitsPatch, QueueName},
     submit::NewJob,
     tenant::TenantId,
 };
@@ -58,7 +58,7 @@ macro_rules! statements {
 statements! {
     abdicate, accept, already_ended, append_feed, apply, artifacts, attempts, balances, claim, contracts, count_outcomes, delay, depths,
     dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, fold, forget_keys, forget_workers, get, heartbeat,
-    insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, log, logs, note, prunable,
+    insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, lock_limits, log, logs, note, prunable,
     prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact, redriven, release,
     reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
@@ -116,10 +116,9 @@ impl Intake for SqliteLedger {
         self.writer.write(Operate { tenant: tenant.clone(), changes }).await
     }
 
-    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, limits: Limits) -> Result<()> {
+    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, patch: LimitsPatch) -> Result<Limits> {
         let tenant = side::scope_text(scope).to_owned();
-        let limits = serde_json::to_string(&limits)?;
-        self.writer.write(SetLimits { queue: queue.clone(), tenant, limits }).await
+        self.writer.write(SetLimits { queue: queue.clone(), tenant, patch }).await
     }
 }
 
@@ -153,21 +152,22 @@ impl Verb for Operate {
 struct SetLimits {
     queue: QueueName,
     tenant: String,
-    limits: String,
+    patch: LimitsPatch,
 }
 
 #[async_trait]
 impl Verb for SetLimits {
-    type Answer = ();
+    type Answer = Limits;
 
-    async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
-        sqlx::query(tx.sql.set_limits.clone())
-            .bind(self.queue.as_str())
-            .bind(&self.tenant)
-            .bind(&self.limits)
-            .execute(&mut *tx.connection)
-            .await?;
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Limits> {
+        let (queue, tenant) = (self.queue.as_str(), &self.tenant);
+        let none = serde_json::to_string(&Limits::default())?;
+        let standing: String =
+            sqlx::query_scalar(tx.sql.lock_limits.clone()).bind(queue).bind(tenant).bind(none).fetch_one(&mut *tx.connection).await?;
+        let limits = serde_json::from_str::<Limits>(&standing)?.patched(self.patch);
+        let text = serde_json::to_string(&limits)?;
+        sqlx::query(tx.sql.set_limits.clone()).bind(queue).bind(tenant).bind(text).execute(&mut *tx.connection).await?;
         tx.feed.push(FeedEvent::Limits);
-        Ok(())
+        Ok(limits)
     }
 }
