@@ -18,6 +18,7 @@ mod lanes;
 mod leader;
 mod list;
 mod notes;
+mod partitions;
 mod promote;
 mod prune;
 mod reap;

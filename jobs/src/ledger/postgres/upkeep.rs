@@ -155,6 +155,9 @@ impl Upkeep for PostgresLedger {
         self.core.extend_partitions().await?;
         let mut from = self.core.prune_from.lock().await;
         let now = self.now().await?;
+        if *from == JobId::from_bytes([0; 16]) {
+            self.core.drop_empty_partitions(now.ms()).await?;
+        }
         let mut tx = self.core.begin().await?;
         sqlx::query(tx.sql().forget_workers.clone()).bind(now.plus_ms(-WORKER_FORGOTTEN_MS).ms()).execute(tx.connection()).await?;
         let rows: Vec<(Uuid, String, i16, Option<i64>)> = sqlx::query_as(tx.sql().prunable.clone())
