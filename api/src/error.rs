@@ -81,6 +81,8 @@ pub(crate) enum ApiError {
     DepthsUnknown,
     #[error("the planner last said {age_s} seconds ago how deep the queues are")]
     DepthsStale { age_s: i64 },
+    #[error("{0}")]
+    Stuck(String),
     #[error("this process is shutting down")]
     Stopping,
     #[error("there was no answer in time; whether the request took effect is not known")]
@@ -135,6 +137,7 @@ impl ApiError {
             Self::DepthsUnknown | Self::DepthsStale { .. } => {
                 (S::SERVICE_UNAVAILABLE, "depths_unavailable", "The depths of the queues are not known")
             }
+            Self::Stuck(_) => (S::SERVICE_UNAVAILABLE, "stuck", "The process is stuck"),
             Self::Stopping => (S::SERVICE_UNAVAILABLE, "stopping", "Shutting down"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out", "No answer in time"),
         }

@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     ledger::{Inspect, Intake},
     objects::{Objects, link::Signer},
+    process::health::Health,
     queue::QueueName,
 };
 
@@ -62,6 +63,8 @@ pub struct Parts {
     pub signer: Signer,
     /// Where wake-ups for waiting requests come from. Without any they poll.
     pub changes: Changes,
+    /// Whoever else lives in this process and may need it to be restarted.
+    pub inside: Option<Arc<dyn Health>>,
     /// Ends requests that wait, and makes `/readyz` say no.
     pub shutdown: CancellationToken,
 }
@@ -78,6 +81,7 @@ pub struct Api {
     pub(crate) signer: Signer,
     pub(crate) in_flight: InFlight,
     pub(crate) changes: Changes,
+    pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -94,6 +98,7 @@ impl Api {
             signer: parts.signer,
             in_flight: InFlight::default(),
             changes: parts.changes,
+            inside: parts.inside,
             shutdown: parts.shutdown,
         }
     }

@@ -13,3 +13,4 @@ mod readme;
 mod redis;
 mod standalone;
 mod tree;
+mod worker_health;

@@ -18,9 +18,12 @@ use crate::{Api, error::ApiError};
 /// How long a probe waits for the ledger: Kubernetes gives up after one second unless told otherwise.
 const PROBE_MAX: Duration = Duration::from_millis(900);
 
-/// `GET /healthz`: the process is up.
-pub(crate) async fn healthz() -> Response {
-    Answer(json!({ "status": "up" })).into_response()
+/// `GET /healthz`: the process should go on. In one process with a worker, that is not stuck either.
+pub(crate) async fn healthz(State(api): State<Api>) -> Result<Response, ApiError> {
+    if let Some(inside) = &api.inside {
+        inside.live().map_err(ApiError::Stuck)?;
+    }
+    Ok(Answer(json!({ "status": "up" })).into_response())
 }
 
 /// `GET /readyz`: the process may be sent requests.

@@ -23,7 +23,7 @@ use windrow_jobs::{
     settings::Settings,
 };
 use windrow_scheduler::Scheduler;
-use windrow_worker::Worker;
+use windrow_worker::{Worker, pulse::Pulse};
 
 /// What a caller needs to talk to the server.
 #[derive(Debug, Clone)]
@@ -57,6 +57,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
 
     let carrier = Arc::new(ChannelCarrier::default());
+    let pulse = Arc::new(Pulse::new(Arc::new(SystemClock), settings.worker.stalled_after_s));
     let worker = Worker {
         name: Worker::unique_name(),
         slots: settings.worker.queues.0.clone(),
@@ -65,7 +66,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         objects: objects.clone(),
         carrier: carrier.clone(),
         grace: Duration::from_secs(settings.worker.grace_s.into()),
-        pulse: Arc::default(),
+        pulse: pulse.clone(),
     };
     let scheduler = Scheduler {
         name: "standalone".into(),
@@ -86,6 +87,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         objects,
         signer,
         changes,
+        inside: Some(pulse),
         shutdown: shutdown.clone(),
     });
 

@@ -120,6 +120,10 @@ pub trait Work: Send + Sync {
     /// first, at most `limit`. A look only: the claim decides who gets one.
     async fn tickets(&self, queues: &[QueueName], kinds: &[String], limit: usize) -> Result<Vec<Ticket>>;
 
+    /// What waits in the ledger for a worker of these queues that knows these kinds: one offer for each queue that has a
+    /// ticket. A look only.
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>>;
+
     /// What a decision about these jobs looks at; jobs that are gone are left out.
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>>;
 
@@ -246,6 +250,15 @@ pub struct Ticket {
     pub kind: String,
     /// The jobs in the planner's order, and the attempts they stood at.
     pub ids: Vec<(JobId, u32)>,
+}
+
+/// A queue has work that may start: the planner has looked after caps, rates and pauses before it made a ticket of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The queue.
+    pub queue: QueueName,
+    /// For how long its oldest ticket has been waiting.
+    pub age_ms: i64,
 }
 
 /// A job that this worker holds. Only such a job can be settled.

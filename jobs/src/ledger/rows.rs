@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Claimed, Error, LogChunk, ReadyJob, Result, Ticket, keyed::KeyRow};
+use super::{Claimed, Error, LogChunk, Offer, ReadyJob, Result, Ticket, keyed::KeyRow};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
@@ -292,6 +292,11 @@ impl TicketRow {
     pub(super) fn into_ticket(self) -> Result<Ticket> {
         Ok(Ticket { id: self.id, queue: name(&self.queue)?, kind: self.kind, ids: serde_json::from_str(&self.ids)? })
     }
+}
+
+/// A queue's name, and the age of its oldest ticket.
+pub(super) fn offer((queue, age_ms): (String, i64)) -> Result<Offer> {
+    Ok(Offer { queue: name(&queue)?, age_ms })
 }
 
 /// A row of `keys`.

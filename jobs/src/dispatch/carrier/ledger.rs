@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PlannerEnd, WorkerEnd, channel::ChannelCarrier};
 use crate::{
-    ledger::{Result, Ticket, TicketId, Upkeep, Work},
+    ledger::{Offer, Result, Ticket, TicketId, Upkeep, Work},
     queue::QueueName,
 };
 
@@ -184,6 +184,10 @@ impl WorkerEnd for TicketLooks {
 
     /// Nothing to give: the row is there until a claim finds it.
     async fn give_back(&self, _: Ticket) {}
+
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>> {
+        self.ledger.on_offer(queues, kinds).await
+    }
 }
 
 /// Counts a taker as waiting for as long as it lives, however it ends.

@@ -85,7 +85,7 @@ struct Tables {
     workers: BTreeMap<String, Enrolled>,
     contracts: BTreeMap<(String, u32), Contract>,
     leaders: BTreeMap<String, Leader>,
-    tickets: Vec<Ticket>,
+    tickets: Vec<Issued>,
     /// First answers to idempotency keys.
     answers: BTreeMap<KeyName, Answered>,
     /// Who holds a unique key.
@@ -115,6 +115,12 @@ struct Delayed {
 struct Lease {
     expires_at: Timestamp,
     ids: Vec<JobId>,
+}
+
+/// A ticket that nobody has presented.
+struct Issued {
+    ticket: Ticket,
+    at: Timestamp,
 }
 
 struct Enrolled {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::{
-    Delayed, Leader, ModelLedger, Tables,
+    Delayed, Issued, Leader, ModelLedger, Tables,
     inspect::{count, nothing},
     lane, ready_job, snapshot,
 };
@@ -55,7 +55,7 @@ impl Upkeep for ModelLedger {
         Ok(self.transact(|tables, now, _| {
             let leads = tables.leaders.get(leadership).is_some_and(|leader| leader.epoch == epoch && leader.expires_at > now);
             if leads {
-                tables.tickets.extend(tickets);
+                tables.tickets.extend(tickets.into_iter().map(|ticket| Issued { ticket, at: now }));
             }
             leads
         }))
@@ -63,8 +63,8 @@ impl Upkeep for ModelLedger {
 
     async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
         Ok(self.transact(|tables, _, _| {
-            let revoked = tables.tickets.extract_if(.., |ticket| tickets.contains(&ticket.id));
-            revoked.map(|ticket| ticket.id).collect()
+            let revoked = tables.tickets.extract_if(.., |issued| tickets.contains(&issued.ticket.id));
+            revoked.map(|issued| issued.ticket.id).collect()
         }))
     }
 
