@@ -15,6 +15,7 @@ mod page;
 mod prefer;
 mod query;
 mod routes;
+mod standing;
 pub mod wait;
 
 /// The numbers that callers can run into.
@@ -41,7 +42,7 @@ use windrow_jobs::{
     queue::QueueName,
 };
 
-use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, wait::Changes};
+use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
 /// What the api may do to a ledger: take in, and look.
 pub trait Front: Intake + Inspect {}
@@ -82,6 +83,7 @@ pub struct Api {
     pub(crate) in_flight: InFlight,
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
+    pub(crate) last_word: LastWord,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -99,6 +101,7 @@ impl Api {
             in_flight: InFlight::default(),
             changes: parts.changes,
             inside: parts.inside,
+            last_word: LastWord::default(),
             shutdown: parts.shutdown,
         }
     }

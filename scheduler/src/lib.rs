@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod duty;
+mod lag;
 mod leader;
 mod promote;
 mod prune;
@@ -21,6 +22,11 @@ use windrow_jobs::{
     ledger::{Inspect, Retention, Upkeep},
     objects::Objects,
 };
+
+use crate::{duty::Duty, lag::Lags};
+
+/// Every duty, by name.
+const DUTIES: [&str; 4] = [dispatch::NAME, promote::Promote::NAME, reap::Reap::NAME, prune::Prune::NAME];
 
 /// The ledger as the duties see it.
 pub trait DutyLedger: Upkeep + Inspect {}
@@ -54,13 +60,14 @@ impl Scheduler {
     }
 
     /// Runs every duty until `stop`: a term of leadership.
-    async fn lead(&self, epoch: i64, stop: &CancellationToken) {
+    async fn lead(&self, epoch: i64, lags: &Lags, stop: &CancellationToken) {
         let delays = watch::Sender::new(i64::MAX);
         let mut duties = JoinSet::new();
-        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), stop.clone()));
-        duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), stop.clone()));
-        duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), stop.clone()));
-        duties.spawn(dispatch::run(self.clone(), epoch, delays, stop.clone()));
+        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
+        let term = dispatch::Term { epoch, delays, lags: lags.clone() };
+        duties.spawn(dispatch::run(self.clone(), term, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {
                 // A duty that panicked would be missing for the rest of the term: end the term instead.

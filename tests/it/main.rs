@@ -12,5 +12,6 @@ mod own_worker;
 mod readme;
 mod redis;
 mod standalone;
+mod status;
 mod tree;
 mod worker_health;

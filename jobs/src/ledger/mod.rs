@@ -30,6 +30,7 @@ use crate::{
     keys::{Inserted, Written},
     lifecycle::{Change, Snapshot},
     queue::{LimitScope, Limits, QueueName},
+    status::Planning,
     submit::NewJob,
     tenant::TenantId,
 };
@@ -174,6 +175,9 @@ pub trait Upkeep: Send + Sync {
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
+
+    /// When the lease ran or runs out that is looked at first.
+    async fn first_expiry(&self) -> Result<Option<Timestamp>>;
 
     /// Deletes what finished longer ago than the retention, at most `limit` jobs, and folds it into the totals.
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned>;
@@ -410,6 +414,9 @@ pub struct RunningJob {
 pub struct FeedRow {
     /// Its place in the feed.
     pub seq: i64,
+    /// When it was written, milliseconds since the epoch; 0 where whoever wrote it did not say.
+    #[serde(default)]
+    pub at_ms: i64,
     /// What happened.
     pub events: Vec<FeedEvent>,
 }
@@ -448,6 +455,8 @@ pub struct Promoted {
     pub promoted: u64,
     /// When the next one is due; now or earlier where the limit cut.
     pub next_due: Option<Timestamp>,
+    /// For how long the oldest of what was due had been, when this began.
+    pub lag_ms: i64,
 }
 
 /// What a prune deleted.
@@ -457,6 +466,10 @@ pub struct Pruned {
     pub jobs: u64,
     /// The keys of objects that were these jobs' own and are nobody's now, in their order.
     pub objects: Vec<String>,
+    /// How much longer than its retention the oldest of them was kept.
+    pub over_ms: i64,
+    /// Whether more of the ledger is still to be walked through before the walk begins anew.
+    pub goes_on: bool,
 }
 
 /// How long finished jobs are kept.
@@ -482,6 +495,9 @@ pub struct Depths {
     pub at_ms: i64,
     /// The lanes that have anything.
     pub lanes: Vec<LaneDepth>,
+    /// What the planner's process says of itself and the duties.
+    #[serde(default)]
+    pub planning: Option<Planning>,
 }
 
 /// One lane's counts.

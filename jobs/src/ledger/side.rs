@@ -142,15 +142,17 @@ pub(super) fn promote(jobs: &[Snapshot], now: Timestamp) -> Vec<Change> {
     jobs.iter().filter_map(|job| lifecycle::promote(job, now).ok()).collect()
 }
 
-/// Whether a job that finished then may go, and the column of the totals that counts it.
-pub(super) fn prunable(state: State, finished_at_ms: Option<i64>, retention: Retention, now: Timestamp) -> Option<usize> {
+/// The column of the totals that counts a job that finished then, and how much longer than its retention it was kept; none
+/// where it is to stay.
+pub(super) fn prunable(state: State, finished_at_ms: Option<i64>, retention: Retention, now: Timestamp) -> Option<(usize, i64)> {
     let (kept_ms, column) = match state {
         State::Completed => (retention.completed_ms, 0),
         State::Dead => (retention.dead_ms, 1),
         State::Cancelled => (retention.completed_ms, 2),
         _ => return None,
     };
-    finished_at_ms.filter(|finished_at_ms| *finished_at_ms < now.plus_ms(-kept_ms).ms()).map(|_| column)
+    let over_ms = now.ms() - finished_at_ms? - kept_ms;
+    (over_ms > 0).then_some((column, over_ms))
 }
 
 /// The longest run of leading changes that name no job twice: two changes of one job in one statement would

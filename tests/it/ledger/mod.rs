@@ -10,6 +10,7 @@ mod artifacts;
 mod cancel;
 mod claim;
 mod feed;
+mod feed_floor;
 mod heartbeat;
 mod history;
 mod insert;

@@ -13,6 +13,7 @@ use super::{PlannerEnd, WorkerEnd};
 use crate::{
     ledger::{Offer, Result, Ticket, TicketId},
     queue::QueueName,
+    status::{Carrier, Carrying},
 };
 
 /// Carries tickets between the planner and the workers of one process. Cheap to clone.
@@ -75,6 +76,10 @@ impl PlannerEnd for ChannelCarrier {
     async fn reset(&self) -> Result<()> {
         self.shelves().iter().for_each(|shelf| lock(&shelf.tickets).clear());
         Ok(())
+    }
+
+    fn carrying(&self) -> Carrying {
+        Carrying { in_use: Carrier::Channel, why: "planner and worker share one process".into(), stands_in: false }
     }
 }
 

@@ -22,6 +22,7 @@ use super::{PlannerEnd, WorkerEnd, channel::ChannelCarrier};
 use crate::{
     ledger::{Offer, Result, Ticket, TicketId, Upkeep, Work},
     queue::QueueName,
+    status::{Carrier, Carrying},
 };
 
 /// The leadership whose epoch guards ticket rows: that of the duties.
@@ -53,6 +54,10 @@ impl PlannerEnd for TicketRows {
 
     async fn reset(&self) -> Result<()> {
         self.0.revoke_all().await
+    }
+
+    fn carrying(&self) -> Carrying {
+        Carrying { in_use: Carrier::Ledger, why: "no Redis is configured (dispatch.redis_url)".into(), stands_in: false }
     }
 }
 

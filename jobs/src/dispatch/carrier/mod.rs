@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use crate::{
     ledger::{Offer, Result, Ticket, TicketId},
     queue::QueueName,
+    status::Carrying,
 };
 
 /// Where the planner hands tickets out.
@@ -25,6 +26,9 @@ pub trait PlannerEnd: Send + Sync {
 
     /// Takes every ticket back, at the beginning of a planner's term.
     async fn reset(&self) -> Result<()>;
+
+    /// By what workers hear of tickets at present.
+    fn carrying(&self) -> Carrying;
 }
 
 /// Where a worker takes tickets.

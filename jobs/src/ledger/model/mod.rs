@@ -53,7 +53,7 @@ impl ModelLedger {
         let events = told.into_events();
         if !events.is_empty() {
             tables.feed_seq += 1;
-            let row = FeedRow { seq: tables.feed_seq, events };
+            let row = FeedRow { seq: tables.feed_seq, at_ms: self.clock.now().ms(), events };
             tables.feed.insert(row.seq, row.clone());
             // Nobody need listen: a nudge is a hint.
             let _ = self.nudges.send(Arc::new(row));

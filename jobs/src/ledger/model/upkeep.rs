@@ -115,6 +115,7 @@ impl Upkeep for ModelLedger {
     async fn promote(&self, limit: usize) -> Result<Promoted> {
         Ok(self.transact(|tables, now, told| {
             let mut promoted = 0;
+            let lag_ms = tables.delayed.first().map_or(0, |entry| now.ms_since(entry.due).max(0));
             for entry in tables.due_in_turn(now).into_iter().take(limit) {
                 // The entry goes whatever comes of it: a job that waits for another time has an entry for that.
                 tables.delayed.remove(&entry);
@@ -123,7 +124,7 @@ impl Upkeep for ModelLedger {
                     promoted += u64::from(tables.write(&change, now, told).is_done());
                 }
             }
-            Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due) }
+            Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due), lag_ms }
         }))
     }
 
@@ -143,10 +144,15 @@ impl Upkeep for ModelLedger {
         }))
     }
 
+    async fn first_expiry(&self) -> Result<Option<Timestamp>> {
+        Ok(self.read(|tables| tables.leases.iter().map(|lease| lease.expires_at).min()))
+    }
+
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
         Ok(self.transact(|tables, now, _| {
-            let old = tables.jobs.values().filter(|job| is_old(job, retention, now)).take(limit);
-            let gone: Vec<(JobId, TenantId, State)> = old.map(|job| (job.id, job.tenant.clone(), job.state)).collect();
+            let old: Vec<&Job> = tables.jobs.values().filter(|job| over_ms(job, retention, now) > 0).take(limit).collect();
+            let most_over_ms = old.iter().map(|job| over_ms(job, retention, now)).max().unwrap_or(0);
+            let gone: Vec<(JobId, TenantId, State)> = old.into_iter().map(|job| (job.id, job.tenant.clone(), job.state)).collect();
             let mut objects = BTreeSet::new();
             for (id, tenant, state) in &gone {
                 let totals = tables.pruned.entry(tenant.clone()).or_insert_with(|| nothing(tenant));
@@ -160,7 +166,7 @@ impl Upkeep for ModelLedger {
                 objects.extend(keys.filter(|key| key.starts_with(&own)));
                 tables.artifacts.retain(|(of, _), _| of != id);
             }
-            Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect() }
+            Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect(), over_ms: most_over_ms, goes_on: false }
         }))
     }
 
@@ -216,7 +222,8 @@ const fn head_key(job: &Job) -> HeadKey {
     HeadKey { priority: std::cmp::Reverse(job.priority), id: job.id }
 }
 
-fn is_old(job: &Job, retention: Retention, now: Timestamp) -> bool {
+/// How much longer than its retention a job was kept; zero or less while its time is not over, or it lives.
+fn over_ms(job: &Job, retention: Retention, now: Timestamp) -> i64 {
     let retention_ms = if job.state == State::Dead { retention.dead_ms } else { retention.completed_ms };
-    job.finished_at.is_some_and(|finished_at| now.ms_since(finished_at) > retention_ms)
+    job.finished_at.map_or(0, |finished_at| now.ms_since(finished_at) - retention_ms)
 }

@@ -106,6 +106,11 @@ impl Upkeep for SqliteLedger {
         }
     }
 
+    async fn first_expiry(&self) -> Result<Option<Timestamp>> {
+        let first_ms: Option<i64> = sqlx::query_scalar(self.sql.first_expiry.clone()).fetch_optional(&self.readers).await?;
+        Ok(first_ms.map(Timestamp::from_ms))
+    }
+
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
         let mut from = self.prune_from.lock().await;
         let (pruned, next) = self.writer.write(Prune { retention, limit, from: *from }).await?;
@@ -228,8 +233,8 @@ impl Verb for Feed {
             execute_over(tx, |sql| &sql.drop_feed, &self.seen).await?;
         }
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let rows: Vec<(i64, String)> = sqlx::query_as(tx.sql.take_feed.clone()).bind(limit).fetch_all(&mut *tx.connection).await?;
-        let feed_row = |(seq, events): (i64, String)| Ok(FeedRow { seq, events: serde_json::from_str(&events)? });
+        let rows: Vec<(i64, i64, String)> = sqlx::query_as(tx.sql.take_feed.clone()).bind(limit).fetch_all(&mut *tx.connection).await?;
+        let feed_row = |(seq, at_ms, events): (i64, i64, String)| Ok(FeedRow { seq, at_ms, events: serde_json::from_str(&events)? });
         let mut feed = rows.into_iter().map(feed_row).collect::<Result<Vec<_>>>()?;
         feed.sort_by_key(|row| row.seq);
         Ok(feed)
@@ -249,11 +254,12 @@ impl Verb for Promote {
         let mut left = self.limit;
         let mut due = due_buckets(tx).await?;
         due.retain(|(_, due_at_ms)| *due_at_ms <= tx.now.ms());
+        let lag_ms = due.iter().map(|(_, due_at_ms)| tx.now.ms() - due_at_ms).max().unwrap_or(0);
         for (turn, (bucket, _)) in due.iter().enumerate() {
             left -= promote_bucket(tx, *bucket, side::bucket_share(left, due.len() - turn), &mut promoted).await?;
         }
         let next_due = due_buckets(tx).await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
-        Ok(Promoted { promoted, next_due })
+        Ok(Promoted { promoted, next_due, lag_ms })
     }
 }
 
@@ -344,19 +350,21 @@ impl Verb for Prune {
             Some((id, ..)) if rows.len() == self.limit => rows::job_id(*id),
             _ => beginning,
         };
-        let mut going = Vec::new();
+        let goes_on = rows.len() == self.limit;
+        let (mut going, mut most_over_ms) = (Vec::new(), 0);
         let mut own = HashMap::new();
         let mut totals: BTreeMap<String, [i64; 3]> = BTreeMap::new();
         for (id, tenant, state, finished_at_ms) in rows {
             let state = State::from_number(state.into()).ok_or_else(|| Error::Corrupt(format!("no state has the number {state}")))?;
-            if let Some(column) = side::prunable(state, finished_at_ms, self.retention, tx.now) {
+            if let Some((column, over_ms)) = side::prunable(state, finished_at_ms, self.retention, tx.now) {
+                most_over_ms = over_ms.max(most_over_ms);
                 going.push(rows::hex(rows::job_id(id)));
                 own.insert(id, own_prefix(&tenant, rows::job_id(id)));
                 totals.entry(tenant).or_default()[column] += 1;
             }
         }
         if going.is_empty() {
-            return Ok((Pruned::default(), next));
+            return Ok((Pruned { goes_on, ..Pruned::default() }, next));
         }
         execute_over(tx, |sql| &sql.prune_logs, &going).await?;
         execute_over(tx, |sql| &sql.prune_attempts, &going).await?;
@@ -368,7 +376,8 @@ impl Verb for Prune {
             .map(|(tenant, [completed, dead, cancelled])| json!({"tenant": tenant, "completed": completed, "dead": dead, "cancelled": cancelled}))
             .collect();
         execute_over(tx, |sql| &sql.fold, &folded).await?;
-        Ok((Pruned { jobs: going.len() as u64, objects: side::own_objects(kept, &own) }, next))
+        let objects = side::own_objects(kept, &own);
+        Ok((Pruned { jobs: going.len() as u64, objects, over_ms: most_over_ms, goes_on }, next))
     }
 }
 
