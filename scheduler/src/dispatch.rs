@@ -16,7 +16,7 @@ use tokio::sync::{
         self,
         error::{RecvError, TryRecvError},
     },
-    watch,
+    mpsc, watch,
 };
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
@@ -26,7 +26,7 @@ use windrow_jobs::{
     status::Planning,
 };
 
-use crate::{Scheduler, duty, lag::Lags};
+use crate::{Scheduler, duty, lag::Lags, scrub::Ask};
 
 /// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
@@ -63,11 +63,11 @@ pub(crate) struct Term {
 }
 
 /// Plans until `stop`.
-pub(crate) async fn run(scheduler: Scheduler, term: Term, stop: CancellationToken) {
+pub(crate) async fn run(scheduler: Scheduler, term: Term, mut asked: mpsc::Receiver<Ask>, stop: CancellationToken) {
     loop {
         let failed = tokio::select! {
             () = stop.cancelled() => return,
-            Err(error) = plan_on(&scheduler, &term) => error,
+            Err(error) = plan_on(&scheduler, &term, &mut asked) => error,
         };
         tracing::warn!(error = %failed, "dispatch starts again from the ledger");
         scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TROUBLE_PAUSE_MS)).await;
@@ -75,8 +75,8 @@ pub(crate) async fn run(scheduler: Scheduler, term: Term, stop: CancellationToke
 }
 
 /// Takes over and plans; returns only by an error.
-async fn plan_on(scheduler: &Scheduler, term: &Term) -> Result<std::convert::Infallible> {
-    let mut dispatch = Dispatch::take_over(scheduler, term).await?;
+async fn plan_on(scheduler: &Scheduler, term: &Term, asked: &mut mpsc::Receiver<Ask>) -> Result<std::convert::Infallible> {
+    let mut dispatch = Dispatch::take_over(scheduler, term, asked).await?;
     loop {
         dispatch.plan().await?;
         dispatch.wait().await?;
@@ -86,6 +86,8 @@ async fn plan_on(scheduler: &Scheduler, term: &Term) -> Result<std::convert::Inf
 struct Dispatch<'s> {
     scheduler: &'s Scheduler,
     term: &'s Term,
+    /// What the duty `scrub` asks the planner.
+    asked: &'s mut mpsc::Receiver<Ask>,
     planner: Planner,
     nudges: broadcast::Receiver<Arc<FeedRow>>,
     /// Nudged rows that are still in the feed.
@@ -105,11 +107,12 @@ struct Dispatch<'s> {
 
 impl<'s> Dispatch<'s> {
     /// Builds the planner's memory from the ledger. Listens first, so that nothing falls between.
-    async fn take_over(scheduler: &'s Scheduler, term: &'s Term) -> Result<Self> {
+    async fn take_over(scheduler: &'s Scheduler, term: &'s Term, asked: &'s mut mpsc::Receiver<Ask>) -> Result<Self> {
         let now = scheduler.clock.now();
         let mut dispatch = Self {
             scheduler,
             term,
+            asked,
             planner: Planner::new(),
             nudges: scheduler.ledger.nudges(),
             seen: Vec::new(),
@@ -174,16 +177,17 @@ impl<'s> Dispatch<'s> {
         let now = clock.now();
         let tick_at = self.ticked_at.plus_ms(TICK_MS).min(self.read_at);
         let wake_at = self.planner.next_wake(now).map_or(tick_at, |wake_at| wake_at.min(tick_at));
-        let nudge = tokio::select! {
-            nudge = self.nudges.recv() => Some(nudge),
-            () = clock.sleep_until(wake_at) => None,
-        };
-        match nudge {
-            Some(Ok(row)) => self.hear_all(row).await?,
-            Some(Err(RecvError::Lagged(_))) => {
-                self.read_feed().await?;
+        tokio::select! {
+            nudge = self.nudges.recv() => match nudge {
+                Ok(row) => self.hear_all(row).await?,
+                Err(RecvError::Lagged(_)) => drop(self.read_feed().await?),
+                Err(RecvError::Closed) => {}
+            },
+            Some(Ask { jobs, missed }) = self.asked.recv() => {
+                // Whoever asked may have ended with its term.
+                let _ = missed.send(jobs.into_iter().filter(|job| self.planner.misses(job)).collect());
             }
-            Some(Err(RecvError::Closed)) | None => {}
+            () = clock.sleep_until(wake_at) => {}
         }
         if clock.now() >= tick_at || self.seen.len() >= SEEN_MAX {
             self.tick().await?;

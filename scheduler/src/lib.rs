@@ -2,7 +2,7 @@
 //!
 //! A duty takes no input, acts on a tick and on a nudge, bears being run twice, and reports what it did.
 //! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `reap.rs` ends attempts whose
-//! workers fell silent, `prune.rs` deletes what was kept long enough.
+//! workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare.
 
 mod dispatch;
 mod duty;
@@ -11,10 +11,14 @@ mod leader;
 mod promote;
 mod prune;
 mod reap;
+mod scrub;
 
 use std::sync::Arc;
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Clock,
@@ -26,7 +30,7 @@ use windrow_jobs::{
 use crate::{duty::Duty, lag::Lags};
 
 /// Every duty, by name.
-const DUTIES: [&str; 4] = [dispatch::NAME, promote::Promote::NAME, reap::Reap::NAME, prune::Prune::NAME];
+const DUTIES: [&str; 5] = [dispatch::NAME, promote::Promote::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
 
 /// The ledger as the duties see it.
 pub trait DutyLedger: Upkeep + Inspect {}
@@ -66,8 +70,10 @@ impl Scheduler {
         duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
+        let (asks, asked) = mpsc::channel(1);
+        duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
         let term = dispatch::Term { epoch, delays, lags: lags.clone() };
-        duties.spawn(dispatch::run(self.clone(), term, stop.clone()));
+        duties.spawn(dispatch::run(self.clone(), term, asked, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {
                 // A duty that panicked would be missing for the rest of the term: end the term instead.

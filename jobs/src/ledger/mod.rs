@@ -7,6 +7,7 @@
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
 //! Next on a job's path: `dispatch/mod.rs`.
 
+mod cover;
 pub mod error;
 mod keyed;
 pub mod model;
@@ -184,6 +185,13 @@ pub trait Upkeep: Send + Sync {
 
     /// Forgets answers to idempotency keys whose time is over, at most `limit`. Returns how many.
     async fn forget_keys(&self, limit: usize) -> Result<u64>;
+
+    /// Looks at the jobs after `after` in the order of their ids, at most `limit`, and puts back what they need to be found
+    /// again and have not. What is stale or double stays.
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed>;
+
+    /// Tells the planner anew of those of these jobs that are available still, at these attempts. Returns how many are.
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64>;
 
     /// Publishes what the planner knows of the queues.
     async fn publish_depths(&self, depths: Depths) -> Result<()>;
@@ -470,6 +478,21 @@ pub struct Pruned {
     pub over_ms: i64,
     /// Whether more of the ledger is still to be walked through before the walk begins anew.
     pub goes_on: bool,
+}
+
+/// What a look of the scrubber came across.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// Where the next look goes on; none at the end of the ledger.
+    pub next: Option<JobId>,
+    /// How many jobs were looked at.
+    pub jobs: u64,
+    /// How many due times were missing.
+    pub delayed: u64,
+    /// How many running jobs no lease row named.
+    pub leases: u64,
+    /// Those that are available, in the order of their ids: the planner must know of them.
+    pub ready: Vec<ReadyJob>,
 }
 
 /// How long finished jobs are kept.

@@ -335,7 +335,8 @@ pub(super) fn name<N: std::str::FromStr<Err = crate::error::InvalidName>>(text: 
     text.parse().map_err(|error| Error::Corrupt(format!("{text:?}: {error}")))
 }
 
-fn state(number: i16) -> Result<State> {
+/// A state by its number.
+pub(super) fn state(number: i16) -> Result<State> {
     State::from_number(number.into()).ok_or_else(|| Error::Corrupt(format!("no state has the number {number}")))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use super::{BATCH_MAX, FeedEvent, Outcomes, Result, Retention, rows::WrittenRow};
+use super::{BATCH_MAX, FeedEvent, Outcomes, ReadyJob, Result, Retention, rows::WrittenRow};
 use crate::{
     backoff::reap_jitter,
     clock::Timestamp,
@@ -24,7 +24,7 @@ pub(super) struct Delay {
 
 impl Delay {
     /// A waiting job is due at its `run_at` or at its deadline, an available one at its deadline only.
-    fn of(state: State, id: JobId, tenant: &str, run_at: Timestamp, deadline: Option<Timestamp>) -> Option<Self> {
+    pub(super) fn of(state: State, id: JobId, tenant: &str, run_at: Timestamp, deadline: Option<Timestamp>) -> Option<Self> {
         let due_at = match state {
             State::Scheduled | State::Retryable => Some(deadline.map_or(run_at, |deadline| deadline.min(run_at))),
             State::Available | State::Held => deadline,
@@ -72,6 +72,13 @@ impl SideRows {
         let ready: Vec<_> = jobs.iter().filter(|job| job.state == State::Available).map(|job| job.ready()).collect();
         let mut side = Self { delays, ..Self::default() };
         side.tell(FeedEvent::Ready(ready));
+        side.tell_delays();
+        side
+    }
+
+    /// Due times alone.
+    pub(super) fn of_delays(delays: Vec<Delay>) -> Self {
+        let mut side = Self { delays, ..Self::default() };
         side.tell_delays();
         side
     }
@@ -129,6 +136,14 @@ impl SideRows {
             self.tell(FeedEvent::Delayed(earliest.ms()));
         }
     }
+}
+
+/// What the planner is told of those of these jobs that are available still; nothing where none is.
+pub(super) fn announcement(jobs: &[ReadyJob], still: Vec<(Uuid, i32)>) -> Result<Option<FeedEvent>> {
+    let still = still.into_iter().map(|(id, attempt)| Ok((super::rows::job_id(id), super::rows::count(attempt)?)));
+    let still = still.collect::<Result<std::collections::HashSet<(JobId, u32)>>>()?;
+    let ready: Vec<ReadyJob> = jobs.iter().filter(|job| still.contains(&(job.id, job.attempt))).cloned().collect();
+    Ok((!ready.is_empty()).then_some(FeedEvent::Ready(ready)))
 }
 
 /// What the reaper makes of jobs whose leases ran out, or of all that run when the only process has just started.

@@ -23,6 +23,7 @@ mod promote;
 mod prune;
 mod reap;
 mod redrive;
+mod scrub;
 mod settle;
 mod tickets;
 mod workers;

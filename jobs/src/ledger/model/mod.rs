@@ -45,6 +45,14 @@ impl ModelLedger {
         Self { clock, tables: Mutex::default(), nudges: broadcast::Sender::new(NUDGES_KEPT) }
     }
 
+    /// Forgets every side row, as no verb ever does: what the scrubber is for.
+    pub fn lose_side_rows(&self) {
+        let mut tables = self.tables.lock().expect("no verb panics while it holds the tables");
+        tables.feed.clear();
+        tables.delayed.clear();
+        tables.leases.clear();
+    }
+
     /// Runs a verb as one transaction: alone, at one instant, with one feed row for all that it tells.
     fn transact<T>(&self, verb: impl FnOnce(&mut Tables, Timestamp, &mut Told) -> T) -> T {
         let mut tables = self.tables.lock().expect("no verb panics while it holds the tables");

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::{
-    Delayed, Issued, Leader, ModelLedger, Tables,
+    Delayed, Issued, Leader, Lease, ModelLedger, Tables, Told, due,
     inspect::{count, nothing},
     lane, ready_job, snapshot,
 };
@@ -19,8 +19,8 @@ use crate::{
     clock::Timestamp,
     job::{Job, JobId, State},
     ledger::{
-        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep,
-        WorkerRecord,
+        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Scrubbed, Ticket,
+        TicketId, Upkeep, WorkerRecord,
     },
     lifecycle,
     tenant::TenantId,
@@ -179,6 +179,31 @@ impl Upkeep for ModelLedger {
         }))
     }
 
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed> {
+        Ok(self.transact(|tables, _, told| {
+            let rest = tables.jobs.values().filter(|job| after.is_none_or(|after| job.id > after));
+            let jobs: Vec<Job> = rest.take(limit).cloned().collect();
+            let next = jobs.last().filter(|_| jobs.len() == limit).map(|job| job.id);
+            let mut scrubbed = Scrubbed { next, jobs: jobs.len() as u64, ..Scrubbed::default() };
+            for job in &jobs {
+                scrubbed.delayed += u64::from(tables.cover_due_time(job, told));
+                scrubbed.leases += u64::from(tables.cover_lease(job));
+            }
+            scrubbed.ready = jobs.iter().filter(|job| job.state == State::Available).map(ready_job).collect();
+            scrubbed
+        }))
+    }
+
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64> {
+        Ok(self.transact(|tables, _, told| {
+            let claimable = |job: &Job, attempt| job.state == State::Available && job.attempt == attempt && !job.cancel_requested;
+            let still = jobs.into_iter().filter(|job| tables.jobs.get(&job.id).is_some_and(|row| claimable(row, job.attempt)));
+            let before = told.ready.len();
+            told.ready.extend(still);
+            (told.ready.len() - before) as u64
+        }))
+    }
+
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
         self.transact(|tables, _, _| tables.depths = Some(depths));
         Ok(())
@@ -190,6 +215,26 @@ impl Upkeep for ModelLedger {
 }
 
 impl Tables {
+    /// Sees to it that a job with a due time is looked at then. Returns whether nobody would have.
+    fn cover_due_time(&mut self, job: &Job, told: &mut Told) -> bool {
+        let Some(due) = due(job) else { return false };
+        let missing = self.delayed.insert(Delayed { due, tenant: job.tenant.clone(), id: job.id });
+        if missing {
+            told.due = Some(told.due.map_or(due, |earliest| earliest.min(due)));
+        }
+        missing
+    }
+
+    /// Sees to it that a running job is looked at once its lease has run out. Returns whether nobody would have.
+    fn cover_lease(&mut self, job: &Job) -> bool {
+        let Some(until) = job.lease_until.filter(|_| job.state == State::Running) else { return false };
+        let missing = !self.leases.iter().any(|lease| lease.expires_at >= until && lease.ids.contains(&job.id));
+        if missing {
+            self.leases.push(Lease { expires_at: until, ids: vec![job.id] });
+        }
+        missing
+    }
+
     /// What is due: the tenants in turn, each tenant's oldest first.
     fn due_in_turn(&self, now: Timestamp) -> Vec<Delayed> {
         let mut turns: BTreeMap<&TenantId, usize> = BTreeMap::new();

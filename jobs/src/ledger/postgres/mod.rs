@@ -9,6 +9,7 @@ mod inserts;
 mod inspect;
 mod keys;
 mod partitions;
+mod scrub;
 mod upkeep;
 mod work;
 
@@ -65,12 +66,12 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths,
-    dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, first_expiry, fold, forget_keys, forget_workers, get, heartbeat,
-    identity, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, lock_snapshots, log,
-    logs, note, on_offer, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact,
-    redriven, release, reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed,
-    use_ticket, workers,
+    abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, covering_delays,
+    delay, depths, dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, first_expiry, fold, forget_keys,
+    forget_workers, get, heartbeat, identity, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows,
+    leases_after, leases_at, limits, list, lock_snapshots, log, logs, note, on_offer, prunable, prune, prune_artifacts, prune_attempts,
+    prune_logs, publish, publish_depths, ready, reanswer, record_artifact, redriven, release, reserve, reserved, revoke, revoke_all,
+    running, scrubbed, seen, set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 
 /// The ledger in PostgreSQL. Cheap to clone.
@@ -158,6 +159,12 @@ impl Core {
     /// A panic while the floor was held leaves it whole, so its poison means nothing here.
     fn floor(&self) -> std::sync::MutexGuard<'_, Floor> {
         self.floor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Begins what reads everything as it is at one instant.
+    async fn begin_snapshot(&self) -> Result<Tx<'_>> {
+        let transaction = self.writers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        Ok(Tx { transaction, core: self, feed: Vec::new() })
     }
 
     /// Begins what may take longer than the statements of a verb.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     PostgresLedger, Tx,
-    changes::{apply, snapshots, uuid},
+    changes::{apply, int, snapshots, uuid},
     floor::{Floor, Stretch},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     job::{JobId, State},
     ledger::{
         BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention,
-        RunningJob, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+        RunningJob, Scrubbed, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
     },
     lifecycle::Change,
 };
@@ -203,6 +203,26 @@ impl Upkeep for PostgresLedger {
             .execute(&self.core.writers)
             .await?;
         Ok(forgotten.rows_affected())
+    }
+
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed> {
+        self.scrub_some(after, limit).await
+    }
+
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64> {
+        let mut tx = self.core.begin().await?;
+        let mut announced = 0;
+        for jobs in jobs.chunks(BATCH_MAX) {
+            let still: Vec<(Uuid, i32)> = sqlx::query_as(tx.sql().unclaimed.clone())
+                .bind(jobs.iter().map(|job| uuid(job.id)).collect::<Vec<_>>())
+                .bind(jobs.iter().map(|job| int(job.attempt)).collect::<Vec<_>>())
+                .fetch_all(tx.connection())
+                .await?;
+            announced += still.len() as u64;
+            tx.feed.extend(side::announcement(jobs, still)?);
+        }
+        tx.commit().await?;
+        Ok(announced)
     }
 
     async fn publish_depths(&self, depths: Depths) -> Result<()> {

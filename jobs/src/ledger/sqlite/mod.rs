@@ -7,6 +7,7 @@ mod changes;
 mod insert;
 mod inspect;
 mod keys;
+mod scrub;
 mod upkeep;
 mod work;
 mod writer;
@@ -56,11 +57,12 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, accept, already_ended, append_feed, apply, artifacts, attempts, balances, claim, contracts, count_outcomes, delay, depths,
-    dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, first_expiry, fold, forget_keys, forget_workers, get, heartbeat,
-    insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, log, logs, note, on_offer, prunable,
-    prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact, redriven, release,
-    reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
+    abdicate, accept, already_ended, append_feed, apply, artifacts, attempts, balances, claim, contracts, count_outcomes, covering_delays,
+    delay, depths, dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, first_expiry, fold, forget_keys,
+    forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, leases_after,
+    leases_at, limits, list, log, logs, note, on_offer, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish,
+    publish_depths, ready, reanswer, record_artifact, redriven, release, reserve, reserved, revoke, revoke_all, running, scrubbed, seen,
+    set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 
 /// The ledger in one SQLite file. Cheap to clone.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     SqliteLedger,
     changes::{apply, execute_over, snapshots},
+    scrub::Scrub,
     writer::{Tx, Verb},
 };
 use crate::{
@@ -20,8 +21,8 @@ use crate::{
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Ticket,
-        TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob,
+        Scrubbed, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, rows, side,
     },
     lifecycle::Change,
 };
@@ -120,6 +121,14 @@ impl Upkeep for SqliteLedger {
 
     async fn forget_keys(&self, limit: usize) -> Result<u64> {
         self.writer.write(ForgetKeys(limit)).await
+    }
+
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed> {
+        self.writer.write(Scrub { after, limit }).await
+    }
+
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64> {
+        self.writer.write(Announce(jobs)).await
     }
 
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
@@ -391,6 +400,22 @@ impl Verb for ForgetKeys {
         let limit = i64::try_from(self.0).unwrap_or(i64::MAX);
         let forgotten = sqlx::query(tx.sql.forget_keys.clone()).bind(tx.now.ms()).bind(limit).execute(&mut *tx.connection).await?;
         Ok(forgotten.rows_affected())
+    }
+}
+
+struct Announce(Vec<ReadyJob>);
+
+#[async_trait]
+impl Verb for Announce {
+    type Answer = u64;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        let ids: Vec<_> = self.0.iter().map(|job| json!([rows::hex(job.id), job.attempt])).collect();
+        let ids = serde_json::to_string(&ids)?;
+        let still: Vec<(Uuid, i32)> = sqlx::query_as(tx.sql.unclaimed.clone()).bind(ids).fetch_all(&mut *tx.connection).await?;
+        let announced = still.len() as u64;
+        tx.feed.extend(side::announcement(&self.0, still)?);
+        Ok(announced)
     }
 }
 
