@@ -133,7 +133,9 @@ impl ApiError {
             Self::Contended => (S::CONFLICT, "contended", "The job keeps changing"),
             Self::Ledger(ledger::Error::Unavailable(_)) => (S::SERVICE_UNAVAILABLE, "ledger_unavailable", "The ledger is not available"),
             Self::Ledger(ledger::Error::Refused(_)) => (S::UNPROCESSABLE_ENTITY, "data_refused", "The ledger refused the data"),
-            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Internal => {
+                (S::INTERNAL_SERVER_ERROR, "internal", "Internal error")
+            }
             Self::DepthsUnknown | Self::DepthsStale { .. } => {
                 (S::SERVICE_UNAVAILABLE, "depths_unavailable", "The depths of the queues are not known")
             }
@@ -170,7 +172,9 @@ impl ApiError {
             }
             Self::Ledger(ledger::Error::Refused(_)) => "the ledger cannot keep this data; sending it again is of no use".into(),
             Self::Objects(objects::Error::Unavailable(_)) => "the object store did not answer".into(),
-            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Objects(objects::Error::Refused(_)) => Self::Internal.to_string(),
+            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Objects(objects::Error::Refused(_)) => {
+                Self::Internal.to_string()
+            }
             other => other.to_string(),
         }
     }

@@ -93,12 +93,24 @@ pub struct WorkerSettings {
 }
 
 /// Section `[ledger]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerSettings {
     /// `sqlite://…` or `postgres://…`; none means the SQLite file in the data folder.
     #[serde(default, skip_serializing, deserialize_with = "database_url")]
     pub database_url: Option<Secret>,
+    /// What becomes of a schema that is older than this release.
+    pub migrate: Migrate,
+}
+
+/// What becomes of a schema that is older than the release that starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Migrate {
+    /// The start migrates it.
+    Auto,
+    /// The start is refused; `windrow migrate` migrates it.
+    Check,
 }
 
 /// Section `[objects]`.
@@ -174,7 +186,7 @@ impl Default for Settings {
             data_dir: "./windrow-data".into(),
             api: ApiSettings { listen: local(8080), public_url: None, key: None },
             worker: WorkerSettings { queues: Slots::default(), grace_s: 30, stalled_after_s: STALLED_AFTER_S, health_listen: local(0) },
-            ledger: LedgerSettings::default(),
+            ledger: LedgerSettings { database_url: None, migrate: Migrate::Auto },
             objects: ObjectsSettings::default(),
             secrets: SecretsSettings::default(),
             dispatch: DispatchSettings::default(),

@@ -3,6 +3,7 @@
 mod audit;
 mod build;
 mod cluster;
+mod doctor;
 mod documents;
 mod interleaving;
 mod ledger;

@@ -104,7 +104,7 @@ async fn without_a_ledger_the_status_is_told_from_what_was_heard_last() {
 }
 
 /// Waits until the installation stands on this rung; the status that says so.
-async fn until_rung(client: &Client, rung: &str) -> Value {
+pub async fn until_rung(client: &Client, rung: &str) -> Value {
     let give_up = Instant::now() + WAIT_MAX;
     loop {
         let status = client.read("/status").await;

@@ -13,6 +13,7 @@ mod keyed;
 pub mod model;
 pub mod postgres;
 mod rows;
+pub mod schema;
 mod side;
 pub mod sqlite;
 

@@ -205,7 +205,7 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 17] = [
+pub(super) const KEYS: [Key; 18] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
@@ -215,6 +215,7 @@ pub(super) const KEYS: [Key; 17] = [
     Key::new("worker.stalled_after_s", None),
     Key::new("worker.health_listen", Some("WINDROW_HEALTH_LISTEN")),
     Key::secret("ledger.database_url", "WINDROW_DATABASE_URL"),
+    Key::new("ledger.migrate", Some("WINDROW_MIGRATE")),
     Key::new("objects.url", Some("WINDROW_OBJECTS_URL")),
     Key::secret("secrets.master_key", "WINDROW_MASTER_KEY"),
     Key::new("secrets.master_key_file", Some("WINDROW_MASTER_KEY_FILE")),

@@ -4,6 +4,7 @@
 //! their own. Time is the database's. One `.sql` file per statement, named as in `../sqlite`.
 
 mod changes;
+pub mod checkup;
 mod floor;
 mod inserts;
 mod inspect;
@@ -17,13 +18,17 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
+    ConnectOptions, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::{Mutex, broadcast};
 
 use self::{floor::Floor, inserts::Inserts};
-use super::{Error, FeedEvent, FeedRow, Intake, Result, side};
+use super::{
+    Error, FeedEvent, FeedRow, Intake, Result,
+    schema::{self, Schema},
+    side,
+};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     job::JobId,
@@ -103,10 +108,33 @@ impl PostgresLedger {
 
     /// The same with a test's clock in the database's place, and with other statements.
     pub async fn open_with(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements) -> Result<Self> {
+        Self::migrate(url).await?;
+        Self::open_migrated(url, clock, sql).await
+    }
+
+    /// The same, but a schema that is older than this release is an error.
+    pub async fn open_checked(url: &str) -> Result<Self> {
+        Self::schema(url).await?.check()?;
+        Self::open_migrated(url, None, Statements::default()).await
+    }
+
+    /// Where the schema of this database stands.
+    pub async fn schema(url: &str) -> Result<Schema> {
+        Schema::of_postgres(&mut PgConnectOptions::from_str(url)?.connect().await?).await
+    }
+
+    /// Brings the schema up to date; where it stood before. Of several that do it at once, one does.
+    pub async fn migrate(url: &str) -> Result<Schema> {
+        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+        let before = Schema::of_postgres(&mut connection).await?;
+        schema::POSTGRES.run_direct(None, &mut connection, false).await?;
+        Ok(before)
+    }
+
+    async fn open_migrated(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)?;
         let readers =
             PgPoolOptions::new().max_connections(READERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await?;
-        sqlx::migrate!("../migrations/postgres").run(&readers).await?;
         // Every verb finds its jobs by id, one partition each: no plan may ever read a table through, whatever the
         // statistics say of tables that fill and empty a thousand times a second.
         let statement_timeout_ms = STATEMENT_TIMEOUT_MS.to_string();

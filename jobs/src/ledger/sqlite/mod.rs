@@ -16,13 +16,17 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, SqlSafeStr, SqlStr, SqlitePool,
+    ConnectOptions, Connection, SqlSafeStr, SqlStr, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::{Mutex, broadcast};
 
 use self::writer::{Tx, Verb, Writer};
-use super::{FeedEvent, FeedRow, Intake, Result, side};
+use super::{
+    FeedEvent, FeedRow, Intake, Result,
+    schema::{self, Schema},
+    side,
+};
 use crate::{
     clock::Clock,
     job::JobId,
@@ -83,6 +87,28 @@ impl SqliteLedger {
         Self::open_with(path, clock, Statements::default()).await
     }
 
+    /// Where the schema of this file stands; an empty one where there is no file.
+    pub async fn schema(path: &Path) -> Result<Schema> {
+        if !path.exists() {
+            return Schema::of_sqlite(&mut SqliteConnectOptions::new().in_memory(true).connect().await?).await;
+        }
+        Schema::of_sqlite(&mut SqliteConnectOptions::new().filename(path).read_only(true).connect().await?).await
+    }
+
+    /// Brings the schema up to date, or makes the file; where it stood before. Nobody else may have the file.
+    pub async fn migrate(path: &Path) -> Result<Schema> {
+        let before = Self::schema(path).await?;
+        let mut connection = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await?;
+        schema::SQLITE.run_direct(None, &mut connection, false).await?;
+        connection.close().await?;
+        Ok(before)
+    }
+
+    /// An error where the schema is older than this release. A file that is yet to be made is not.
+    pub async fn check(path: &Path) -> Result<()> {
+        if path.exists() { Self::schema(path).await?.check() } else { Ok(()) }
+    }
+
     /// The same with other statements: tests take parts of a guard away and see what breaks.
     pub async fn open_with(path: &Path, clock: Arc<dyn Clock>, sql: Statements) -> Result<Self> {
         let options = SqliteConnectOptions::new()
@@ -92,7 +118,7 @@ impl SqliteLedger {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let mut connection = options.connect().await?;
-        sqlx::migrate!("../migrations/sqlite").run_direct(None, &mut connection, false).await?;
+        schema::SQLITE.run_direct(None, &mut connection, false).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .test_before_acquire(false)
