@@ -14,5 +14,6 @@ mod readme;
 mod redis;
 mod standalone;
 mod status;
+mod transfer;
 mod tree;
 mod worker_health;

@@ -16,6 +16,7 @@ mod rows;
 pub mod schema;
 mod side;
 pub mod sqlite;
+pub mod transfer;
 
 use std::{collections::BTreeMap, sync::Arc};
 

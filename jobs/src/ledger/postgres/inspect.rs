@@ -1,9 +1,9 @@
 //! The role `Inspect`: reading, over connections of its own, with the planner free to choose.
 
 use async_trait::async_trait;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::{PostgresLedger, changes::uuid};
+use super::{PostgresLedger, Statements, changes::uuid};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
@@ -101,6 +101,12 @@ impl Inspect for PostgresLedger {
         let rows: Vec<PgRow> = sqlx::query(self.core.sql.balances.clone()).fetch_all(&self.core.readers).await?;
         rows.iter().map(balance).collect()
     }
+}
+
+/// The accounts as this connection sees them, by tenant.
+pub(in crate::ledger) async fn balances_on(connection: &mut PgConnection) -> Result<Vec<Balance>> {
+    let rows: Vec<PgRow> = sqlx::query(Statements::default().balances).fetch_all(connection).await?;
+    rows.iter().map(balance).collect()
 }
 
 fn balance(row: &PgRow) -> Result<Balance> {

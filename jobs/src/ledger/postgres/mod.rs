@@ -23,6 +23,7 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, broadcast};
 
+pub(super) use self::inspect::balances_on;
 use self::{floor::Floor, inserts::Inserts};
 use super::{
     Error, FeedEvent, FeedRow, Intake, Result,
