@@ -81,6 +81,8 @@ pub(crate) enum ApiError {
     DepthsUnknown,
     #[error("the planner last said {age_s} seconds ago how deep the queues are")]
     DepthsStale { age_s: i64 },
+    #[error("{0}")]
+    Stuck(String),
     #[error("this process is shutting down")]
     Stopping,
     #[error("there was no answer in time; whether the request took effect is not known")]
@@ -131,10 +133,13 @@ impl ApiError {
             Self::Contended => (S::CONFLICT, "contended", "The job keeps changing"),
             Self::Ledger(ledger::Error::Unavailable(_)) => (S::SERVICE_UNAVAILABLE, "ledger_unavailable", "The ledger is not available"),
             Self::Ledger(ledger::Error::Refused(_)) => (S::UNPROCESSABLE_ENTITY, "data_refused", "The ledger refused the data"),
-            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Internal => {
+                (S::INTERNAL_SERVER_ERROR, "internal", "Internal error")
+            }
             Self::DepthsUnknown | Self::DepthsStale { .. } => {
                 (S::SERVICE_UNAVAILABLE, "depths_unavailable", "The depths of the queues are not known")
             }
+            Self::Stuck(_) => (S::SERVICE_UNAVAILABLE, "stuck", "The process is stuck"),
             Self::Stopping => (S::SERVICE_UNAVAILABLE, "stopping", "Shutting down"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out", "No answer in time"),
         }
@@ -167,7 +172,9 @@ impl ApiError {
             }
             Self::Ledger(ledger::Error::Refused(_)) => "the ledger cannot keep this data; sending it again is of no use".into(),
             Self::Objects(objects::Error::Unavailable(_)) => "the object store did not answer".into(),
-            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Objects(objects::Error::Refused(_)) => Self::Internal.to_string(),
+            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Objects(objects::Error::Refused(_)) => {
+                Self::Internal.to_string()
+            }
             other => other.to_string(),
         }
     }

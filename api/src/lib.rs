@@ -15,6 +15,7 @@ mod page;
 mod prefer;
 mod query;
 mod routes;
+mod standing;
 pub mod wait;
 
 /// The numbers that callers can run into.
@@ -37,10 +38,11 @@ use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     ledger::{Inspect, Intake},
     objects::{Objects, link::Signer},
+    process::health::Health,
     queue::QueueName,
 };
 
-use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, wait::Changes};
+use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
 /// What the api may do to a ledger: take in, and look.
 pub trait Front: Intake + Inspect {}
@@ -62,6 +64,8 @@ pub struct Parts {
     pub signer: Signer,
     /// Where wake-ups for waiting requests come from. Without any they poll.
     pub changes: Changes,
+    /// Whoever else lives in this process and may need it to be restarted.
+    pub inside: Option<Arc<dyn Health>>,
     /// Ends requests that wait, and makes `/readyz` say no.
     pub shutdown: CancellationToken,
 }
@@ -78,6 +82,8 @@ pub struct Api {
     pub(crate) signer: Signer,
     pub(crate) in_flight: InFlight,
     pub(crate) changes: Changes,
+    pub(crate) inside: Option<Arc<dyn Health>>,
+    pub(crate) last_word: LastWord,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -94,6 +100,8 @@ impl Api {
             signer: parts.signer,
             in_flight: InFlight::default(),
             changes: parts.changes,
+            inside: parts.inside,
+            last_word: LastWord::default(),
             shutdown: parts.shutdown,
         }
     }

@@ -48,6 +48,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         objects,
         signer,
         changes: Changes::default(),
+        inside: None,
         shutdown: shutdown.clone(),
     });
     tracing::info!(url = %format!("http://{bound}"), "windrow-api is ready");

@@ -24,5 +24,6 @@ pub mod queue;
 #[cfg(feature = "redis-nudges")]
 pub mod redis;
 pub mod settings;
+pub mod status;
 pub mod submit;
 pub mod tenant;

@@ -28,6 +28,13 @@ use crate::{
 
 /// The longest drain, in seconds: a day.
 pub const GRACE_S_MAX: u32 = 86_400;
+/// How long a worker may leave work lying beside free slots before it counts as stuck, in seconds, unless set: past every
+/// passing trouble of a carrier or the ledger, which is over or known within a few seconds.
+pub const STALLED_AFTER_S: u32 = 30;
+/// The shortest such time: some looks of a second each.
+pub const STALLED_AFTER_S_MIN: u32 = 5;
+/// The longest such time: an hour, so that somebody still looks.
+pub const STALLED_AFTER_S_MAX: u32 = 3_600;
 /// The longest retention, in days: a hundred years.
 pub const RETENTION_DAYS_MAX: u32 = 36_525;
 
@@ -78,17 +85,32 @@ pub struct WorkerSettings {
     /// How long a stopping worker lets its jobs go on, in seconds.
     #[serde(deserialize_with = "within::<_, 0, GRACE_S_MAX>")]
     pub grace_s: u32,
+    /// After how long, in seconds, a worker is stuck that claims nothing though work is on offer and slots are free.
+    #[serde(deserialize_with = "within::<_, STALLED_AFTER_S_MIN, STALLED_AFTER_S_MAX>")]
+    pub stalled_after_s: u32,
     /// Where the probes of a worker or scheduler answer.
     pub health_listen: SocketAddr,
 }
 
 /// Section `[ledger]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerSettings {
     /// `sqlite://…` or `postgres://…`; none means the SQLite file in the data folder.
     #[serde(default, skip_serializing, deserialize_with = "database_url")]
     pub database_url: Option<Secret>,
+    /// What becomes of a schema that is older than this release.
+    pub migrate: Migrate,
+}
+
+/// What becomes of a schema that is older than the release that starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Migrate {
+    /// The start migrates it.
+    Auto,
+    /// The start is refused; `windrow migrate` migrates it.
+    Check,
 }
 
 /// Section `[objects]`.
@@ -163,8 +185,8 @@ impl Default for Settings {
         Self {
             data_dir: "./windrow-data".into(),
             api: ApiSettings { listen: local(8080), public_url: None, key: None },
-            worker: WorkerSettings { queues: Slots::default(), grace_s: 30, health_listen: local(0) },
-            ledger: LedgerSettings::default(),
+            worker: WorkerSettings { queues: Slots::default(), grace_s: 30, stalled_after_s: STALLED_AFTER_S, health_listen: local(0) },
+            ledger: LedgerSettings { database_url: None, migrate: Migrate::Auto },
             objects: ObjectsSettings::default(),
             secrets: SecretsSettings::default(),
             dispatch: DispatchSettings::default(),

@@ -1,6 +1,8 @@
 //! The duty `dispatch`: the planner's eyes and hands. It feeds the planner with what the ledger says and gives
 //! the tickets it plans to the carrier; it decides nothing itself.
 //!
+//! Its lag: for how long the oldest row had lain unread in the feed when it was read.
+//!
 //! What the planner holds in memory is always rebuilt from the ledger: at a take-over, and after any failure.
 
 use std::{
@@ -14,16 +16,17 @@ use tokio::sync::{
         self,
         error::{RecvError, TryRecvError},
     },
-    watch,
+    mpsc, watch,
 };
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Timestamp,
     dispatch::plan::Planner,
     ledger::{Depths, Error, FeedEvent, FeedRow, Result, TicketId},
+    status::Planning,
 };
 
-use crate::{Scheduler, duty};
+use crate::{Scheduler, duty, lag::Lags, scrub::Ask};
 
 /// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
@@ -43,17 +46,28 @@ const TICKET_MS_MAX: i64 = 30_000;
 const FEED_ROWS_MAX: usize = 1_000;
 /// Nudged feed rows that are not yet taken off the feed.
 const SEEN_MAX: usize = 512;
-/// How often unchanged depths are published all the same, so that their age proves that somebody plans.
-const DEPTHS_EVERY_MS: i64 = 5_000;
 /// The pause before memory is rebuilt after a failure.
 const TROUBLE_PAUSE_MS: i64 = 500;
 
+/// Its name in logs and metrics.
+pub(crate) const NAME: &str = "dispatch";
+
+/// What the duty shares with the others of its term.
+pub(crate) struct Term {
+    /// The term's number.
+    pub(crate) epoch: i64,
+    /// Where due times are told on, for the duty `promote`.
+    pub(crate) delays: watch::Sender<i64>,
+    /// How far behind every duty is.
+    pub(crate) lags: Lags,
+}
+
 /// Plans until `stop`.
-pub(crate) async fn run(scheduler: Scheduler, epoch: i64, delays: watch::Sender<i64>, stop: CancellationToken) {
+pub(crate) async fn run(scheduler: Scheduler, term: Term, mut asked: mpsc::Receiver<Ask>, stop: CancellationToken) {
     loop {
         let failed = tokio::select! {
             () = stop.cancelled() => return,
-            Err(error) = plan_on(&scheduler, epoch, &delays) => error,
+            Err(error) = plan_on(&scheduler, &term, &mut asked) => error,
         };
         tracing::warn!(error = %failed, "dispatch starts again from the ledger");
         scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TROUBLE_PAUSE_MS)).await;
@@ -61,8 +75,8 @@ pub(crate) async fn run(scheduler: Scheduler, epoch: i64, delays: watch::Sender<
 }
 
 /// Takes over and plans; returns only by an error.
-async fn plan_on(scheduler: &Scheduler, epoch: i64, delays: &watch::Sender<i64>) -> Result<std::convert::Infallible> {
-    let mut dispatch = Dispatch::take_over(scheduler, epoch, delays).await?;
+async fn plan_on(scheduler: &Scheduler, term: &Term, asked: &mut mpsc::Receiver<Ask>) -> Result<std::convert::Infallible> {
+    let mut dispatch = Dispatch::take_over(scheduler, term, asked).await?;
     loop {
         dispatch.plan().await?;
         dispatch.wait().await?;
@@ -71,9 +85,9 @@ async fn plan_on(scheduler: &Scheduler, epoch: i64, delays: &watch::Sender<i64>)
 
 struct Dispatch<'s> {
     scheduler: &'s Scheduler,
-    epoch: i64,
-    /// Where due times are told on, for the duty `promote`.
-    delays: &'s watch::Sender<i64>,
+    term: &'s Term,
+    /// What the duty `scrub` asks the planner.
+    asked: &'s mut mpsc::Receiver<Ask>,
     planner: Planner,
     nudges: broadcast::Receiver<Arc<FeedRow>>,
     /// Nudged rows that are still in the feed.
@@ -86,17 +100,19 @@ struct Dispatch<'s> {
     /// When it last told something.
     found_at: Timestamp,
     workers_at: Timestamp,
+    /// For how long the oldest row had lain in the feed that was read since the last tick.
+    lag_ms: i64,
     published: Depths,
 }
 
 impl<'s> Dispatch<'s> {
     /// Builds the planner's memory from the ledger. Listens first, so that nothing falls between.
-    async fn take_over(scheduler: &'s Scheduler, epoch: i64, delays: &'s watch::Sender<i64>) -> Result<Self> {
+    async fn take_over(scheduler: &'s Scheduler, term: &'s Term, asked: &'s mut mpsc::Receiver<Ask>) -> Result<Self> {
         let now = scheduler.clock.now();
         let mut dispatch = Self {
             scheduler,
-            epoch,
-            delays,
+            term,
+            asked,
             planner: Planner::new(),
             nudges: scheduler.ledger.nudges(),
             seen: Vec::new(),
@@ -105,6 +121,7 @@ impl<'s> Dispatch<'s> {
             read_at: now,
             found_at: now,
             workers_at: now,
+            lag_ms: 0,
             published: Depths::default(),
         };
         scheduler.carrier.reset().await?;
@@ -126,7 +143,7 @@ impl<'s> Dispatch<'s> {
             let handed_out: usize = tickets.iter().map(|ticket| ticket.ids.len()).sum();
             metrics::counter!("windrow_tickets_issued_total").increment(tickets.len() as u64);
             metrics::counter!("windrow_jobs_handed_out_total").increment(handed_out as u64);
-            let leads = self.scheduler.carrier.offer(self.epoch, tickets).await?;
+            let leads = self.scheduler.carrier.offer(self.term.epoch, tickets).await?;
             if !leads {
                 return Err(Error::Unavailable("another scheduler leads".into()));
             }
@@ -160,16 +177,17 @@ impl<'s> Dispatch<'s> {
         let now = clock.now();
         let tick_at = self.ticked_at.plus_ms(TICK_MS).min(self.read_at);
         let wake_at = self.planner.next_wake(now).map_or(tick_at, |wake_at| wake_at.min(tick_at));
-        let nudge = tokio::select! {
-            nudge = self.nudges.recv() => Some(nudge),
-            () = clock.sleep_until(wake_at) => None,
-        };
-        match nudge {
-            Some(Ok(row)) => self.hear_all(row).await?,
-            Some(Err(RecvError::Lagged(_))) => {
-                self.read_feed().await?;
+        tokio::select! {
+            nudge = self.nudges.recv() => match nudge {
+                Ok(row) => self.hear_all(row).await?,
+                Err(RecvError::Lagged(_)) => drop(self.read_feed().await?),
+                Err(RecvError::Closed) => {}
+            },
+            Some(Ask { jobs, missed }) = self.asked.recv() => {
+                // Whoever asked may have ended with its term.
+                let _ = missed.send(jobs.into_iter().filter(|job| self.planner.misses(job)).collect());
             }
-            Some(Err(RecvError::Closed)) | None => {}
+            () = clock.sleep_until(wake_at) => {}
         }
         if clock.now() >= tick_at || self.seen.len() >= SEEN_MAX {
             self.tick().await?;
@@ -201,7 +219,7 @@ impl<'s> Dispatch<'s> {
                 FeedEvent::Limits => self.load_limits().await?,
                 FeedEvent::Workers => self.load_workers().await?,
                 FeedEvent::Delayed(due_ms) => {
-                    self.delays.send_replace(*due_ms);
+                    self.term.delays.send_replace(*due_ms);
                 }
                 event => self.planner.apply(event, now),
             }
@@ -228,8 +246,9 @@ impl<'s> Dispatch<'s> {
         if now.ms_since(self.workers_at) >= WORKERS_EVERY_MS {
             self.load_workers().await?;
         }
+        self.term.lags.looked(NAME, std::mem::take(&mut self.lag_ms), now.plus_ms(TICK_MS));
         self.publish(now).await?;
-        duty::record("dispatch", began, true, now);
+        duty::record(NAME, began, true, now);
         Ok(())
     }
 
@@ -243,7 +262,11 @@ impl<'s> Dispatch<'s> {
         loop {
             let rows = self.scheduler.ledger.feed(std::mem::take(&mut self.seen), FEED_ROWS_MAX).await?;
             found |= !rows.is_empty();
+            let now = self.scheduler.clock.now();
             for row in &rows {
+                if row.at_ms > 0 {
+                    self.lag_ms = self.lag_ms.max(now.ms() - row.at_ms);
+                }
                 self.read.insert(row.seq);
                 self.hear(row).await?;
             }
@@ -269,14 +292,18 @@ impl<'s> Dispatch<'s> {
         Ok(())
     }
 
+    /// Publishes each second, changed or not: its age proves that somebody plans.
     async fn publish(&mut self, now: Timestamp) -> Result<()> {
-        let depths = self.planner.depths(now);
+        let planning = Planning {
+            leader: self.scheduler.name.clone(),
+            epoch: self.term.epoch,
+            carrying: self.scheduler.carrier.carrying(),
+            duties: self.term.lags.at(now),
+        };
+        let depths = Depths { planning: Some(planning), ..self.planner.depths(now) };
         record(&depths, &self.published);
-        let unchanged = depths.lanes == self.published.lanes && now.ms() - self.published.at_ms < DEPTHS_EVERY_MS;
-        if !unchanged {
-            self.scheduler.ledger.publish_depths(depths.clone()).await?;
-            self.published = depths;
-        }
+        self.scheduler.ledger.publish_depths(depths.clone()).await?;
+        self.published = depths;
         Ok(())
     }
 }

@@ -9,14 +9,16 @@ use windrow_jobs::{
     ledger::Result,
 };
 
+use crate::lag::Lags;
+
 /// A loop of the scheduler. Acting twice does no harm, and nothing depends on a wake-up.
 #[async_trait]
 pub(crate) trait Duty: Send {
     /// Its name in logs and metrics.
     const NAME: &'static str;
 
-    /// Acts once; returns for how many milliseconds it may sleep.
-    async fn act(&mut self) -> Result<i64>;
+    /// Acts once.
+    async fn act(&mut self) -> Result<Acted>;
 
     /// Returns when there is reason to act before the sleep is over.
     async fn nudged(&mut self) {
@@ -24,7 +26,15 @@ pub(crate) trait Duty: Send {
     }
 }
 
-/// Tells how long a duty took and when it last succeeded: its lag is the time since then.
+/// What a duty says of having acted.
+pub(crate) struct Acted {
+    /// For how long it may sleep.
+    pub(crate) sleep_ms: i64,
+    /// For how long the oldest of what it looks after had been waiting when it looked.
+    pub(crate) lag_ms: i64,
+}
+
+/// Tells how long a duty took and when it last succeeded.
 pub(crate) fn record(duty: &'static str, began: Instant, succeeded: bool, now: Timestamp) {
     let outcome = if succeeded { "true" } else { "false" };
     metrics::histogram!("windrow_duty_seconds", "duty" => duty, "succeeded" => outcome).record(began.elapsed());
@@ -37,7 +47,7 @@ pub(crate) fn record(duty: &'static str, began: Instant, succeeded: bool, now: T
 const TROUBLE_PAUSE_MS: i64 = 1_000;
 
 /// Acts until `stop`.
-pub(crate) async fn drive<D: Duty>(mut duty: D, clock: Arc<dyn Clock>, stop: CancellationToken) {
+pub(crate) async fn drive<D: Duty>(mut duty: D, clock: Arc<dyn Clock>, lags: Lags, stop: CancellationToken) {
     loop {
         let began = Instant::now();
         let acted = tokio::select! {
@@ -45,10 +55,16 @@ pub(crate) async fn drive<D: Duty>(mut duty: D, clock: Arc<dyn Clock>, stop: Can
             acted = duty.act() => acted,
         };
         record(D::NAME, began, acted.is_ok(), clock.now());
-        let pause_ms = acted.unwrap_or_else(|error| {
-            tracing::warn!(duty = D::NAME, %error, "a duty could not act");
-            TROUBLE_PAUSE_MS
-        });
+        let pause_ms = match acted {
+            Ok(Acted { sleep_ms, lag_ms }) => {
+                lags.looked(D::NAME, lag_ms, clock.now().plus_ms(sleep_ms));
+                sleep_ms
+            }
+            Err(error) => {
+                tracing::warn!(duty = D::NAME, %error, "a duty could not act");
+                TROUBLE_PAUSE_MS
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => return,
             () = clock.sleep_until(clock.now().plus_ms(pause_ms)) => {}

@@ -1,9 +1,13 @@
 //! Who runs the duties: the holder of a lease row, by the ledger's clock.
 
 use tokio_util::sync::CancellationToken;
-use windrow_jobs::{dispatch::carrier::ledger::LEADERSHIP, ledger::Leadership};
+use windrow_jobs::{
+    dispatch::carrier::ledger::LEADERSHIP,
+    ledger::Leadership,
+    status::{RUNG_METRIC, Rung},
+};
 
-use crate::Scheduler;
+use crate::{DUTIES, Scheduler, lag::Lags};
 
 /// How long a leader may be silent; a standby leads at most this and one try later.
 const TERM_MS: i64 = 4_000;
@@ -17,7 +21,9 @@ pub(crate) async fn run(scheduler: &Scheduler, stop: &CancellationToken) {
             tracing::info!(scheduler = scheduler.name, epoch, "leading");
             let term = stop.child_token();
             metrics::gauge!("windrow_leads").set(1.0);
-            tokio::join!(scheduler.lead(epoch, &term), keep(scheduler, epoch, &term));
+            let lags = Lags::of(&DUTIES, scheduler.clock.now());
+            tokio::join!(scheduler.lead(epoch, &lags, &term), keep(scheduler, epoch, &lags, &term));
+            lags.end();
             metrics::gauge!("windrow_leads").set(0.0);
             tracing::info!(scheduler = scheduler.name, epoch, "no longer leading");
         }
@@ -29,11 +35,12 @@ pub(crate) async fn run(scheduler: &Scheduler, stop: &CancellationToken) {
 }
 
 /// Renews until the term ends, and ends it when the leadership can no longer be counted on.
-async fn keep(scheduler: &Scheduler, epoch: i64, term: &CancellationToken) {
+async fn keep(scheduler: &Scheduler, epoch: i64, lags: &Lags, term: &CancellationToken) {
     let mut renewed_at = scheduler.clock.now();
     while !term.is_cancelled() {
         pause(scheduler, term).await;
         let asked_at = scheduler.clock.now();
+        lags.show(asked_at);
         match try_to_lead(scheduler).await {
             Some(leadership) if leadership.epoch == epoch => renewed_at = asked_at,
             Some(_) => term.cancel(),
@@ -46,10 +53,19 @@ async fn keep(scheduler: &Scheduler, epoch: i64, term: &CancellationToken) {
 
 async fn try_to_lead(scheduler: &Scheduler) -> Option<Leadership> {
     let led = scheduler.ledger.lead(LEADERSHIP, &scheduler.name, TERM_MS).await;
+    show_rung(scheduler, led.as_ref().ok());
     led.unwrap_or_else(|error| {
         tracing::warn!(scheduler = scheduler.name, %error, "asking for the leadership");
         None
     })
+}
+
+/// Tells on which rung the installation stands as this process sees it. One that stands by sees no more than that
+/// somebody else leads.
+fn show_rung(scheduler: &Scheduler, led: Option<&Option<Leadership>>) {
+    let carrying = scheduler.carrier.carrying();
+    let carrying = led.copied().flatten().map(|_| &carrying);
+    metrics::gauge!(RUNG_METRIC).set(Rung::of(led.is_some(), Some(0), carrying).number());
 }
 
 async fn pause(scheduler: &Scheduler, stop: &CancellationToken) {

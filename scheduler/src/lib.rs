@@ -2,18 +2,23 @@
 //!
 //! A duty takes no input, acts on a tick and on a nudge, bears being run twice, and reports what it did.
 //! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `reap.rs` ends attempts whose
-//! workers fell silent, `prune.rs` deletes what was kept long enough.
+//! workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare.
 
 mod dispatch;
 mod duty;
+mod lag;
 mod leader;
 mod promote;
 mod prune;
 mod reap;
+mod scrub;
 
 use std::sync::Arc;
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Clock,
@@ -21,6 +26,11 @@ use windrow_jobs::{
     ledger::{Inspect, Retention, Upkeep},
     objects::Objects,
 };
+
+use crate::{duty::Duty, lag::Lags};
+
+/// Every duty, by name.
+const DUTIES: [&str; 5] = [dispatch::NAME, promote::Promote::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
 
 /// The ledger as the duties see it.
 pub trait DutyLedger: Upkeep + Inspect {}
@@ -54,13 +64,16 @@ impl Scheduler {
     }
 
     /// Runs every duty until `stop`: a term of leadership.
-    async fn lead(&self, epoch: i64, stop: &CancellationToken) {
+    async fn lead(&self, epoch: i64, lags: &Lags, stop: &CancellationToken) {
         let delays = watch::Sender::new(i64::MAX);
         let mut duties = JoinSet::new();
-        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), stop.clone()));
-        duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), stop.clone()));
-        duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), stop.clone()));
-        duties.spawn(dispatch::run(self.clone(), epoch, delays, stop.clone()));
+        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
+        let (asks, asked) = mpsc::channel(1);
+        duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
+        let term = dispatch::Term { epoch, delays, lags: lags.clone() };
+        duties.spawn(dispatch::run(self.clone(), term, asked, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {
                 // A duty that panicked would be missing for the rest of the term: end the term instead.

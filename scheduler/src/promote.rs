@@ -1,4 +1,6 @@
 //! The duty `promote`: due jobs become available, jobs past their deadline die. Sleeps to the next due instant.
+//!
+//! Its lag: how long the oldest of what it found due had been due.
 
 use std::sync::Arc;
 
@@ -6,7 +8,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use windrow_jobs::{clock::Timestamp, ledger::Result};
 
-use crate::{DutyLedger, Scheduler, duty::Duty};
+use crate::{
+    DutyLedger, Scheduler,
+    duty::{Acted, Duty},
+};
 
 /// The most due rows looked at in one go; more wait for the next, which follows at once.
 const DUE_MAX: usize = 5_000;
@@ -31,7 +36,7 @@ impl Promote {
 impl Duty for Promote {
     const NAME: &'static str = "promote";
 
-    async fn act(&mut self) -> Result<i64> {
+    async fn act(&mut self) -> Result<Acted> {
         self.delays.mark_unchanged();
         let due_ms = self.next_due_ms;
         let promoted = self.ledger.promote(DUE_MAX).await?;
@@ -40,7 +45,8 @@ impl Duty for Promote {
         if promoted.promoted > 0 && due_ms <= now.ms() {
             metrics::histogram!("windrow_promote_lag_seconds").record((now.ms() - due_ms) as f64 / 1_000.0);
         }
-        Ok(promoted.next_due.map_or(SLEEP_MS_MAX, |due| due.ms_since(now).clamp(0, SLEEP_MS_MAX)))
+        let sleep_ms = promoted.next_due.map_or(SLEEP_MS_MAX, |due| due.ms_since(now).clamp(0, SLEEP_MS_MAX));
+        Ok(Acted { sleep_ms, lag_ms: promoted.lag_ms })
     }
 
     async fn nudged(&mut self) {

@@ -1,11 +1,16 @@
 //! The duty `reap`: ends attempts whose leases ran out, because their workers crashed, hung or are cut off.
+//!
+//! Its lag: for how long the oldest lease that it has not looked at has run out. While it is patient, that grows.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use windrow_jobs::{clock::Timestamp, contract::Policy, ledger::Result};
 
-use crate::{DutyLedger, Scheduler, duty::Duty};
+use crate::{
+    DutyLedger, Scheduler,
+    duty::{Acted, Duty},
+};
 
 /// The most leases looked at in one go.
 const LEASES_MAX: usize = 1_000;
@@ -46,16 +51,18 @@ impl Reap {
 impl Duty for Reap {
     const NAME: &'static str = "reap";
 
-    async fn act(&mut self) -> Result<i64> {
+    async fn act(&mut self) -> Result<Acted> {
         let now = self.ledger.now().await?;
         self.patience(now).await?;
+        let lag_ms = self.ledger.first_expiry().await?.map_or(0, |expiry| now.ms_since(expiry).max(0));
+        let acted = Acted { sleep_ms: LOOK_EVERY_MS, lag_ms };
         if now < self.patience_until {
-            return Ok(LOOK_EVERY_MS);
+            return Ok(acted);
         }
         let reaped = self.ledger.reap(LEASES_MAX, false).await?;
         if reaped > 0 {
             tracing::warn!(reaped, "attempts ended because their leases ran out");
         }
-        Ok(LOOK_EVERY_MS)
+        Ok(acted)
     }
 }

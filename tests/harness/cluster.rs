@@ -42,8 +42,13 @@ impl Cluster {
     pub async fn start(workers: usize, schedulers: usize, variables: &[(&str, &str)]) -> Self {
         let postgres = Postgres::own().await;
         let database = postgres.database().await;
+        Self::start_over(postgres, &database, workers, schedulers, variables).await
+    }
+
+    /// The same over a database of this server.
+    pub async fn start_over(postgres: Postgres, database: &str, workers: usize, schedulers: usize, variables: &[(&str, &str)]) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
-        let own = [("WINDROW_DATABASE_URL", database.as_str()), ("WINDROW_API_KEY", KEY), ("WINDROW_LISTEN", &listen)];
+        let own = [("WINDROW_DATABASE_URL", database), ("WINDROW_API_KEY", KEY), ("WINDROW_LISTEN", &listen)];
         let environment: Vec<_> = own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let home = tempfile::Builder::new().prefix("windrow-cluster-").tempdir().expect("a folder for the cluster");
         let api = spawn("windrow-api", &environment, &home);

@@ -1,7 +1,8 @@
 //! The ledgers under test, each empty and on a virtual clock.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, path::PathBuf, sync::Arc};
 
+use sqlx::{ConnectOptions, Connection, PgConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use windrow_jobs::{
     clock::{Timestamp, VirtualClock},
@@ -20,8 +21,37 @@ pub const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
 /// An empty ledger, and what has to live as long as it does.
 pub struct Opened {
-    ledger: Box<dyn Ledger>,
-    _directory: Option<TempDir>,
+    ledger: Arc<dyn Ledger>,
+    below: Below,
+}
+
+/// What lies below a ledger.
+enum Below {
+    Model(Arc<ModelLedger>),
+    Sqlite(TempDir),
+    Postgres(String),
+}
+
+impl Opened {
+    /// Deletes every row of the feed, of the leases and of the due times, as no verb ever does.
+    pub async fn lose_side_rows(&self) {
+        const LOSE: &str = "DELETE FROM feed; DELETE FROM leases; DELETE FROM delayed;";
+        match &self.below {
+            Below::Model(model) => model.lose_side_rows(),
+            Below::Sqlite(directory) => {
+                let mut connection = SqliteConnectOptions::new().filename(file(directory)).connect().await.expect("the ledger's file");
+                sqlx::raw_sql(LOSE).execute(&mut connection).await.expect("the side rows go");
+            }
+            Below::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.expect("the ledger's database");
+                sqlx::raw_sql(LOSE).execute(&mut connection).await.expect("the side rows go");
+            }
+        }
+    }
+}
+
+fn file(directory: &TempDir) -> PathBuf {
+    directory.path().join("ledger.sqlite")
 }
 
 impl Deref for Opened {
@@ -39,7 +69,8 @@ pub fn clock() -> VirtualClock {
 
 /// The oracle.
 pub async fn model(clock: &VirtualClock) -> Opened {
-    Opened { ledger: Box::new(ModelLedger::new(Arc::new(clock.clone()))), _directory: None }
+    let model = Arc::new(ModelLedger::new(Arc::new(clock.clone())));
+    Opened { ledger: model.clone(), below: Below::Model(model) }
 }
 
 /// SQLite, in a file that goes with it.
@@ -50,9 +81,8 @@ pub async fn sqlite(clock: &VirtualClock) -> Opened {
 /// SQLite with other statements than the shipped ones.
 pub async fn sqlite_with(clock: &VirtualClock, statements: sqlite::Statements) -> Opened {
     let directory = TempDir::new().expect("a directory for the ledger's file");
-    let path = directory.path().join("ledger.sqlite");
-    let ledger = SqliteLedger::open_with(&path, Arc::new(clock.clone()), statements).await.expect("the ledger opens");
-    Opened { ledger: Box::new(ledger), _directory: Some(directory) }
+    let ledger = SqliteLedger::open_with(&file(&directory), Arc::new(clock.clone()), statements).await.expect("the ledger opens");
+    Opened { ledger: Arc::new(ledger), below: Below::Sqlite(directory) }
 }
 
 /// PostgreSQL, in a database of its own on the run's server.
@@ -64,5 +94,5 @@ pub async fn postgres(clock: &VirtualClock) -> Opened {
 pub async fn postgres_with(clock: &VirtualClock, statements: postgres::Statements) -> Opened {
     let url = Postgres::shared().await.database().await;
     let ledger = PostgresLedger::open_with(&url, Some(Arc::new(clock.clone())), statements).await.expect("the ledger opens");
-    Opened { ledger: Box::new(ledger), _directory: None }
+    Opened { ledger: Arc::new(ledger), below: Below::Postgres(url) }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod build;
 mod cluster;
+mod doctor;
 mod documents;
 mod interleaving;
 mod ledger;
@@ -12,4 +13,7 @@ mod own_worker;
 mod readme;
 mod redis;
 mod standalone;
+mod status;
+mod transfer;
 mod tree;
+mod worker_health;

@@ -4,7 +4,6 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     artifact::Artifact,
@@ -25,6 +24,7 @@ use crate::{
     lease::{Cause, Lease, Leases},
     notebook::Notebook,
     settle::{Settler, Settling},
+    slots::Slot,
 };
 
 /// How long a handler that was asked to cancel may take before its attempt is dropped.
@@ -35,7 +35,7 @@ const UNKNOWN_KIND_DELAY_MS: i64 = 5_000;
 /// A claimed job in a slot. Dropping it frees the slot.
 pub(crate) struct HeldJob {
     pub job: Claimed,
-    pub slot: OwnedSemaphorePermit,
+    pub slot: Slot,
     /// When the claim was sent off, by the machine's own clock: the lease is at least as long from then.
     pub asked_at_ms: i64,
 }

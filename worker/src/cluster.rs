@@ -35,7 +35,7 @@ async fn serve(registry: Registry, settings: Settings, shutdown: CancellationTok
         }
         None => (looks.clone(), tokio::spawn(looks.keep(shutdown.clone()))),
     };
-    let pulse = Arc::new(Pulse::default());
+    let pulse = Arc::new(Pulse::new(Arc::new(SystemClock), settings.worker.stalled_after_s));
     let worker = Worker {
         name,
         slots: settings.worker.queues.0.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Per queue a runner (`runner.rs`) takes tickets while slots are free and claims; an apalis worker
 //! (`backend.rs`) runs each claimed job through `attempt.rs`; `lease.rs` keeps the leases, `settle.rs` records
-//! how attempts ended, `notebook.rs` what handlers say.
+//! how attempts ended, `notebook.rs` what handlers say; `stall.rs` watches that no work is left lying.
 
 mod attempt;
 mod backend;
@@ -13,6 +13,8 @@ mod notebook;
 pub mod pulse;
 mod runner;
 mod settle;
+mod slots;
+mod stall;
 
 /// The numbers that handlers can run into.
 pub mod limits {
@@ -31,7 +33,7 @@ use windrow_jobs::{
     queue::QueueName,
 };
 
-use crate::{attempt::Attempts, lease::Leases, notebook::Notebook, pulse::Pulse, settle::Settler};
+use crate::{attempt::Attempts, lease::Leases, notebook::Notebook, pulse::Pulse, settle::Settler, slots::Slots, stall::Watch};
 
 /// How often a worker describes itself anew, in case its row was lost.
 const ENROLL_EVERY: Duration = Duration::from_secs(30);
@@ -97,12 +99,16 @@ impl Worker {
         background.spawn(keep_enrolled(self.ledger.clone(), record, contracts, background_stop.clone()));
 
         let mut queues = JoinSet::new();
-        for (queue, slots) in &self.slots {
-            let (claimed, backend) = mpsc::channel(*slots as usize);
+        let mut watched = BTreeMap::new();
+        for (queue, total) in &self.slots {
+            let slots = Slots::new(*total);
+            let (claimed, backend) = mpsc::channel(*total as usize);
             queues.spawn(backend::run(format!("{}/{queue}", self.name), backend, attempts.clone()));
-            queues.spawn(self.runner(queue, *slots, claimed).run(stop.clone()));
+            queues.spawn(self.runner(queue, slots.clone(), claimed).run(stop.clone()));
+            watched.insert(queue.clone(), slots);
         }
         drop(attempts);
+        background.spawn(self.watch(watched).keep(stop.clone()));
 
         stop.cancelled().await;
         if tokio::time::timeout(self.grace, drain(&mut queues)).await.is_err() {
@@ -132,11 +138,16 @@ impl Worker {
         WorkerRecord { id: self.name.clone(), slots: self.slots.clone(), kinds }
     }
 
-    fn runner(&self, queue: &QueueName, slots: u32, claimed: mpsc::Sender<attempt::HeldJob>) -> runner::Runner {
+    fn watch(&self, queues: BTreeMap<QueueName, Arc<Slots>>) -> Watch {
+        let (worker, carrier, pulse) = (self.name.clone(), self.carrier.clone(), self.pulse.clone());
+        Watch { worker, carrier, kinds: self.record().kinds, queues, pulse }
+    }
+
+    fn runner(&self, queue: &QueueName, slots: Arc<Slots>, claimed: mpsc::Sender<attempt::HeldJob>) -> runner::Runner {
         runner::Runner {
             worker: self.name.clone(),
             queue: queue.clone(),
-            slots: Arc::new(tokio::sync::Semaphore::new(slots as usize)),
+            slots,
             registry: self.registry.clone(),
             ledger: self.ledger.clone(),
             carrier: self.carrier.clone(),

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     dispatch::carrier::WorkerEnd,
@@ -14,7 +14,11 @@ use windrow_jobs::{
     queue::QueueName,
 };
 
-use crate::{attempt::HeldJob, boottime::boottime_ms};
+use crate::{
+    attempt::HeldJob,
+    boottime::boottime_ms,
+    slots::{Slot, Slots},
+};
 
 /// The pause after the ledger or the carrier could not be reached.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(500);
@@ -22,7 +26,7 @@ const TROUBLE_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Runner {
     pub worker: String,
     pub queue: QueueName,
-    pub slots: Arc<Semaphore>,
+    pub slots: Arc<Slots>,
     pub registry: Registry,
     pub ledger: Arc<dyn Work>,
     pub carrier: Arc<dyn WorkerEnd>,
@@ -31,8 +35,7 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) async fn run(self, stop: CancellationToken) {
-        while let Some(slot) = unless(&stop, self.slots.clone().acquire_owned()).await {
-            let slot = slot.expect("the semaphore of the slots is never closed");
+        while let Some(slot) = unless(&stop, self.slots.clone().wait()).await {
             let Some(ticket) = unless(&stop, self.carrier.take(&self.queue)).await else {
                 return;
             };
@@ -48,7 +51,7 @@ impl Runner {
     }
 
     /// Presents a ticket for as many of its jobs as there are free slots.
-    async fn present(&self, ticket: Ticket, slot: OwnedSemaphorePermit) -> ledger::Result<()> {
+    async fn present(&self, ticket: Ticket, slot: Slot) -> ledger::Result<()> {
         let known = self.registry.get(&ticket.kind);
         let slots = if known.is_some() { self.more_slots(slot, ticket.ids.len()) } else { Vec::new() };
         let lease_ms = known.map_or(0, |(contract, _)| contract.policy.lease_ms.into());
@@ -63,6 +66,7 @@ impl Runner {
         };
         match self.ledger.claim(claim).await {
             Ok(claimed) => {
+                self.slots.claimed();
                 self.pass_on(claimed, slots, asked_at_ms).await;
                 Ok(())
             }
@@ -74,16 +78,16 @@ impl Runner {
         }
     }
 
-    fn more_slots(&self, first: OwnedSemaphorePermit, wanted: usize) -> Vec<OwnedSemaphorePermit> {
+    fn more_slots(&self, first: Slot, wanted: usize) -> Vec<Slot> {
         let mut slots = vec![first];
-        slots.extend(std::iter::from_fn(|| self.slots.clone().try_acquire_owned().ok()).take(wanted.saturating_sub(1)));
+        slots.extend(std::iter::from_fn(|| self.slots.try_take()).take(wanted.saturating_sub(1)));
         slots
     }
 
-    async fn pass_on(&self, claimed: Vec<Claimed>, slots: Vec<OwnedSemaphorePermit>, asked_at_ms: i64) {
+    async fn pass_on(&self, claimed: Vec<Claimed>, slots: Vec<Slot>, asked_at_ms: i64) {
         for (job, slot) in claimed.into_iter().zip(slots) {
             // The channel holds as many as there are slots, so this never waits; it is closed only after this runner ended.
-            let _ = self.claimed.send(HeldJob { job, slot, asked_at_ms }).await;
+            let _ = self.claimed.send(HeldJob { job, slot: slot.occupied(), asked_at_ms }).await;
         }
     }
 }

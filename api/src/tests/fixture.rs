@@ -78,6 +78,7 @@ impl Fixture {
             objects: Arc::new(objects.clone()),
             signer,
             changes: changes.clone(),
+            inside: None,
             shutdown: shutdown.clone(),
         }));
         Self { router, ledger, clock, changes, shutdown, objects, _home: home }

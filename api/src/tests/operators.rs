@@ -24,7 +24,7 @@ async fn queues_show_the_callers_lanes_or_the_platforms() {
         lane("default", "default", 4, 2, Some(START_MS - 500)),
         lane("builds", "acme", 0, 1, None),
     ];
-    fixture.publish_depths(Depths { at_ms: START_MS, lanes }).await;
+    fixture.publish_depths(Depths { at_ms: START_MS, lanes, planning: None }).await;
     fixture.clock.advance_ms(1_000);
     let own = fixture.get("/v1/queues").await.json();
     let expected = json!({
@@ -43,7 +43,7 @@ async fn queues_show_the_callers_lanes_or_the_platforms() {
 #[tokio::test]
 async fn old_depths_are_an_error_and_no_number() {
     let fixture = Fixture::new();
-    fixture.publish_depths(Depths { at_ms: START_MS, lanes: vec![] }).await;
+    fixture.publish_depths(Depths { at_ms: START_MS, ..Depths::default() }).await;
     assert_eq!(fixture.get("/v1/queues").await.status, 200);
     fixture.clock.advance_ms(10_001);
     let answer = fixture.get("/v1/queues").await;
@@ -84,7 +84,7 @@ async fn a_patch_changes_what_it_names() {
 #[tokio::test]
 async fn a_paused_queue_pauses_every_lane() {
     let fixture = Fixture::new();
-    fixture.publish_depths(Depths { at_ms: START_MS, lanes: vec![] }).await;
+    fixture.publish_depths(Depths { at_ms: START_MS, ..Depths::default() }).await;
     let paused = fixture.call("PATCH", "/v1/queues/syncs?scope=platform", &[], r#"{"paused":true}"#).await;
     assert_eq!(paused.json()["scope"], "platform");
     let list = fixture.call("GET", "/v1/queues", &[("x-tenant", "acme")], "").await.json();

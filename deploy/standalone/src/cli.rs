@@ -1,6 +1,7 @@
 //! The command line: what can be said, and who does it.
 //!
-//! Every verb but `serve` talks to a server over the HTTP API and to nothing else.
+//! Every verb talks to a server over the HTTP API and to nothing else, but for `serve`, `migrate`, which has the ledger to
+//! itself, and `doctor`, which looks at whatever the settings name.
 //! Next: `commands/<verb>.rs`.
 
 use std::{process::ExitCode, time::Duration};
@@ -13,7 +14,8 @@ use crate::{client::Client, commands, failure::Failure, output};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; a job that was waited for is completed
-  1  the command failed, or the job it waited for is dead, cancelled or not final in time
+  1  the command failed, or the job it waited for is dead, cancelled or not final in time; a check of doctor
+     failed; migrate --check found an older schema
   2  wrong usage or configuration
   3  the server cannot be reached
 
@@ -84,6 +86,10 @@ enum Command {
     Audit(commands::audit::Audit),
     /// Show the settings in effect and where each came from
     Config(commands::config::Args),
+    /// Bring the ledger's schema up to date
+    Migrate(commands::migrate::Args),
+    /// Check everything that the installation stands on
+    Doctor,
 }
 
 /// Parses the command line and does what it says.
@@ -111,6 +117,8 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Serve => commands::serve::run(&effective, format).await,
         Command::Demo(args) => commands::demo::run(&args, &cli, &effective).await,
         Command::Config(args) => commands::config::run(&args, &effective, format),
+        Command::Migrate(args) => commands::migrate::run(&args, &effective.settings, format).await,
+        Command::Doctor => commands::doctor::run(&cli, &effective).await,
         Command::Submit(args) => commands::submit::run(&args, &Client::of(&cli, &effective)?, format).await,
         Command::Get(id) => commands::job::get(&id, &Client::of(&cli, &effective)?, format).await,
         Command::List(args) => commands::list::run(&args, &Client::of(&cli, &effective)?, format).await,

@@ -20,10 +20,10 @@ use windrow_jobs::{
     ledger::{Upkeep, sqlite::SqliteLedger},
     objects::link::Signer,
     process,
-    settings::Settings,
+    settings::{Migrate, Settings},
 };
 use windrow_scheduler::Scheduler;
-use windrow_worker::Worker;
+use windrow_worker::{Worker, pulse::Pulse};
 
 /// What a caller needs to talk to the server.
 #[derive(Debug, Clone)]
@@ -42,10 +42,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     process::metrics::install().context("recording metrics")?;
     let database = settings.sqlite_file()?;
     let data_dir = &settings.data_dir;
-    std::fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
-    let _lock = lock(data_dir)?;
+    let _lock = take_folder(data_dir)?;
     let key = api_key(&settings)?;
 
+    if settings.ledger.migrate == Migrate::Check {
+        SqliteLedger::check(&database).await?;
+    }
     let ledger =
         SqliteLedger::open(&database, Arc::new(SystemClock)).await.with_context(|| format!("opening the ledger {}", database.display()))?;
     bury_last_incarnation(&ledger).await?;
@@ -57,6 +59,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
 
     let carrier = Arc::new(ChannelCarrier::default());
+    let pulse = Arc::new(Pulse::new(Arc::new(SystemClock), settings.worker.stalled_after_s));
     let worker = Worker {
         name: Worker::unique_name(),
         slots: settings.worker.queues.0.clone(),
@@ -65,7 +68,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         objects: objects.clone(),
         carrier: carrier.clone(),
         grace: Duration::from_secs(settings.worker.grace_s.into()),
-        pulse: Arc::default(),
+        pulse: pulse.clone(),
     };
     let scheduler = Scheduler {
         name: "standalone".into(),
@@ -86,6 +89,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         objects,
         signer,
         changes,
+        inside: Some(pulse),
         shutdown: shutdown.clone(),
     });
 
@@ -117,6 +121,26 @@ async fn bury_last_incarnation(ledger: &SqliteLedger) -> anyhow::Result<()> {
         tracing::warn!(attempts = reaped, "the last process died while these attempts ran");
     }
     Ok(())
+}
+
+/// Makes the data folder where it is missing, and takes it for as long as what is returned lives.
+pub fn take_folder(data_dir: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
+    lock(data_dir)
+}
+
+/// Which process has the data folder; none where nobody has.
+pub fn holder(data_dir: &Path) -> anyhow::Result<Option<String>> {
+    let path = data_dir.join("lock");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(std::fs::read_to_string(&path)?)),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
 }
 
 /// Takes the data folder, or says who has it. Held until dropped, and by the system's own account until the process ends.
@@ -160,7 +184,7 @@ fn master_key(settings: &Settings) -> anyhow::Result<String> {
     if let Some(key) = settings.master_key()? {
         return Ok(key.as_str().to_owned());
     }
-    let path = settings.data_dir.join("master-key");
+    let path = master_key_file(&settings.data_dir);
     match std::fs::read_to_string(&path) {
         Ok(key) => Ok(key.trim().to_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -187,4 +211,9 @@ fn keep_secret(path: &Path, secret: &str) -> std::io::Result<()> {
 /// Where a standalone server keeps its key.
 pub fn key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("api-key")
+}
+
+/// Where a standalone server keeps its master key.
+pub fn master_key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("master-key")
 }

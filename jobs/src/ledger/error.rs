@@ -13,6 +13,14 @@ pub enum Error {
     /// The database refused this very input; repeating it is of no use.
     #[error("the ledger refused the data: {0}")]
     Refused(String),
+    /// The schema is older than this release, and is not to be migrated by the way.
+    #[error("the ledger's schema is at {applied}, this release needs {latest}: run `windrow migrate` (ledger.migrate is check)")]
+    Outdated {
+        /// The last migration that was applied.
+        applied: i64,
+        /// The last that this release has.
+        latest: i64,
+    },
     /// A row does not read as it was written: a bug, or a ledger of another release.
     #[error("a ledger row cannot be read: {0}")]
     Corrupt(String),

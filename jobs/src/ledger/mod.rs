@@ -7,6 +7,7 @@
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
 //! Next on a job's path: `dispatch/mod.rs`.
 
+mod cover;
 pub mod error;
 mod guarded;
 mod keyed;
@@ -14,8 +15,10 @@ pub mod model;
 pub mod postgres;
 mod records;
 mod rows;
+pub mod schema;
 mod side;
 pub mod sqlite;
+pub mod transfer;
 
 use std::sync::Arc;
 
@@ -26,7 +29,8 @@ pub use self::{
     error::{Error, Result},
     records::{
         Balance, Claim, Claimed, Depths, FeedEvent, FeedRow, HeadKey, Held, Holding, LaneDepth, LaneKey, Leadership, ListFilter, Listed,
-        LogChunk, LogLine, Note, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob, Ticket, TicketId, WorkerRecord,
+        LogChunk, LogLine, Note, Offer, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob, Scrubbed, Ticket, TicketId,
+        WorkerRecord,
     },
 };
 use crate::{
@@ -128,6 +132,10 @@ pub trait Work: Send + Sync {
     /// first, at most `limit`. A look only: the claim decides who gets one.
     async fn tickets(&self, queues: &[QueueName], kinds: &[String], limit: usize) -> Result<Vec<Ticket>>;
 
+    /// What waits in the ledger for a worker of these queues that knows these kinds: one offer for each queue that has a
+    /// ticket. A look only.
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>>;
+
     /// What a decision about these jobs looks at; jobs that are gone are left out.
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>>;
 
@@ -179,11 +187,21 @@ pub trait Upkeep: Send + Sync {
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
 
+    /// When the lease ran or runs out that is looked at first.
+    async fn first_expiry(&self) -> Result<Option<Timestamp>>;
+
     /// Deletes what finished longer ago than the retention, at most `limit` jobs, and folds it into the totals.
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned>;
 
     /// Forgets answers to idempotency keys whose time is over, at most `limit`. Returns how many.
     async fn forget_keys(&self, limit: usize) -> Result<u64>;
+
+    /// Looks at the jobs after `after` in the order of their ids, at most `limit`, and puts back what they need to be found
+    /// again and have not. What is stale or double stays.
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed>;
+
+    /// Tells the planner anew of those of these jobs that are available still, at these attempts. Returns how many are.
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64>;
 
     /// Publishes what the planner knows of the queues.
     async fn publish_depths(&self, depths: Depths) -> Result<()>;

@@ -11,6 +11,7 @@ use crate::{
     job::{Job, JobId, Progress, State},
     lifecycle::Snapshot,
     queue::QueueName,
+    status::Planning,
     tenant::TenantId,
 };
 
@@ -83,6 +84,15 @@ pub struct Ticket {
     pub kind: String,
     /// The jobs in the planner's order, and the attempts they stood at.
     pub ids: Vec<(JobId, u32)>,
+}
+
+/// A queue has work that may start: the planner has looked after caps, rates and pauses before it made a ticket of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The queue.
+    pub queue: QueueName,
+    /// For how long its oldest ticket has been waiting.
+    pub age_ms: i64,
 }
 
 /// A job that this worker holds. Only such a job can be settled.
@@ -234,6 +244,9 @@ pub struct RunningJob {
 pub struct FeedRow {
     /// Its place in the feed.
     pub seq: i64,
+    /// When it was written, milliseconds since the epoch; 0 where whoever wrote it did not say.
+    #[serde(default)]
+    pub at_ms: i64,
     /// What happened.
     pub events: Vec<FeedEvent>,
 }
@@ -272,6 +285,8 @@ pub struct Promoted {
     pub promoted: u64,
     /// When the next one is due; now or earlier where the limit cut.
     pub next_due: Option<Timestamp>,
+    /// For how long the oldest of what was due had been, when this began.
+    pub lag_ms: i64,
 }
 
 /// What a prune deleted.
@@ -281,6 +296,25 @@ pub struct Pruned {
     pub jobs: u64,
     /// The keys of objects that were these jobs' own and are nobody's now, in their order.
     pub objects: Vec<String>,
+    /// How much longer than its retention the oldest of them was kept.
+    pub over_ms: i64,
+    /// Whether more of the ledger is still to be walked through before the walk begins anew.
+    pub goes_on: bool,
+}
+
+/// What a look of the scrubber came across.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// Where the next look goes on; none at the end of the ledger.
+    pub next: Option<JobId>,
+    /// How many jobs were looked at.
+    pub jobs: u64,
+    /// How many due times were missing.
+    pub delayed: u64,
+    /// How many running jobs no lease row named.
+    pub leases: u64,
+    /// Those that are available, in the order of their ids: the planner must know of them.
+    pub ready: Vec<ReadyJob>,
 }
 
 /// How long finished jobs are kept.
@@ -306,6 +340,9 @@ pub struct Depths {
     pub at_ms: i64,
     /// The lanes that have anything.
     pub lanes: Vec<LaneDepth>,
+    /// What the planner's process says of itself and the duties.
+    #[serde(default)]
+    pub planning: Option<Planning>,
 }
 
 /// One lane's counts.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Balance, Claimed, Error, Listed, LogChunk, Outcomes, ReadyJob, Result, Ticket, keyed::KeyRow};
+use super::{Balance, Claimed, Error, Listed, LogChunk, Offer, Outcomes, ReadyJob, Result, Ticket, keyed::KeyRow};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
@@ -339,6 +339,11 @@ impl TicketRow {
     }
 }
 
+/// A queue's name, and the age of its oldest ticket.
+pub(super) fn offer((queue, age_ms): (String, i64)) -> Result<Offer> {
+    Ok(Offer { queue: name(&queue)?, age_ms })
+}
+
 /// A row of `keys`.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct KeysRow {
@@ -375,7 +380,8 @@ pub(super) fn name<N: std::str::FromStr<Err = crate::error::InvalidName>>(text: 
     text.parse().map_err(|error| Error::Corrupt(format!("{text:?}: {error}")))
 }
 
-fn state(number: i16) -> Result<State> {
+/// A state by its number.
+pub(super) fn state(number: i16) -> Result<State> {
     State::from_number(number.into()).ok_or_else(|| Error::Corrupt(format!("no state has the number {number}")))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use super::{BATCH_MAX, FeedEvent, Outcomes, Result, Retention, rows::WrittenRow};
+use super::{BATCH_MAX, FeedEvent, Outcomes, ReadyJob, Result, Retention, rows::WrittenRow};
 use crate::{
     backoff::reap_jitter,
     clock::Timestamp,
@@ -24,7 +24,7 @@ pub(super) struct Delay {
 
 impl Delay {
     /// A waiting job is due at its `run_at` or at its deadline, an available one at its deadline only.
-    fn of(state: State, id: JobId, tenant: &str, run_at: Timestamp, deadline: Option<Timestamp>) -> Option<Self> {
+    pub(super) fn of(state: State, id: JobId, tenant: &str, run_at: Timestamp, deadline: Option<Timestamp>) -> Option<Self> {
         let due_at = match state {
             State::Scheduled | State::Retryable => Some(deadline.map_or(run_at, |deadline| deadline.min(run_at))),
             State::Available | State::Held => deadline,
@@ -72,6 +72,13 @@ impl SideRows {
         let ready: Vec<_> = jobs.iter().filter(|job| job.state == State::Available).map(|job| job.ready()).collect();
         let mut side = Self { delays, ..Self::default() };
         side.tell(FeedEvent::Ready(ready));
+        side.tell_delays();
+        side
+    }
+
+    /// Due times alone.
+    pub(super) fn of_delays(delays: Vec<Delay>) -> Self {
+        let mut side = Self { delays, ..Self::default() };
         side.tell_delays();
         side
     }
@@ -131,6 +138,14 @@ impl SideRows {
     }
 }
 
+/// What the planner is told of those of these jobs that are available still; nothing where none is.
+pub(super) fn announcement(jobs: &[ReadyJob], still: Vec<(Uuid, i32)>) -> Result<Option<FeedEvent>> {
+    let still = still.into_iter().map(|(id, attempt)| Ok((super::rows::job_id(id), super::rows::count(attempt)?)));
+    let still = still.collect::<Result<std::collections::HashSet<(JobId, u32)>>>()?;
+    let ready: Vec<ReadyJob> = jobs.iter().filter(|job| still.contains(&(job.id, job.attempt))).cloned().collect();
+    Ok((!ready.is_empty()).then_some(FeedEvent::Ready(ready)))
+}
+
 /// What the reaper makes of jobs whose leases ran out, or of all that run when the only process has just started.
 pub(super) fn reap(jobs: &[Snapshot], incarnation_over: bool, now: Timestamp) -> Vec<Change> {
     let decide = if incarnation_over { lifecycle::reap_orphan } else { lifecycle::reap };
@@ -142,15 +157,17 @@ pub(super) fn promote(jobs: &[Snapshot], now: Timestamp) -> Vec<Change> {
     jobs.iter().filter_map(|job| lifecycle::promote(job, now).ok()).collect()
 }
 
-/// Whether a job that finished then may go, and the column of the totals that counts it.
-pub(super) fn prunable(state: State, finished_at_ms: Option<i64>, retention: Retention, now: Timestamp) -> Option<usize> {
+/// The column of the totals that counts a job that finished then, and how much longer than its retention it was kept; none
+/// where it is to stay.
+pub(super) fn prunable(state: State, finished_at_ms: Option<i64>, retention: Retention, now: Timestamp) -> Option<(usize, i64)> {
     let (kept_ms, column) = match state {
         State::Completed => (retention.completed_ms, 0),
         State::Dead => (retention.dead_ms, 1),
         State::Cancelled => (retention.completed_ms, 2),
         _ => return None,
     };
-    finished_at_ms.filter(|finished_at_ms| *finished_at_ms < now.plus_ms(-kept_ms).ms()).map(|_| column)
+    let over_ms = now.ms() - finished_at_ms? - kept_ms;
+    (over_ms > 0).then_some((column, over_ms))
 }
 
 /// The longest run of leading changes that name no job twice: two changes of one job in one statement would

@@ -6,8 +6,8 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ledger::postgres::PostgresLedger,
-    settings::{self, Settings},
+    ledger::{self, postgres::PostgresLedger},
+    settings::{self, Migrate, Settings},
 };
 
 /// How long a start waits for its database: a machine that boots starts both at once.
@@ -22,8 +22,14 @@ pub async fn open(settings: &Settings, shutdown: &CancellationToken) -> anyhow::
     let url = settings.postgres_url()?;
     let started = Instant::now();
     loop {
-        match PostgresLedger::open(url).await {
+        let opened = match settings.ledger.migrate {
+            Migrate::Auto => PostgresLedger::open(url).await,
+            Migrate::Check => PostgresLedger::open_checked(url).await,
+        };
+        match opened {
             Ok(ledger) => return Ok(ledger),
+            // Waiting does not migrate it.
+            Err(error @ ledger::Error::Outdated { .. }) => return Err(error).context("opening the ledger (ledger.database_url)"),
             Err(error) if started.elapsed() >= WAIT_MAX || shutdown.is_cancelled() => {
                 return Err(error).context(format!("opening the ledger (ledger.database_url), after {} s", started.elapsed().as_secs()));
             }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::nudges;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     ledger::{Inspect, Upkeep, postgres::PostgresLedger},
     redis::{client, connect},
     settings::{self, Settings},
@@ -42,6 +42,36 @@ pub async fn doctor(client: &Client) -> Vec<String> {
         Ok(policy) => vec![format!("Redis may evict tickets (maxmemory-policy is {policy}): set it to noeviction")],
         Err(error) => vec![format!("Redis does not answer, so the ledger carries the tickets: {error}")],
     }
+}
+
+/// How a Redis is set up.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    /// Its version.
+    pub version: String,
+    /// What it does when its memory is full.
+    pub policy: String,
+    /// Whether it keeps its data on disk.
+    pub persists: bool,
+    /// Its clock.
+    pub now: Timestamp,
+}
+
+/// Asks a Redis how it is set up.
+pub async fn examine(client: &Client) -> RedisResult<Examined> {
+    let mut redis = connect(client).await?;
+    // By INFO, which providers allow that forbid CONFIG.
+    let info: InfoDict = ::redis::cmd("INFO").query_async(&mut redis).await?;
+    let saves: RedisResult<(String, String)> = ::redis::cmd("CONFIG").arg("GET").arg("save").query_async(&mut redis).await;
+    let saves = saves.is_ok_and(|(_, save)| !save.is_empty());
+    let (seconds, micros): (i64, i64) = ::redis::cmd("TIME").query_async(&mut redis).await?;
+    let told = |name: &str| info.get::<String>(name).unwrap_or_else(|| "not told".into());
+    Ok(Examined {
+        version: told("redis_version"),
+        policy: told("maxmemory_policy"),
+        persists: told("aof_enabled") == "1" || saves,
+        now: Timestamp::from_ms(seconds * 1_000 + micros / 1_000),
+    })
 }
 
 /// Warns of what is not as it should be.

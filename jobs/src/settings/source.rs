@@ -205,15 +205,17 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 16] = [
+pub(super) const KEYS: [Key; 18] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
     Key::secret("api.key", "WINDROW_API_KEY"),
     Key::new("worker.queues", Some("WINDROW_QUEUES")),
     Key::new("worker.grace_s", Some("WINDROW_GRACE_S")),
+    Key::new("worker.stalled_after_s", None),
     Key::new("worker.health_listen", Some("WINDROW_HEALTH_LISTEN")),
     Key::secret("ledger.database_url", "WINDROW_DATABASE_URL"),
+    Key::new("ledger.migrate", Some("WINDROW_MIGRATE")),
     Key::new("objects.url", Some("WINDROW_OBJECTS_URL")),
     Key::secret("secrets.master_key", "WINDROW_MASTER_KEY"),
     Key::new("secrets.master_key_file", Some("WINDROW_MASTER_KEY_FILE")),

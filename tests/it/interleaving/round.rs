@@ -182,6 +182,10 @@ impl<'l> World<'l> {
     async fn silence(&mut self) -> Result<(), Violation> {
         self.pass(LEASE_MS);
         self.reap().await?;
+        let scrubbed = self.ledger.scrub(None, ALL).await.expect("scrub");
+        if scrubbed.delayed + scrubbed.leases > 0 {
+            return Err(format!("side rows were missing: {scrubbed:?}"));
+        }
         let running = self.some_job(|state| state == State::Running);
         running.map_or(Ok(()), |id| Err(format!("nobody runs {}, and nobody ends it", self.name(id))))
     }

@@ -1,10 +1,14 @@
 //! The feed: a queue of what the verbs did, and the nudges that say the same sooner.
 
-use windrow_jobs::{clock::VirtualClock, ledger::Ledger};
+use windrow_jobs::{
+    clock::{Clock, VirtualClock},
+    ledger::Ledger,
+};
 use windrow_tests::jobs::*;
 
 conformance! {
     a_row_is_taken_once,
+    a_row_says_when_it_was_written,
     rows_come_oldest_first_and_no_more_than_asked_for,
     seen_rows_are_only_removed,
     a_nudge_says_what_the_feed_says,
@@ -16,6 +20,16 @@ async fn a_row_is_taken_once(ledger: &dyn Ledger, _: &VirtualClock) {
     insert(ledger, [ready(1)]).await;
     assert_eq!(take(ledger, ALL).await.len(), 1);
     assert!(take(ledger, ALL).await.is_empty());
+}
+
+async fn a_row_says_when_it_was_written(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let mut nudges = ledger.nudges();
+    insert(ledger, [ready(1)]).await;
+    let written_ms = clock.now().ms();
+    clock.advance_ms(40);
+    let rows = ledger.feed(Vec::new(), ALL).await.expect("feed");
+    assert_eq!(rows.iter().map(|row| row.at_ms).collect::<Vec<_>>(), [written_ms]);
+    assert_eq!(nudges.recv().await.expect("a nudge").at_ms, written_ms);
 }
 
 async fn rows_come_oldest_first_and_no_more_than_asked_for(ledger: &dyn Ledger, _: &VirtualClock) {

@@ -63,6 +63,7 @@ enum Verb {
     Promote,
     Reap { incarnation_over: bool },
     Prune,
+    Scrub,
     Pass(i64),
 }
 
@@ -104,7 +105,8 @@ impl History {
             69..74 => self.note().await,
             74..80 => Verb::Promote,
             80..85 => Verb::Reap { incarnation_over: self.rng.random_bool(0.2) },
-            85..88 => Verb::Prune,
+            85..87 => Verb::Prune,
+            87 => Verb::Scrub,
             88 => Verb::Pass(IDEMPOTENCY_MS / 2),
             _ => Verb::Pass(self.pick(&[1, 1_000, 5_000, 12_000, 31_000])),
         }
@@ -288,6 +290,11 @@ async fn answer(ledger: &dyn Ledger, verb: &Verb) -> String {
         Verb::Prune => {
             let pruned = ledger.prune(RETENTION, ALL).await.expect("prune");
             format!("{pruned:?} {:?}", ledger.forget_keys(ALL).await.expect("forget"))
+        }
+        Verb::Scrub => {
+            let scrubbed = ledger.scrub(None, ALL).await.expect("scrub");
+            assert_eq!((scrubbed.delayed, scrubbed.leases), (0, 0), "no verb leaves a job bare");
+            format!("{scrubbed:?}")
         }
         Verb::Pass(_) => String::new(),
     }

@@ -19,6 +19,7 @@ conformance! {
     a_deadline_does_not_end_a_running_attempt,
     a_due_time_of_the_past_promotes_nothing,
     the_next_due_time_is_known,
+    the_lag_is_how_long_the_oldest_was_due,
     the_limit_cuts_and_the_rest_is_due,
     a_storm_of_one_tenant_holds_up_no_other,
 }
@@ -121,14 +122,27 @@ async fn a_due_time_of_the_past_promotes_nothing(ledger: &dyn Ledger, clock: &Vi
 }
 
 async fn the_next_due_time_is_known(ledger: &dyn Ledger, clock: &VirtualClock) {
-    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { promoted: 0, next_due: None });
+    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { promoted: 0, next_due: None, lag_ms: 0 });
     insert(ledger, [300, 100, 200].into_iter().zip(1..).map(|(ms, number)| scheduled(number, START.plus_ms(ms)))).await;
     for due_ms in [100, 200, 300] {
         let promoted = ledger.promote(ALL).await.expect("promote");
         assert_eq!(promoted.next_due, Some(START.plus_ms(due_ms)));
         clock.advance_ms(100);
     }
-    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { promoted: 1, next_due: None });
+    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { promoted: 1, next_due: None, lag_ms: 0 });
+}
+
+async fn the_lag_is_how_long_the_oldest_was_due(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let of = |number, tenant: &str, due_ms| NewJob { tenant: tenant_named(tenant), ..scheduled(number, START.plus_ms(due_ms)) };
+    insert(ledger, [of(1, "north", 200), of(2, "south", 100), of(3, "south", 5_000)]).await;
+    let mut lags = Vec::new();
+    for _ in 0..3 {
+        clock.advance_ms(99);
+        lags.push(ledger.promote(ALL).await.expect("promote").lag_ms);
+    }
+    clock.advance_ms(4_800);
+    lags.push(ledger.promote(ALL).await.expect("promote").lag_ms);
+    assert_eq!(lags, [0, 98, 97, 97]);
 }
 
 async fn the_limit_cuts_and_the_rest_is_due(ledger: &dyn Ledger, clock: &VirtualClock) {

@@ -16,6 +16,7 @@ conformance! {
     what_lives_is_never_pruned,
     a_pruned_job_takes_its_attempts_and_its_log_along,
     the_limit_cuts_and_a_later_prune_goes_on,
+    it_is_told_how_long_the_oldest_was_kept_too_long,
     every_account_balances_at_every_step,
     tenants_have_accounts_of_their_own,
 }
@@ -87,6 +88,19 @@ async fn the_limit_cuts_and_a_later_prune_goes_on(ledger: &dyn Ledger, clock: &V
     }
     assert_eq!(pruned, 5);
     assert_eq!(listed(ledger, &ListFilter::default()).await, [id(5), id(3)]);
+}
+
+async fn it_is_told_how_long_the_oldest_was_kept_too_long(ledger: &dyn Ledger, clock: &VirtualClock) {
+    insert(ledger, (1..=3).map(ready)).await;
+    for number in 1..=2 {
+        run(ledger, number, done()).await;
+        clock.advance_ms(300);
+    }
+    let over = async || ledger.prune(RETENTION, ALL).await.map(|pruned| (pruned.jobs, pruned.over_ms, pruned.goes_on)).expect("prune");
+    assert_eq!(over().await, (0, 0, false));
+    clock.advance_ms(RETENTION.completed_ms);
+    assert_eq!(over().await, (2, 600, false));
+    assert_eq!(over().await, (0, 0, false));
 }
 
 async fn every_account_balances_at_every_step(ledger: &dyn Ledger, clock: &VirtualClock) {

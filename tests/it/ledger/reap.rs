@@ -7,7 +7,7 @@ use windrow_jobs::{
     lifecycle::CRASHES_MAX,
     submit::NewJob,
 };
-use windrow_tests::jobs::*;
+use windrow_tests::{jobs::*, ledgers::START};
 
 conformance! {
     a_silent_workers_attempts_end_when_their_lease_has_run_out,
@@ -23,6 +23,7 @@ conformance! {
     the_reaper_takes_a_few_leases_at_a_time_and_forgets_none,
     a_new_incarnation_reaps_all_that_run,
     what_was_reaped_is_told_to_the_planner,
+    the_first_expiry_is_known_before_and_after_it,
 }
 
 async fn a_silent_workers_attempts_end_when_their_lease_has_run_out(ledger: &dyn Ledger, clock: &VirtualClock) {
@@ -188,4 +189,21 @@ async fn what_was_reaped_is_told_to_the_planner(ledger: &dyn Ledger, clock: &Vir
     let told = events(ledger).await;
     assert!(told.contains(&FeedEvent::Freed(vec![(id(1), 1)])), "{told:?}");
     assert!(told.contains(&FeedEvent::Delayed(run_at.ms())), "{told:?}");
+}
+
+async fn the_first_expiry_is_known_before_and_after_it(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let first = async || ledger.first_expiry().await.expect("first expiry");
+    assert_eq!(first().await, None);
+    insert(ledger, [ready(1), ready(2)]).await;
+    claim(ledger, 1).await;
+    clock.advance_ms(700);
+    claim(ledger, 2).await;
+    assert_eq!(first().await, Some(START.plus_ms(LEASE_MS)));
+    clock.advance_ms(LEASE_MS - 1);
+    assert_eq!(first().await, Some(START.plus_ms(LEASE_MS)), "nobody has looked at it");
+    reap(ledger).await;
+    assert_eq!(first().await, Some(START.plus_ms(LEASE_MS + 700)));
+    clock.advance_ms(1);
+    reap(ledger).await;
+    assert_eq!(first().await, None);
 }

@@ -2,7 +2,8 @@
 
 use windrow_jobs::{
     clock::VirtualClock,
-    ledger::{Claim, FeedEvent, Ledger, Ticket, TicketId},
+    ledger::{Claim, FeedEvent, Ledger, Offer, Ticket, TicketId},
+    queue::QueueName,
 };
 use windrow_tests::jobs::{claim_of, events, id, insert, queue_named, ready};
 
@@ -15,6 +16,7 @@ conformance! {
     of_a_claim_and_a_revocation_exactly_one_wins,
     only_the_leader_of_the_epoch_issues,
     a_planners_term_begins_without_tickets,
+    an_offer_is_as_old_as_the_oldest_ticket_of_its_queue,
 }
 
 const LEADERSHIP: &str = "duties";
@@ -96,6 +98,33 @@ async fn a_planners_term_begins_without_tickets(ledger: &dyn Ledger, _: &Virtual
     ledger.issue(LEADERSHIP, epoch, vec![ticket(1, &[1]), ticket(2, &[2])]).await.expect("issue");
     ledger.revoke_all().await.expect("revoke all");
     assert!(look(ledger, 10).await.is_empty());
+}
+
+async fn an_offer_is_as_old_as_the_oldest_ticket_of_its_queue(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let (default, builds) = (queue_named("default"), queue_named("builds"));
+    let offers = async |queues: &[QueueName], kinds: &[&str]| {
+        let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        let mut offers = ledger.on_offer(queues, &kinds).await.expect("on offer");
+        offers.sort_by(|one, other| one.queue.cmp(&other.queue));
+        offers
+    };
+    let both = [default.clone(), builds.clone()];
+    assert_eq!(offers(&both, &["echo"]).await, []);
+    let epoch = lead(ledger, "a").await;
+    for number in [1, 2] {
+        ledger.issue(LEADERSHIP, epoch, vec![ticket(number, &[number])]).await.expect("issue");
+        clock.advance_ms(70);
+    }
+    let build = Ticket { queue: builds.clone(), kind: "build.generate".to_owned(), ..ticket(3, &[3]) };
+    ledger.issue(LEADERSHIP, epoch, vec![build]).await.expect("issue");
+    clock.advance_ms(5);
+    assert_eq!(offers(&both, &["echo"]).await, [Offer { queue: default.clone(), age_ms: 145 }], "another kind is no offer");
+    assert_eq!(
+        offers(&both, &["echo", "build.generate"]).await,
+        [Offer { queue: builds.clone(), age_ms: 5 }, Offer { queue: default, age_ms: 145 }]
+    );
+    ledger.revoke(vec![ticket_id(3)]).await.expect("revoke");
+    assert_eq!(offers(&[builds], &["build.generate"]).await, []);
 }
 
 async fn lead(ledger: &dyn Ledger, holder: &str) -> i64 {

@@ -128,7 +128,7 @@ async fn the_last_published_depths_stand(ledger: &dyn Ledger, _: &VirtualClock) 
     assert_eq!(ledger.depths().await.expect("depths"), None);
     let lane = LaneKey { queue: queue_named("syncs"), tenant: tenant_named("north") };
     let depth = LaneDepth { lane, ready: 5_000_000_000, running: 3, oldest_ms: Some(START.ms()) };
-    let depths = Depths { at_ms: START.ms(), lanes: vec![depth] };
+    let depths = Depths { at_ms: START.ms(), lanes: vec![depth], planning: None };
     ledger.publish_depths(Depths::default()).await.expect("publish");
     ledger.publish_depths(depths.clone()).await.expect("publish");
     assert_eq!(ledger.depths().await.expect("depths"), Some(depths));

@@ -9,6 +9,7 @@ mod keys;
 mod outcomes;
 mod queues;
 mod remarks;
+mod scrub;
 mod start;
 mod submissions;
 mod tenants;

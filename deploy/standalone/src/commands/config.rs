@@ -7,7 +7,7 @@ use windrow_jobs::{
     ledger::Retention,
     lifecycle::CRASHES_MAX,
     queue::Limits,
-    settings::{Effective, value::API_KEY_BYTES_MIN},
+    settings::{Effective, STALLED_AFTER_S, value::API_KEY_BYTES_MIN},
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
 };
 
@@ -66,6 +66,7 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("crashes_max", CRASHES_MAX.into(), "attempts that end without an outcome before a job is given up"),
         ("timeout_ms", policy.timeout_ms.into(), "the longest attempt, unless the kind says"),
         ("lease_ms", policy.lease_ms.into(), "how long a worker may be silent, unless the kind says"),
+        ("stalled_after_s", STALLED_AFTER_S.into(), "how long work may lie beside free slots before a worker is stuck, unless set"),
         ("log_lines_max", windrow_worker::limits::LINES_MAX.into(), "log lines kept of an attempt; the rest is counted"),
         ("log_bytes_max", windrow_worker::limits::LINE_BYTES_MAX.into(), "bytes of log lines kept of an attempt"),
         ("page_size", windrow_api::limits::PAGE_SIZE.into(), "jobs of a page that does not say"),

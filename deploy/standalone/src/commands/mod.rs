@@ -3,9 +3,11 @@
 pub mod audit;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod job;
 pub mod kinds;
 pub mod list;
+pub mod migrate;
 pub mod queues;
 pub mod serve;
 pub mod submit;

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -10,8 +11,9 @@ use tokio::sync::Notify;
 
 use super::{PlannerEnd, WorkerEnd};
 use crate::{
-    ledger::{Result, Ticket, TicketId},
+    ledger::{Offer, Result, Ticket, TicketId},
     queue::QueueName,
+    status::{Carrier, Carrying},
 };
 
 /// Carries tickets between the planner and the workers of one process. Cheap to clone.
@@ -21,8 +23,14 @@ pub struct ChannelCarrier(Arc<Mutex<HashMap<QueueName, Arc<Shelf>>>>);
 /// One queue's tickets, oldest first.
 #[derive(Default)]
 struct Shelf {
-    tickets: Mutex<VecDeque<Ticket>>,
+    tickets: Mutex<VecDeque<Put>>,
     filled: Notify,
+}
+
+/// A ticket on its shelf.
+struct Put {
+    ticket: Ticket,
+    at: Instant,
 }
 
 impl ChannelCarrier {
@@ -34,7 +42,7 @@ impl ChannelCarrier {
     /// Puts a ticket at the end of its queue's shelf.
     pub(super) fn put(&self, ticket: Ticket) {
         let shelf = self.shelf(&ticket.queue);
-        lock(&shelf.tickets).push_back(ticket);
+        lock(&shelf.tickets).push_back(Put { ticket, at: Instant::now() });
         shelf.filled.notify_one();
     }
 
@@ -54,7 +62,7 @@ impl PlannerEnd for ChannelCarrier {
     async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
         let mut revoked = Vec::new();
         for shelf in self.shelves() {
-            lock(&shelf.tickets).retain(|ticket| {
+            lock(&shelf.tickets).retain(|Put { ticket, .. }| {
                 let wanted = tickets.contains(&ticket.id);
                 if wanted {
                     revoked.push(ticket.id);
@@ -68,6 +76,10 @@ impl PlannerEnd for ChannelCarrier {
     async fn reset(&self) -> Result<()> {
         self.shelves().iter().for_each(|shelf| lock(&shelf.tickets).clear());
         Ok(())
+    }
+
+    fn carrying(&self) -> Carrying {
+        Carrying { in_use: Carrier::Channel, why: "planner and worker share one process".into(), stands_in: false }
     }
 }
 
@@ -90,7 +102,7 @@ impl WorkerEnd for ChannelCarrier {
                 shelf.filled.notify_one();
             }
             match ticket {
-                Some(ticket) => return Ok(ticket),
+                Some(put) => return Ok(put.ticket),
                 None => filled.await,
             }
         }
@@ -98,6 +110,15 @@ impl WorkerEnd for ChannelCarrier {
 
     async fn give_back(&self, ticket: Ticket) {
         self.put(ticket);
+    }
+
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>> {
+        let oldest = |queue: &QueueName| {
+            let shelf = self.shelf(queue);
+            let oldest = lock(&shelf.tickets).iter().filter(|put| kinds.contains(&put.ticket.kind)).map(|put| put.at).min();
+            oldest.map(|at| Offer { queue: queue.clone(), age_ms: i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX) })
+        };
+        Ok(queues.iter().filter_map(oldest).collect())
     }
 }
 

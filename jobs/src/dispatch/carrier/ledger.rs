@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PlannerEnd, WorkerEnd, channel::ChannelCarrier};
 use crate::{
-    ledger::{Result, Ticket, TicketId, Upkeep, Work},
+    ledger::{Offer, Result, Ticket, TicketId, Upkeep, Work},
     queue::QueueName,
+    status::{Carrier, Carrying},
 };
 
 /// The leadership whose epoch guards ticket rows: that of the duties.
@@ -53,6 +54,10 @@ impl PlannerEnd for TicketRows {
 
     async fn reset(&self) -> Result<()> {
         self.0.revoke_all().await
+    }
+
+    fn carrying(&self) -> Carrying {
+        Carrying { in_use: Carrier::Ledger, why: "no Redis is configured (dispatch.redis_url)".into(), stands_in: false }
     }
 }
 
@@ -184,6 +189,10 @@ impl WorkerEnd for TicketLooks {
 
     /// Nothing to give: the row is there until a claim finds it.
     async fn give_back(&self, _: Ticket) {}
+
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>> {
+        self.ledger.on_offer(queues, kinds).await
+    }
 }
 
 /// Counts a taker as waiting for as long as it lives, however it ends.

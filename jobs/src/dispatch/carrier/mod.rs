@@ -10,8 +10,9 @@ pub mod redis;
 use async_trait::async_trait;
 
 use crate::{
-    ledger::{Result, Ticket, TicketId},
+    ledger::{Offer, Result, Ticket, TicketId},
     queue::QueueName,
+    status::Carrying,
 };
 
 /// Where the planner hands tickets out.
@@ -25,6 +26,9 @@ pub trait PlannerEnd: Send + Sync {
 
     /// Takes every ticket back, at the beginning of a planner's term.
     async fn reset(&self) -> Result<()>;
+
+    /// By what workers hear of tickets at present.
+    fn carrying(&self) -> Carrying;
 }
 
 /// Where a worker takes tickets.
@@ -38,4 +42,8 @@ pub trait WorkerEnd: Send + Sync {
 
     /// Gives a ticket back that was taken and could not be presented.
     async fn give_back(&self, ticket: Ticket);
+
+    /// What waits for a worker of these queues that knows these kinds. Asked beside `take`, by whoever watches the takers:
+    /// the answer must not depend on anything that they could be stuck in.
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>>;
 }

@@ -147,6 +147,11 @@ impl Head {
         covered
     }
 
+    /// Whether a ready job with this key that is not here would never be read: the head vouches for its place.
+    pub fn vouches_for(&self, key: HeadKey) -> bool {
+        self.reach.covers(key) && self.read_vouches.is_none() && self.passed.is_empty()
+    }
+
     /// Lets the lane be read from its start, as if nothing of the ledger's had been seen.
     pub fn reset(&mut self) {
         self.reach = Reach::Nothing;

@@ -41,6 +41,19 @@ impl Planner {
         hungry.into_iter().map(want).collect()
     }
 
+    /// Whether a job that the ledger holds available is neither known to be, or to be further, nor to be found by a read.
+    pub fn misses(&self, job: &ReadyJob) -> bool {
+        if job.attempt < self.jobs.ended_attempt(job.id) {
+            return false;
+        }
+        match (self.jobs.get(job.id), self.lanes.find(&job.lane)) {
+            (Some(known), _) if known.stage == Stage::Running => known.attempt <= job.attempt,
+            (Some(known), _) => known.attempt < job.attempt,
+            (None, Some(lane)) => self.lanes.get(lane).head.vouches_for(job.key()),
+            (None, None) => true,
+        }
+    }
+
     /// What was read of a lane where `asked` jobs were asked for; fewer are all there are. Events may have
     /// been applied since.
     pub fn refill(&mut self, lane: &LaneKey, jobs: Vec<ReadyJob>, asked: usize) {

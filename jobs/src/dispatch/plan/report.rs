@@ -65,7 +65,7 @@ impl Planner {
         };
         let mut lanes: Vec<LaneDepth> = self.lanes.iter().map(depth).filter(|lane| lane.ready + lane.running > 0).collect();
         lanes.sort_unstable_by(|one, other| one.lane.cmp(&other.lane));
-        Depths { at_ms: now.ms(), lanes }
+        Depths { at_ms: now.ms(), lanes, planning: None }
     }
 
     /// Those of a ticket's jobs that it still hands out.

@@ -30,6 +30,27 @@ fn a_lane_goes_by_priority_then_by_age() {
 }
 
 #[test]
+fn only_a_job_whose_news_was_lost_is_missed() {
+    let mut world = World::new(tiny(2), 1);
+    let told = world.submit_many(1, "a", 5);
+    world.tell_and_plan();
+    let lost = [world.submit(1, "a", 9), world.submit(2, "a", 0)];
+    world.feed.clear();
+    let missed = |world: &World| -> Vec<_> {
+        let jobs = world.rows.values().map(|(job, _)| job).filter(|job| world.planner.misses(job));
+        jobs.map(|job| job.id).collect()
+    };
+    assert_eq!(missed(&world), lost, "those beyond the head's reach are read again");
+    world.settle_all();
+    let announced = lost.map(|id| world.rows[&id].0.clone()).to_vec();
+    world.feed.push_back(FeedEvent::Ready(announced));
+    world.tell();
+    assert_eq!(missed(&world), []);
+    world.drain();
+    assert_eq!((world.of(Row::Available), world.of(Row::Over).len()), (vec![], told.len() + lost.len()));
+}
+
+#[test]
 fn a_ticket_is_of_one_kind_and_not_longer_than_the_kind_allows() {
     let mut world = World::new(Bounds::default(), 100);
     world.planner.set_kinds([("a".to_owned(), 1, 4), ("b".to_owned(), 1, 3)].into_iter());

@@ -45,6 +45,14 @@ impl ModelLedger {
         Self { clock, tables: Mutex::default(), nudges: broadcast::Sender::new(NUDGES_KEPT) }
     }
 
+    /// Forgets every side row, as no verb ever does: what the scrubber is for.
+    pub fn lose_side_rows(&self) {
+        let mut tables = self.tables.lock().expect("no verb panics while it holds the tables");
+        tables.feed.clear();
+        tables.delayed.clear();
+        tables.leases.clear();
+    }
+
     /// Runs a verb as one transaction: alone, at one instant, with one feed row for all that it tells.
     fn transact<T>(&self, verb: impl FnOnce(&mut Tables, Timestamp, &mut Told) -> T) -> T {
         let mut tables = self.tables.lock().expect("no verb panics while it holds the tables");
@@ -53,7 +61,7 @@ impl ModelLedger {
         let events = told.into_events();
         if !events.is_empty() {
             tables.feed_seq += 1;
-            let row = FeedRow { seq: tables.feed_seq, events };
+            let row = FeedRow { seq: tables.feed_seq, at_ms: self.clock.now().ms(), events };
             tables.feed.insert(row.seq, row.clone());
             // Nobody need listen: a nudge is a hint.
             let _ = self.nudges.send(Arc::new(row));
@@ -85,7 +93,7 @@ struct Tables {
     workers: BTreeMap<String, Enrolled>,
     contracts: BTreeMap<(String, u32), Contract>,
     leaders: BTreeMap<String, Leader>,
-    tickets: Vec<Ticket>,
+    tickets: Vec<Issued>,
     /// First answers to idempotency keys.
     answers: BTreeMap<KeyName, Answered>,
     /// Who holds a unique key.
@@ -115,6 +123,12 @@ struct Delayed {
 struct Lease {
     expires_at: Timestamp,
     ids: Vec<JobId>,
+}
+
+/// A ticket that nobody has presented.
+struct Issued {
+    ticket: Ticket,
+    at: Timestamp,
 }
 
 struct Enrolled {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::{
-    Delayed, Leader, ModelLedger, Tables,
+    Delayed, Issued, Leader, Lease, ModelLedger, Tables, Told, due,
     inspect::{count, nothing},
     lane, ready_job, snapshot,
 };
@@ -19,8 +19,8 @@ use crate::{
     clock::Timestamp,
     job::{Job, JobId, State},
     ledger::{
-        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Ticket, TicketId, Upkeep,
-        WorkerRecord,
+        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Scrubbed, Ticket,
+        TicketId, Upkeep, WorkerRecord,
     },
     lifecycle,
     tenant::TenantId,
@@ -55,7 +55,7 @@ impl Upkeep for ModelLedger {
         Ok(self.transact(|tables, now, _| {
             let leads = tables.leaders.get(leadership).is_some_and(|leader| leader.epoch == epoch && leader.expires_at > now);
             if leads {
-                tables.tickets.extend(tickets);
+                tables.tickets.extend(tickets.into_iter().map(|ticket| Issued { ticket, at: now }));
             }
             leads
         }))
@@ -63,8 +63,8 @@ impl Upkeep for ModelLedger {
 
     async fn revoke(&self, tickets: Vec<TicketId>) -> Result<Vec<TicketId>> {
         Ok(self.transact(|tables, _, _| {
-            let revoked = tables.tickets.extract_if(.., |ticket| tickets.contains(&ticket.id));
-            revoked.map(|ticket| ticket.id).collect()
+            let revoked = tables.tickets.extract_if(.., |issued| tickets.contains(&issued.ticket.id));
+            revoked.map(|issued| issued.ticket.id).collect()
         }))
     }
 
@@ -115,6 +115,7 @@ impl Upkeep for ModelLedger {
     async fn promote(&self, limit: usize) -> Result<Promoted> {
         Ok(self.transact(|tables, now, told| {
             let mut promoted = 0;
+            let lag_ms = tables.delayed.first().map_or(0, |entry| now.ms_since(entry.due).max(0));
             for entry in tables.due_in_turn(now).into_iter().take(limit) {
                 // The entry goes whatever comes of it: a job that waits for another time has an entry for that.
                 tables.delayed.remove(&entry);
@@ -123,7 +124,7 @@ impl Upkeep for ModelLedger {
                     promoted += u64::from(tables.write(&change, now, told).is_done());
                 }
             }
-            Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due) }
+            Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due), lag_ms }
         }))
     }
 
@@ -143,10 +144,15 @@ impl Upkeep for ModelLedger {
         }))
     }
 
+    async fn first_expiry(&self) -> Result<Option<Timestamp>> {
+        Ok(self.read(|tables| tables.leases.iter().map(|lease| lease.expires_at).min()))
+    }
+
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
         Ok(self.transact(|tables, now, _| {
-            let old = tables.jobs.values().filter(|job| is_old(job, retention, now)).take(limit);
-            let gone: Vec<(JobId, TenantId, State)> = old.map(|job| (job.id, job.tenant.clone(), job.state)).collect();
+            let old: Vec<&Job> = tables.jobs.values().filter(|job| over_ms(job, retention, now) > 0).take(limit).collect();
+            let most_over_ms = old.iter().map(|job| over_ms(job, retention, now)).max().unwrap_or(0);
+            let gone: Vec<(JobId, TenantId, State)> = old.into_iter().map(|job| (job.id, job.tenant.clone(), job.state)).collect();
             let mut objects = BTreeSet::new();
             for (id, tenant, state) in &gone {
                 let totals = tables.pruned.entry(tenant.clone()).or_insert_with(|| nothing(tenant));
@@ -160,7 +166,7 @@ impl Upkeep for ModelLedger {
                 objects.extend(keys.filter(|key| key.starts_with(&own)));
                 tables.artifacts.retain(|(of, _), _| of != id);
             }
-            Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect() }
+            Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect(), over_ms: most_over_ms, goes_on: false }
         }))
     }
 
@@ -170,6 +176,31 @@ impl Upkeep for ModelLedger {
             let names: Vec<_> = over.map(|(name, _)| name.clone()).take(limit).collect();
             names.iter().for_each(|name| drop(tables.answers.remove(name)));
             names.len() as u64
+        }))
+    }
+
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed> {
+        Ok(self.transact(|tables, _, told| {
+            let rest = tables.jobs.values().filter(|job| after.is_none_or(|after| job.id > after));
+            let jobs: Vec<Job> = rest.take(limit).cloned().collect();
+            let next = jobs.last().filter(|_| jobs.len() == limit).map(|job| job.id);
+            let mut scrubbed = Scrubbed { next, jobs: jobs.len() as u64, ..Scrubbed::default() };
+            for job in &jobs {
+                scrubbed.delayed += u64::from(tables.cover_due_time(job, told));
+                scrubbed.leases += u64::from(tables.cover_lease(job));
+            }
+            scrubbed.ready = jobs.iter().filter(|job| job.state == State::Available).map(ready_job).collect();
+            scrubbed
+        }))
+    }
+
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64> {
+        Ok(self.transact(|tables, _, told| {
+            let claimable = |job: &Job, attempt| job.state == State::Available && job.attempt == attempt && !job.cancel_requested;
+            let still = jobs.into_iter().filter(|job| tables.jobs.get(&job.id).is_some_and(|row| claimable(row, job.attempt)));
+            let before = told.ready.len();
+            told.ready.extend(still);
+            (told.ready.len() - before) as u64
         }))
     }
 
@@ -184,6 +215,26 @@ impl Upkeep for ModelLedger {
 }
 
 impl Tables {
+    /// Sees to it that a job with a due time is looked at then. Returns whether nobody would have.
+    fn cover_due_time(&mut self, job: &Job, told: &mut Told) -> bool {
+        let Some(due) = due(job) else { return false };
+        let missing = self.delayed.insert(Delayed { due, tenant: job.tenant.clone(), id: job.id });
+        if missing {
+            told.due = Some(told.due.map_or(due, |earliest| earliest.min(due)));
+        }
+        missing
+    }
+
+    /// Sees to it that a running job is looked at once its lease has run out. Returns whether nobody would have.
+    fn cover_lease(&mut self, job: &Job) -> bool {
+        let Some(until) = job.lease_until.filter(|_| job.state == State::Running) else { return false };
+        let missing = !self.leases.iter().any(|lease| lease.expires_at >= until && lease.ids.contains(&job.id));
+        if missing {
+            self.leases.push(Lease { expires_at: until, ids: vec![job.id] });
+        }
+        missing
+    }
+
     /// What is due: the tenants in turn, each tenant's oldest first.
     fn due_in_turn(&self, now: Timestamp) -> Vec<Delayed> {
         let mut turns: BTreeMap<&TenantId, usize> = BTreeMap::new();
@@ -216,7 +267,8 @@ const fn head_key(job: &Job) -> HeadKey {
     HeadKey { priority: std::cmp::Reverse(job.priority), id: job.id }
 }
 
-fn is_old(job: &Job, retention: Retention, now: Timestamp) -> bool {
+/// How much longer than its retention a job was kept; zero or less while its time is not over, or it lives.
+fn over_ms(job: &Job, retention: Retention, now: Timestamp) -> i64 {
     let retention_ms = if job.state == State::Dead { retention.dead_ms } else { retention.completed_ms };
-    job.finished_at.is_some_and(|finished_at| now.ms_since(finished_at) > retention_ms)
+    job.finished_at.map_or(0, |finished_at| now.ms_since(finished_at) - retention_ms)
 }

@@ -1,14 +1,16 @@
 //! `Work` of the model.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
-use super::{Enrolled, Lease, ModelLedger, Tables, snapshot};
+use super::{Enrolled, Issued, Lease, ModelLedger, Tables, snapshot};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
     job::{Job, JobId, State},
-    ledger::{Claim, Claimed, FeedEvent, Held, Holding, LogChunk, Note, Result, Ticket, TicketId, Work, WorkerRecord},
+    ledger::{Claim, Claimed, FeedEvent, Held, Holding, LogChunk, Note, Offer, Result, Ticket, TicketId, Work, WorkerRecord},
     lifecycle::{Change, Snapshot},
     queue::QueueName,
 };
@@ -88,7 +90,21 @@ impl Work for ModelLedger {
 
     async fn tickets(&self, queues: &[QueueName], kinds: &[String], limit: usize) -> Result<Vec<Ticket>> {
         let wanted = |ticket: &&Ticket| queues.contains(&ticket.queue) && kinds.contains(&ticket.kind);
-        Ok(self.read(|tables| tables.tickets.iter().filter(wanted).take(limit).cloned().collect()))
+        Ok(self.read(|tables| tables.tickets.iter().map(|issued| &issued.ticket).filter(wanted).take(limit).cloned().collect()))
+    }
+
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>> {
+        let now = self.clock.now();
+        Ok(self.read(|tables| {
+            let mut oldest: BTreeMap<&QueueName, i64> = BTreeMap::new();
+            for Issued { ticket, at } in &tables.tickets {
+                if queues.contains(&ticket.queue) && kinds.contains(&ticket.kind) {
+                    let age_ms = oldest.entry(&ticket.queue).or_default();
+                    *age_ms = now.ms_since(*at).max(*age_ms);
+                }
+            }
+            oldest.into_iter().map(|(queue, age_ms)| Offer { queue: queue.clone(), age_ms }).collect()
+        }))
     }
 
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>> {
@@ -127,7 +143,7 @@ impl Tables {
     /// Uses a ticket's row up; false where it is gone.
     fn use_ticket(&mut self, id: TicketId) -> bool {
         let before = self.tickets.len();
-        self.tickets.retain(|ticket| ticket.id != id);
+        self.tickets.retain(|issued| issued.ticket.id != id);
         self.tickets.len() < before
     }
 

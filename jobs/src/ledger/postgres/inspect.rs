@@ -1,8 +1,9 @@
 //! The role `Inspect`: reading, over connections of its own, with the planner free to choose.
 
 use async_trait::async_trait;
+use sqlx::PgConnection;
 
-use super::{PostgresLedger, changes::uuid};
+use super::{PostgresLedger, Statements, changes::uuid};
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
@@ -101,4 +102,10 @@ impl Inspect for PostgresLedger {
         let rows: Vec<rows::BalanceRow> = sqlx::query_as(self.core.sql.balances.clone()).fetch_all(&self.core.readers).await?;
         rows.into_iter().map(rows::BalanceRow::into_balance).collect()
     }
+}
+
+/// The accounts as this connection sees them, by tenant.
+pub(in crate::ledger) async fn balances_on(connection: &mut PgConnection) -> Result<Vec<Balance>> {
+    let rows: Vec<rows::BalanceRow> = sqlx::query_as(Statements::default().balances).fetch_all(connection).await?;
+    rows.into_iter().map(rows::BalanceRow::into_balance).collect()
 }

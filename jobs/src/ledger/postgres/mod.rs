@@ -4,10 +4,13 @@
 //! their own. Time is the database's. One `.sql` file per statement, named as in `../sqlite`.
 
 mod changes;
+pub mod checkup;
+mod floor;
 mod inserts;
 mod inspect;
 mod keys;
 mod partitions;
+mod scrub;
 mod upkeep;
 mod work;
 
@@ -15,15 +18,20 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
+    ConnectOptions, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::{Mutex, broadcast};
 
-use self::inserts::Inserts;
-use super::{Error, FeedEvent, FeedRow, Intake, Result, guarded, side};
+pub(super) use self::inspect::balances_on;
+use self::{floor::Floor, inserts::Inserts};
+use super::{
+    Error, FeedEvent, FeedRow, Intake, Result, guarded,
+    schema::{self, Schema},
+    side,
+};
 use crate::{
-    clock::Clock,
+    clock::{Clock, SystemClock, Timestamp},
     job::JobId,
     keys::{Inserted, Written},
     lifecycle::Change,
@@ -38,8 +46,12 @@ const WRITERS_MAX: u32 = 8;
 const READERS_MAX: u32 = 4;
 /// How long a verb waits for a connection before the ledger counts as not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A statement that takes longer is given up by the database: no verb's batch takes a tenth of it.
-const STATEMENT_TIMEOUT_MS: &str = "10000";
+/// A statement that takes longer is given up by the database: no verb's batch takes a tenth of it. Shorter than the time by
+/// which the feed's floor trails, since a place in the feed is drawn by a transaction's last statement.
+const STATEMENT_TIMEOUT_MS: i64 = 4_000;
+const _: () = assert!(STATEMENT_TIMEOUT_MS < floor::TRAILS_MS, "a late commit would be looked for only by sweeps");
+/// The same for what a planner reads when it takes over: all lanes and all that runs, which may be many.
+const LONG_TIMEOUT: &str = "SET LOCAL statement_timeout = '60s'";
 /// Nudges that a slow planner may fall behind before it must look into the feed.
 const NUDGES_MAX: usize = 1_024;
 
@@ -60,12 +72,12 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, delay, depths,
-    dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, fold, forget_keys, forget_workers, get, heartbeat,
-    identity, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, lock_limits, lock_snapshots, log,
-    logs, note, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact,
-    redriven, release, reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed,
-    use_ticket, workers,
+    abdicate, already_ended, append_feed, apply, artifacts, attempts, balances, claim, clock, contracts, count_outcomes, covering_delays,
+    delay, depths, dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, first_expiry, fold, forget_keys,
+    forget_workers, get, heartbeat, identity, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows,
+    leases_after, leases_at, limits, list, lock_limits, lock_snapshots, log, logs, note, on_offer, prunable, prune, prune_artifacts, prune_attempts,
+    prune_logs, publish, publish_depths, ready, reanswer, record_artifact, redriven, release, reserve, reserved, revoke, revoke_all,
+    running, scrubbed, seen, set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 
 /// The ledger in PostgreSQL. Cheap to clone.
@@ -85,6 +97,8 @@ struct Core {
     nudges: broadcast::Sender<Arc<FeedRow>>,
     /// Where the next look for prunable jobs begins.
     prune_from: Mutex<JobId>,
+    /// Where the next look into the feed begins.
+    floor: std::sync::Mutex<Floor>,
 }
 
 impl PostgresLedger {
@@ -95,12 +109,36 @@ impl PostgresLedger {
 
     /// The same with a test's clock in the database's place, and with other statements.
     pub async fn open_with(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements) -> Result<Self> {
+        Self::migrate(url).await?;
+        Self::open_migrated(url, clock, sql).await
+    }
+
+    /// The same, but a schema that is older than this release is an error.
+    pub async fn open_checked(url: &str) -> Result<Self> {
+        Self::schema(url).await?.check()?;
+        Self::open_migrated(url, None, Statements::default()).await
+    }
+
+    /// Where the schema of this database stands.
+    pub async fn schema(url: &str) -> Result<Schema> {
+        Schema::of_postgres(&mut PgConnectOptions::from_str(url)?.connect().await?).await
+    }
+
+    /// Brings the schema up to date; where it stood before. Of several that do it at once, one does.
+    pub async fn migrate(url: &str) -> Result<Schema> {
+        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+        let before = Schema::of_postgres(&mut connection).await?;
+        schema::POSTGRES.run_direct(None, &mut connection, false).await?;
+        Ok(before)
+    }
+
+    async fn open_migrated(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)?;
         let readers =
             PgPoolOptions::new().max_connections(READERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await?;
-        sqlx::migrate!("../migrations/postgres").run(&readers).await?;
         // Every verb finds its jobs by id, one partition each: no plan may ever read a table through, whatever the
         // statistics say of tables that fill and empty a thousand times a second.
+        let statement_timeout_ms = STATEMENT_TIMEOUT_MS.to_string();
         let options = options.options([
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
@@ -108,7 +146,7 @@ impl PostgresLedger {
             ("plan_cache_mode", "force_generic_plan"),
             // A forbidden plan node counts as dear, and dear plans are compiled: 100 ms for a statement of 1 ms.
             ("jit", "off"),
-            ("statement_timeout", STATEMENT_TIMEOUT_MS),
+            ("statement_timeout", statement_timeout_ms.as_str()),
         ]);
         let writers = PgPoolOptions::new()
             .max_connections(WRITERS_MAX)
@@ -118,7 +156,7 @@ impl PostgresLedger {
             .await?;
         let (nudges, _) = broadcast::channel(NUDGES_MAX);
         let prune_from = Mutex::new(JobId::from_bytes([0; 16]));
-        let core = Arc::new(Core { writers, readers, sql, clock, nudges, prune_from });
+        let core = Arc::new(Core { writers, readers, sql, clock, nudges, prune_from, floor: std::sync::Mutex::default() });
         core.extend_partitions().await?;
         Ok(Self { inserts: Inserts::start(&core), core })
     }
@@ -139,6 +177,30 @@ impl Core {
     /// The first parameter of statements that need the time: none means the database's own clock.
     fn clock_ms(&self) -> Option<i64> {
         self.clock.as_ref().map(|clock| clock.now().ms())
+    }
+
+    /// The time by which the floor of the feed trails. This process's own: no other compares with it, and if it is set, sweeps
+    /// take what a look misses.
+    fn local_now(&self) -> Timestamp {
+        self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now())
+    }
+
+    /// A panic while the floor was held leaves it whole, so its poison means nothing here.
+    fn floor(&self) -> std::sync::MutexGuard<'_, Floor> {
+        self.floor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Begins what reads everything as it is at one instant.
+    async fn begin_snapshot(&self) -> Result<Tx<'_>> {
+        let transaction = self.writers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        Ok(Tx { transaction, core: self, feed: Vec::new() })
+    }
+
+    /// Begins what may take longer than the statements of a verb.
+    async fn begin_long(&self) -> Result<Tx<'_>> {
+        let mut tx = self.begin().await?;
+        sqlx::query(LONG_TIMEOUT).execute(tx.connection()).await?;
+        Ok(tx)
     }
 
     async fn begin(&self) -> Result<Tx<'_>> {
@@ -174,8 +236,12 @@ impl Tx<'_> {
             None
         } else {
             let events = serde_json::to_string(&self.feed)?;
-            let seq = sqlx::query_scalar(self.sql().append_feed.clone()).bind(events).fetch_one(&mut *self.transaction).await?;
-            Some(FeedRow { seq, events: std::mem::take(&mut self.feed) })
+            let (seq, at_ms) = sqlx::query_as(self.sql().append_feed.clone())
+                .bind(events)
+                .bind(self.core.clock_ms())
+                .fetch_one(&mut *self.transaction)
+                .await?;
+            Some(FeedRow { seq, at_ms, events: std::mem::take(&mut self.feed) })
         };
         self.transaction.commit().await?;
         if let Some(row) = row {

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::{
     PostgresLedger, Tx,
-    changes::{snapshots, uuid},
+    changes::{int, snapshots, uuid},
+    floor::{Floor, Stretch},
 };
 use crate::{
     artifact::own_prefix,
@@ -19,7 +20,7 @@ use crate::{
     job::{JobId, State},
     ledger::{
         BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention,
-        RunningJob, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
+        RunningJob, Scrubbed, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
     },
     lifecycle::Change,
 };
@@ -66,27 +67,33 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn revoke_all(&self) -> Result<()> {
+        // A term begins at the feed's beginning: others have read meanwhile, and the ledger may be a restored one.
+        *self.core.floor() = Floor::default();
         sqlx::query(self.core.sql.revoke_all.clone()).execute(&self.core.writers).await?;
         Ok(())
     }
 
     async fn feed(&self, seen: Vec<i64>, limit: usize) -> Result<Vec<FeedRow>> {
+        let highest_seen = seen.iter().copied().max();
         if !seen.is_empty() {
             sqlx::query(self.core.sql.drop_feed.clone()).bind(seen).execute(&self.core.writers).await?;
         }
-        let rows: Vec<(i64, String)> = sqlx::query_as(self.core.sql.take_feed.clone())
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(i64::MIN)
-            .fetch_all(&self.core.writers)
-            .await?;
-        let feed_row = |(seq, events): (i64, String)| Ok(FeedRow { seq, events: serde_json::from_str(&events)? });
-        let mut feed = rows.into_iter().map(feed_row).collect::<Result<Vec<_>>>()?;
+        let now = self.core.local_now();
+        let look = self.core.floor().look(now);
+        let mut feed = self.take_feed(look, limit).await?;
+        let sweep = if feed.len() < limit { self.core.floor().sweep(now, look.above) } else { None };
+        if let Some(sweep) = sweep {
+            feed.extend(self.take_feed(sweep, limit - feed.len()).await?);
+        }
+        self.core.floor().saw(feed.iter().map(|row| row.seq).chain(highest_seen), now);
         feed.sort_by_key(|row| row.seq);
         Ok(feed)
     }
 
     async fn lanes(&self) -> Result<Vec<LaneKey>> {
-        let lanes: Vec<rows::LaneRow> = sqlx::query_as(self.core.sql.lanes.clone()).fetch_all(&self.core.writers).await?;
+        let mut tx = self.core.begin_long().await?;
+        let lanes: Vec<rows::LaneRow> = sqlx::query_as(self.core.sql.lanes.clone()).fetch_all(tx.connection()).await?;
+        tx.commit().await?;
         lanes.iter().map(rows::LaneRow::lane).collect()
     }
 
@@ -104,12 +111,13 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn running(&self) -> Result<Vec<RunningJob>> {
+        let mut tx = self.core.begin_long().await?;
         let leases: Vec<(i64, Vec<u8>)> =
-            sqlx::query_as(self.core.sql.lease_rows.clone()).bind(i64::MAX).bind(i64::MAX).fetch_all(&self.core.writers).await?;
+            sqlx::query_as(tx.sql().lease_rows.clone()).bind(i64::MAX).bind(i64::MAX).fetch_all(tx.connection()).await?;
         let ids: HashSet<JobId> = leases.iter().flat_map(|(_, ids)| side::lease_ids(ids)).collect();
         let ids: Vec<Uuid> = ids.into_iter().map(uuid).collect();
-        let rows: Vec<(Uuid, i32, String, String)> =
-            sqlx::query_as(self.core.sql.running.clone()).bind(ids).fetch_all(&self.core.writers).await?;
+        let rows: Vec<(Uuid, i32, String, String)> = sqlx::query_as(tx.sql().running.clone()).bind(ids).fetch_all(tx.connection()).await?;
+        tx.commit().await?;
         let running = |(id, attempt, queue, tenant): (Uuid, i32, String, String)| {
             let lane = LaneKey { queue: rows::name(&queue)?, tenant: rows::name(&tenant)? };
             Ok(RunningJob { id: rows::job_id(id), attempt: rows::count(attempt)?, lane })
@@ -131,13 +139,14 @@ impl Upkeep for PostgresLedger {
         let (mut promoted, mut left) = (0, limit);
         let mut due = self.due_buckets().await?;
         due.retain(|(_, due_at_ms)| *due_at_ms <= now.ms());
+        let lag_ms = due.iter().map(|(_, due_at_ms)| now.ms() - due_at_ms).max().unwrap_or(0);
         for (turn, (bucket, _)) in due.iter().enumerate() {
             let mut tx = self.core.begin().await?;
             left -= promote_bucket(&mut tx, *bucket, side::bucket_share(left, due.len() - turn), now, &mut promoted).await?;
             tx.commit().await?;
         }
         let next_due = self.due_buckets().await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
-        Ok(Promoted { promoted, next_due })
+        Ok(Promoted { promoted, next_due, lag_ms })
     }
 
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
@@ -149,6 +158,11 @@ impl Upkeep for PostgresLedger {
                 return Ok(reaped);
             }
         }
+    }
+
+    async fn first_expiry(&self) -> Result<Option<Timestamp>> {
+        let first_ms: Option<i64> = sqlx::query_scalar(self.core.sql.first_expiry.clone()).fetch_optional(&self.core.writers).await?;
+        Ok(first_ms.map(Timestamp::from_ms))
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
@@ -169,10 +183,12 @@ impl Upkeep for PostgresLedger {
             Some((id, ..)) if rows.len() == limit => rows::job_id(*id),
             _ => JobId::from_bytes([0; 16]),
         };
-        let mut going = (Vec::new(), Vec::new());
+        let goes_on = rows.len() == limit;
+        let (mut going, mut most_over_ms) = ((Vec::new(), Vec::new()), 0);
         for (id, _, state, finished_at_ms) in rows {
             let state = known_state(state)?;
-            if let (Some(_), Some(finished_at_ms)) = (side::prunable(state, finished_at_ms, retention, now), finished_at_ms) {
+            if let (Some((_, over_ms)), Some(finished_at_ms)) = (side::prunable(state, finished_at_ms, retention, now), finished_at_ms) {
+                most_over_ms = over_ms.max(most_over_ms);
                 going.0.push(id);
                 going.1.push(finished_at_ms);
             }
@@ -180,7 +196,7 @@ impl Upkeep for PostgresLedger {
         let pruned = if going.0.is_empty() { Pruned::default() } else { prune(&mut tx, going).await? };
         tx.commit().await?;
         *from = next;
-        Ok(pruned)
+        Ok(Pruned { over_ms: most_over_ms, goes_on, ..pruned })
     }
 
     async fn forget_keys(&self, limit: usize) -> Result<u64> {
@@ -190,6 +206,26 @@ impl Upkeep for PostgresLedger {
             .execute(&self.core.writers)
             .await?;
         Ok(forgotten.rows_affected())
+    }
+
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed> {
+        self.scrub_some(after, limit).await
+    }
+
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64> {
+        let mut tx = self.core.begin().await?;
+        let mut announced = 0;
+        for jobs in jobs.chunks(BATCH_MAX) {
+            let still: Vec<(Uuid, i32)> = sqlx::query_as(tx.sql().unclaimed.clone())
+                .bind(jobs.iter().map(|job| uuid(job.id)).collect::<Vec<_>>())
+                .bind(jobs.iter().map(|job| int(job.attempt)).collect::<Vec<_>>())
+                .fetch_all(tx.connection())
+                .await?;
+            announced += still.len() as u64;
+            tx.feed.extend(side::announcement(jobs, still)?);
+        }
+        tx.commit().await?;
+        Ok(announced)
     }
 
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
@@ -204,6 +240,17 @@ impl Upkeep for PostgresLedger {
 }
 
 impl PostgresLedger {
+    async fn take_feed(&self, stretch: Stretch, limit: usize) -> Result<Vec<FeedRow>> {
+        let rows: Vec<(i64, i64, String)> = sqlx::query_as(self.core.sql.take_feed.clone())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(stretch.above)
+            .bind(stretch.up_to)
+            .fetch_all(&self.core.writers)
+            .await?;
+        let feed_row = |(seq, at_ms, events): (i64, i64, String)| Ok(FeedRow { seq, at_ms, events: serde_json::from_str(&events)? });
+        rows.into_iter().map(feed_row).collect()
+    }
+
     /// Looks at some leases that ran out. Returns how many attempts ended, and how many leases are forgotten.
     async fn reap_some(&self, limit: usize, incarnation_over: bool) -> Result<(u64, usize)> {
         let now = self.now().await?;
@@ -287,7 +334,7 @@ async fn prune(tx: &mut Tx<'_>, (ids, finished_at_ms): (Vec<Uuid>, Vec<i64>)) ->
         .bind(column(2))
         .execute(tx.connection())
         .await?;
-    Ok(Pruned { jobs: ids.len() as u64, objects: side::own_objects(kept, &own) })
+    Ok(Pruned { jobs: ids.len() as u64, objects: side::own_objects(kept, &own), ..Pruned::default() })
 }
 
 fn known_state(number: i16) -> Result<State> {

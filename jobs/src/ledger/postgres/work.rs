@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::JobId,
-    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Result, Ticket, Work, WorkerRecord, guarded, rows},
+    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Offer, Result, Ticket, Work, WorkerRecord, guarded, rows},
     lifecycle::{Change, Snapshot},
     queue::QueueName,
 };
@@ -79,6 +79,16 @@ impl Work for PostgresLedger {
             .fetch_all(&self.core.writers)
             .await?;
         rows.into_iter().map(rows::TicketRow::into_ticket).collect()
+    }
+
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(self.core.sql.on_offer.clone())
+            .bind(self.core.clock_ms())
+            .bind(queues.iter().map(QueueName::as_str).collect::<Vec<_>>())
+            .bind(kinds)
+            .fetch_all(&self.core.writers)
+            .await?;
+        rows.into_iter().map(rows::offer).collect()
     }
 
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>> {

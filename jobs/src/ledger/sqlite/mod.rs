@@ -7,6 +7,7 @@ mod changes;
 mod insert;
 mod inspect;
 mod keys;
+mod scrub;
 mod upkeep;
 mod work;
 mod writer;
@@ -15,13 +16,17 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, SqlSafeStr, SqlStr, SqlitePool,
+    ConnectOptions, Connection, SqlSafeStr, SqlStr, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::{Mutex, broadcast};
 
 use self::writer::{Tx, Verb, Writer};
-use super::{FeedEvent, FeedRow, Intake, Result, guarded, side};
+use super::{
+    FeedEvent, FeedRow, Intake, Result, guarded,
+    schema::{self, Schema},
+    side,
+};
 use crate::{
     clock::Clock,
     job::JobId,
@@ -56,11 +61,12 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, accept, already_ended, append_feed, apply, artifacts, attempts, balances, claim, contracts, count_outcomes, delay, depths,
-    dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, fold, forget_keys, forget_workers, get, heartbeat,
-    insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, limits, list, lock_limits, log, logs, note, prunable,
-    prune, prune_artifacts, prune_attempts, prune_logs, publish, publish_depths, ready, reanswer, record_artifact, redriven, release,
-    reserve, reserved, revoke, revoke_all, running, seen, set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
+    abdicate, accept, already_ended, append_feed, apply, artifacts, attempts, balances, claim, contracts, count_outcomes, covering_delays,
+    delay, depths, dismiss, drop_due, drop_expired, drop_feed, drop_lease, due, due_buckets, enroll, first_expiry, fold, forget_keys,
+    forget_workers, get, heartbeat, insert, issue, keep_attempts, keep_last_attempts, known, lanes, lead, lease, lease_rows, leases_after,
+    leases_at, limits, list, lock_limits, log, logs, note, on_offer, prunable, prune, prune_artifacts, prune_attempts, prune_logs, publish,
+    publish_depths, ready, reanswer, record_artifact, redriven, release, reserve, reserved, revoke, revoke_all, running, scrubbed, seen,
+    set_limits, snapshots, take_feed, tickets, unclaimed, use_ticket, workers,
 }
 
 /// The ledger in one SQLite file. Cheap to clone.
@@ -81,6 +87,28 @@ impl SqliteLedger {
         Self::open_with(path, clock, Statements::default()).await
     }
 
+    /// Where the schema of this file stands; an empty one where there is no file.
+    pub async fn schema(path: &Path) -> Result<Schema> {
+        if !path.exists() {
+            return Schema::of_sqlite(&mut SqliteConnectOptions::new().in_memory(true).connect().await?).await;
+        }
+        Schema::of_sqlite(&mut SqliteConnectOptions::new().filename(path).read_only(true).connect().await?).await
+    }
+
+    /// Brings the schema up to date, or makes the file; where it stood before. Nobody else may have the file.
+    pub async fn migrate(path: &Path) -> Result<Schema> {
+        let before = Self::schema(path).await?;
+        let mut connection = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await?;
+        schema::SQLITE.run_direct(None, &mut connection, false).await?;
+        connection.close().await?;
+        Ok(before)
+    }
+
+    /// An error where the schema is older than this release. A file that is yet to be made is not.
+    pub async fn check(path: &Path) -> Result<()> {
+        if path.exists() { Self::schema(path).await?.check() } else { Ok(()) }
+    }
+
     /// The same with other statements: tests take parts of a guard away and see what breaks.
     pub async fn open_with(path: &Path, clock: Arc<dyn Clock>, sql: Statements) -> Result<Self> {
         let options = SqliteConnectOptions::new()
@@ -90,7 +118,7 @@ impl SqliteLedger {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let mut connection = options.connect().await?;
-        sqlx::migrate!("../migrations/sqlite").run_direct(None, &mut connection, false).await?;
+        schema::SQLITE.run_direct(None, &mut connection, false).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .test_before_acquire(false)

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     SqliteLedger,
     changes::{execute_over, snapshots},
+    scrub::Scrub,
     writer::{Tx, Verb},
 };
 use crate::{
@@ -20,8 +21,8 @@ use crate::{
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Ticket,
-        TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
+        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob,
+        Scrubbed, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
     },
     lifecycle::Change,
 };
@@ -106,6 +107,11 @@ impl Upkeep for SqliteLedger {
         }
     }
 
+    async fn first_expiry(&self) -> Result<Option<Timestamp>> {
+        let first_ms: Option<i64> = sqlx::query_scalar(self.sql.first_expiry.clone()).fetch_optional(&self.readers).await?;
+        Ok(first_ms.map(Timestamp::from_ms))
+    }
+
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
         let mut from = self.prune_from.lock().await;
         let (pruned, next) = self.writer.write(Prune { retention, limit, from: *from }).await?;
@@ -115,6 +121,14 @@ impl Upkeep for SqliteLedger {
 
     async fn forget_keys(&self, limit: usize) -> Result<u64> {
         self.writer.write(ForgetKeys(limit)).await
+    }
+
+    async fn scrub(&self, after: Option<JobId>, limit: usize) -> Result<Scrubbed> {
+        self.writer.write(Scrub { after, limit }).await
+    }
+
+    async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64> {
+        self.writer.write(Announce(jobs)).await
     }
 
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
@@ -228,8 +242,8 @@ impl Verb for Feed {
             execute_over(tx, |sql| &sql.drop_feed, &self.seen).await?;
         }
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let rows: Vec<(i64, String)> = sqlx::query_as(tx.sql.take_feed.clone()).bind(limit).fetch_all(&mut *tx.connection).await?;
-        let feed_row = |(seq, events): (i64, String)| Ok(FeedRow { seq, events: serde_json::from_str(&events)? });
+        let rows: Vec<(i64, i64, String)> = sqlx::query_as(tx.sql.take_feed.clone()).bind(limit).fetch_all(&mut *tx.connection).await?;
+        let feed_row = |(seq, at_ms, events): (i64, i64, String)| Ok(FeedRow { seq, at_ms, events: serde_json::from_str(&events)? });
         let mut feed = rows.into_iter().map(feed_row).collect::<Result<Vec<_>>>()?;
         feed.sort_by_key(|row| row.seq);
         Ok(feed)
@@ -249,11 +263,12 @@ impl Verb for Promote {
         let mut left = self.limit;
         let mut due = due_buckets(tx).await?;
         due.retain(|(_, due_at_ms)| *due_at_ms <= tx.now.ms());
+        let lag_ms = due.iter().map(|(_, due_at_ms)| tx.now.ms() - due_at_ms).max().unwrap_or(0);
         for (turn, (bucket, _)) in due.iter().enumerate() {
             left -= promote_bucket(tx, *bucket, side::bucket_share(left, due.len() - turn), &mut promoted).await?;
         }
         let next_due = due_buckets(tx).await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
-        Ok(Promoted { promoted, next_due })
+        Ok(Promoted { promoted, next_due, lag_ms })
     }
 }
 
@@ -344,19 +359,21 @@ impl Verb for Prune {
             Some((id, ..)) if rows.len() == self.limit => rows::job_id(*id),
             _ => beginning,
         };
-        let mut going = Vec::new();
+        let goes_on = rows.len() == self.limit;
+        let (mut going, mut most_over_ms) = (Vec::new(), 0);
         let mut own = HashMap::new();
         let mut totals: BTreeMap<String, [i64; 3]> = BTreeMap::new();
         for (id, tenant, state, finished_at_ms) in rows {
             let state = State::from_number(state.into()).ok_or_else(|| Error::Corrupt(format!("no state has the number {state}")))?;
-            if let Some(column) = side::prunable(state, finished_at_ms, self.retention, tx.now) {
+            if let Some((column, over_ms)) = side::prunable(state, finished_at_ms, self.retention, tx.now) {
+                most_over_ms = over_ms.max(most_over_ms);
                 going.push(rows::hex(rows::job_id(id)));
                 own.insert(id, own_prefix(&tenant, rows::job_id(id)));
                 totals.entry(tenant).or_default()[column] += 1;
             }
         }
         if going.is_empty() {
-            return Ok((Pruned::default(), next));
+            return Ok((Pruned { goes_on, ..Pruned::default() }, next));
         }
         execute_over(tx, |sql| &sql.prune_logs, &going).await?;
         execute_over(tx, |sql| &sql.prune_attempts, &going).await?;
@@ -368,7 +385,8 @@ impl Verb for Prune {
             .map(|(tenant, [completed, dead, cancelled])| json!({"tenant": tenant, "completed": completed, "dead": dead, "cancelled": cancelled}))
             .collect();
         execute_over(tx, |sql| &sql.fold, &folded).await?;
-        Ok((Pruned { jobs: going.len() as u64, objects: side::own_objects(kept, &own) }, next))
+        let objects = side::own_objects(kept, &own);
+        Ok((Pruned { jobs: going.len() as u64, objects, over_ms: most_over_ms, goes_on }, next))
     }
 }
 
@@ -382,6 +400,22 @@ impl Verb for ForgetKeys {
         let limit = i64::try_from(self.0).unwrap_or(i64::MAX);
         let forgotten = sqlx::query(tx.sql.forget_keys.clone()).bind(tx.now.ms()).bind(limit).execute(&mut *tx.connection).await?;
         Ok(forgotten.rows_affected())
+    }
+}
+
+struct Announce(Vec<ReadyJob>);
+
+#[async_trait]
+impl Verb for Announce {
+    type Answer = u64;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        let ids: Vec<_> = self.0.iter().map(|job| json!([rows::hex(job.id), job.attempt])).collect();
+        let ids = serde_json::to_string(&ids)?;
+        let still: Vec<(Uuid, i32)> = sqlx::query_as(tx.sql.unclaimed.clone()).bind(ids).fetch_all(&mut *tx.connection).await?;
+        let announced = still.len() as u64;
+        tx.feed.extend(side::announcement(&self.0, still)?);
+        Ok(announced)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     contract::Contract,
     job::JobId,
-    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Result, Ticket, Work, WorkerRecord, rows},
+    ledger::{Claim, Claimed, FeedEvent, Held, Holding, Note, Offer, Result, Ticket, Work, WorkerRecord, rows},
     lifecycle::{Change, Snapshot},
     queue::QueueName,
 };
@@ -50,6 +50,16 @@ impl Work for SqliteLedger {
             .fetch_all(&self.readers)
             .await?;
         rows.into_iter().map(rows::TicketRow::into_ticket).collect()
+    }
+
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(self.sql.on_offer.clone())
+            .bind(self.clock.now().ms())
+            .bind(serde_json::to_string(queues)?)
+            .bind(serde_json::to_string(kinds)?)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.into_iter().map(rows::offer).collect()
     }
 
     async fn reread(&self, ids: Vec<JobId>) -> Result<Vec<Snapshot>> {

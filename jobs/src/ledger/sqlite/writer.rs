@@ -189,8 +189,8 @@ async fn append_feed(tx: Tx<'_>) -> Result<Option<FeedRow>> {
         return Ok(None);
     }
     let events = serde_json::to_string(&tx.feed)?;
-    let seq = sqlx::query_scalar(tx.sql.append_feed.clone()).bind(events).fetch_one(tx.connection).await?;
-    Ok(Some(FeedRow { seq, events: tx.feed }))
+    let seq = sqlx::query_scalar(tx.sql.append_feed.clone()).bind(events).bind(tx.now.ms()).fetch_one(tx.connection).await?;
+    Ok(Some(FeedRow { seq, at_ms: tx.now.ms(), events: tx.feed }))
 }
 
 /// Requests that share a commit.

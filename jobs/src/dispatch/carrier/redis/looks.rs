@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     dispatch::carrier::{WorkerEnd, ledger::TicketLooks},
-    ledger::{Result, Ticket},
+    ledger::{Offer, Result, Ticket},
     queue::QueueName,
     redis::{Outages, connect, listen},
 };
@@ -190,4 +190,8 @@ impl WorkerEnd for RedisLooks {
 
     /// Nothing to give: the row is there until a claim finds it.
     async fn give_back(&self, _: Ticket) {}
+
+    async fn on_offer(&self, queues: &[QueueName], kinds: &[String]) -> Result<Vec<Offer>> {
+        self.looks.on_offer(queues, kinds).await
+    }
 }

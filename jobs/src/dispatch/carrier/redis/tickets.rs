@@ -1,11 +1,15 @@
 //! The planner's end: ticket rows first, then the same tickets into Redis, without ever waiting for it.
 //!
 //! A task of its own pushes, so that a Redis that hangs costs the planner nothing; what it cannot push is dropped,
-//! since the rows are there. What is left of used-up tickets it removes as it goes.
+//! since the rows are there. What is left of used-up tickets it removes as it goes. While there is nothing to push it
+//! asks Redis whether it lives, so that `/status` tells the truth of an idle installation too.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,11 +26,12 @@ use crate::{
     ledger::{Result, Ticket, TicketId, Upkeep},
     queue::QueueName,
     redis::{Outages, connect},
+    status::{Carrier, Carrying},
 };
 
 /// What waits to be pushed: a second's worth of plans; in an outage more would only be old.
 const PUSHES_MAX: usize = 256;
-/// How often the remains of used-up tickets are removed while nothing is pushed.
+/// How often, while nothing is pushed, the remains of used-up tickets are removed, or else Redis is asked whether it lives.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Used-up tickets removed with each push or sweep: more than a push adds, so that none are left behind, and less
 /// than a millisecond of Redis's time.
@@ -40,6 +45,8 @@ static CLEAR: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("clea
 pub struct RedisTickets {
     rows: TicketRows,
     pushes: mpsc::Sender<Push>,
+    /// Whether Redis was there when it was last asked for anything.
+    well: Arc<AtomicBool>,
 }
 
 /// What is to be done to Redis.
@@ -53,8 +60,9 @@ impl RedisTickets {
     /// Begins. Connects when the planner first has something to say: a standby must not touch a leader's tickets.
     pub fn start(client: Client, ledger: Arc<dyn Upkeep>) -> Self {
         let (pushes, pushed) = mpsc::channel(PUSHES_MAX);
-        tokio::spawn(push_all(client, pushed));
-        Self { rows: TicketRows(ledger), pushes }
+        let well = Arc::new(AtomicBool::new(true));
+        tokio::spawn(push_all(client, pushed, well.clone()));
+        Self { rows: TicketRows(ledger), pushes, well }
     }
 
     /// Full means that Redis is away or slow: the rows carry what is dropped here.
@@ -86,13 +94,30 @@ impl PlannerEnd for RedisTickets {
         self.push(Push::Reset);
         Ok(())
     }
+
+    fn carrying(&self) -> Carrying {
+        if self.well.load(Ordering::Relaxed) {
+            Carrying { in_use: Carrier::Redis, why: "Redis is configured, and answers".into(), stands_in: false }
+        } else {
+            Carrying { in_use: Carrier::Ledger, why: "Redis does not answer".into(), stands_in: true }
+        }
+    }
 }
 
 /// Pushes until the planner's end is dropped.
-async fn push_all(client: Client, mut pushes: mpsc::Receiver<Push>) {
+async fn push_all(client: Client, mut pushes: mpsc::Receiver<Push>, well: Arc<AtomicBool>) {
     let mut outages = Outages::of("pushing tickets");
-    while let Some(push) = pushes.recv().await {
-        let Err(error) = push_on(&client, push, &mut pushes, &mut outages).await else { return };
+    let mut next = pushes.recv().await;
+    if next.is_none() {
+        return;
+    }
+    loop {
+        let mut answered = || {
+            outages.over();
+            well.store(true, Ordering::Relaxed);
+        };
+        let Err(error) = push_on(&client, next.take(), &mut pushes, &mut answered).await else { return };
+        well.store(false, Ordering::Relaxed);
         let pause = tokio::time::sleep(outages.failed(&error));
         tokio::pin!(pause);
         loop {
@@ -106,26 +131,48 @@ async fn push_all(client: Client, mut pushes: mpsc::Receiver<Push>) {
 }
 
 /// Pushes over one connection; returns at the end of the pushes, or by an error.
-async fn push_on(client: &Client, first: Push, pushes: &mut mpsc::Receiver<Push>, outages: &mut Outages) -> RedisResult<()> {
+async fn push_on(client: &Client, first: Option<Push>, pushes: &mut mpsc::Receiver<Push>, answered: &mut impl FnMut()) -> RedisResult<()> {
     let mut redis = Redis { connection: connect(client).await?, shelves: BTreeMap::new() };
+    let mut next = first;
+    while next.is_none() {
+        // Nothing to say yet, and perhaps never again: another may lead by now, whose tickets are not to be touched.
+        redis.ping().await?;
+        answered();
+        next = match wait(pushes).await {
+            Waited::Push(push) => Some(push),
+            Waited::Long => None,
+            Waited::End => return Ok(()),
+        };
+    }
     // What is there was pushed before an outage or by another planner, and is stale.
     redis.clear().await?;
-    let mut next = Some(first);
     loop {
         match next.take() {
             Some(push) => redis.push(push).await?,
+            None if redis.shelves.values().all(Shelf::is_swept) => redis.ping().await?,
             None => redis.sweep().await?,
         }
         // Only now: a Redis that is full can be connected to, and refuses what is pushed.
-        outages.over();
-        let swept = redis.shelves.values().all(Shelf::is_swept);
-        next = tokio::select! {
-            push = pushes.recv() => match push {
-                Some(push) => Some(push),
-                None => return Ok(()),
-            },
-            () = tokio::time::sleep(SWEEP_EVERY), if !swept => None,
+        answered();
+        next = match wait(pushes).await {
+            Waited::Push(push) => Some(push),
+            Waited::Long => None,
+            Waited::End => return Ok(()),
         };
+    }
+}
+
+/// What came of a wait for something to push.
+enum Waited {
+    Push(Push),
+    Long,
+    End,
+}
+
+async fn wait(pushes: &mut mpsc::Receiver<Push>) -> Waited {
+    tokio::select! {
+        push = pushes.recv() => push.map_or(Waited::End, Waited::Push),
+        () = tokio::time::sleep(SWEEP_EVERY) => Waited::Long,
     }
 }
 
@@ -163,6 +210,10 @@ impl Redis {
         }
         shelf.waiting.extend(tickets.iter().map(|ticket| (ticket.id, ticket.ids.len())));
         self.write(queue, &tickets).await
+    }
+
+    async fn ping(&mut self) -> RedisResult<()> {
+        ::redis::cmd("PING").exec_async(&mut self.connection).await
     }
 
     async fn sweep(&mut self) -> RedisResult<()> {

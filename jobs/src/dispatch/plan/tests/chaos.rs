@@ -10,7 +10,10 @@ use super::{
     PAUSED,
     world::{Row, World, capped, lane, of_platform, of_tenant, worker},
 };
-use crate::{ledger::TicketId, queue::Limits};
+use crate::{
+    ledger::{FeedEvent, ReadyJob, TicketId},
+    queue::Limits,
+};
 
 const TENANTS: usize = 4;
 const PLATFORM_CAP: u32 = 9;
@@ -192,6 +195,13 @@ impl Chaos {
         Ok(())
     }
 
+    /// The available jobs that the planner would never hand out, once all is told that will be.
+    fn missed(&mut self) -> Vec<ReadyJob> {
+        self.world.tell();
+        let available = self.world.rows.values().filter(|(_, row)| *row == Row::Available).map(|(job, _)| job);
+        available.filter(|job| self.world.planner.misses(job)).cloned().collect()
+    }
+
     /// Everything was told that will be: no ready job may be forgotten.
     fn rest(&mut self) -> Result<(), TestCaseError> {
         self.paused = None;
@@ -215,6 +225,7 @@ proptest! {
         for step in steps {
             chaos.step(step)?;
         }
+        prop_assert_eq!(chaos.missed(), [], "missed though it was told");
         chaos.rest()?;
     }
 
@@ -224,7 +235,10 @@ proptest! {
         for step in steps {
             chaos.step(step)?;
         }
-        // What a scrub does: two looks at what runs, tickets that no row is left of, and the lanes anew.
+        let missed = chaos.missed();
+        chaos.world.planner.apply(&FeedEvent::Ready(missed), chaos.world.now);
+        prop_assert_eq!(chaos.missed(), [], "missed though it was announced anew");
+        // What a take-over does: two looks at what runs, tickets that no row is left of, and the lanes anew.
         chaos.world.tell();
         chaos.world.planner.load_running(chaos.world.running());
         chaos.world.planner.load_running(chaos.world.running());

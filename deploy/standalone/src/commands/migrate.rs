@@ -1,0 +1,118 @@
+//! `windrow migrate`: brings the ledger's schema up to date, or says whether it is; or moves a standalone ledger into PostgreSQL.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use windrow_jobs::{
+    ledger::{
+        postgres::PostgresLedger,
+        schema::Schema,
+        sqlite::SqliteLedger,
+        transfer::{self, Transferred},
+    },
+    settings::Settings,
+};
+
+use crate::{cli::Format, failure::Failure, output, serve};
+
+/// What to do.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Change nothing; fail if the schema is older than this release
+    #[arg(long)]
+    check: bool,
+    /// Move the ledger of a stopped standalone server, sqlite:///path/to/windrow.db, into the empty database of
+    /// WINDROW_DATABASE_URL
+    #[arg(long, value_name = "URL", conflicts_with = "check")]
+    from: Option<String>,
+}
+
+/// Migrates the database of the settings, or looks whether that is needed.
+pub async fn run(args: &Args, settings: &Settings, format: Format) -> Result<(), Failure> {
+    if let Some(from) = &args.from {
+        return take_over(from, settings, format).await;
+    }
+    let before = if args.check { look(settings).await? } else { migrate(settings).await? };
+    let to = if args.check { before.applied } else { before.applied.max(before.latest) };
+    let body = json!({ "from": before.applied, "to": to, "latest": before.latest, "up_to_date": to >= before.latest });
+    output::answer(format, &body.to_string(), || vec![sentence(before, to)]);
+    if to < before.latest {
+        return Err(Failure::Job("the schema is older than this release: run `windrow migrate`".into()));
+    }
+    Ok(())
+}
+
+fn sentence(Schema { applied, latest }: Schema, to: i64) -> String {
+    match to {
+        to if to > applied => format!("the schema was at {applied} and is at {to}"),
+        to if to < latest => format!("the schema is at {applied}; this release needs {latest}"),
+        to => format!("the schema is at {to}, up to date"),
+    }
+}
+
+async fn look(settings: &Settings) -> Result<Schema, Failure> {
+    let schema = match settings.postgres_url() {
+        Ok(url) => PostgresLedger::schema(url).await,
+        Err(_) => SqliteLedger::schema(&settings.sqlite_file()?).await,
+    };
+    schema.map_err(|error| failed("asking the ledger for its schema", error))
+}
+
+async fn migrate(settings: &Settings) -> Result<Schema, Failure> {
+    if let Ok(url) = settings.postgres_url() {
+        return PostgresLedger::migrate(url).await.map_err(|error| failed("migrating the ledger", error));
+    }
+    let file = settings.sqlite_file()?;
+    // The server has its file to itself, and migrates it when it starts.
+    let _lock = serve::take_folder(&settings.data_dir)?;
+    SqliteLedger::migrate(&file).await.map_err(|error| failed("migrating the ledger", error))
+}
+
+fn failed(what: &'static str, error: windrow_jobs::ledger::Error) -> Failure {
+    anyhow::Error::new(error).context(what).into()
+}
+
+/// Moves a standalone ledger into the database of the settings.
+async fn take_over(from: &str, settings: &Settings, format: Format) -> Result<(), Failure> {
+    let file = from.strip_prefix("sqlite://").map(PathBuf::from);
+    let file = file.ok_or_else(|| Failure::Usage(format!("--from {from}: a standalone ledger is like sqlite:///path/to/windrow.db")))?;
+    let url = settings.postgres_url()?;
+    let folder = file.parent().filter(|folder| folder.is_dir());
+    let folder = folder.ok_or_else(|| Failure::Usage(format!("--from {from}: there is no such folder")))?;
+    let _locks = take_folders(folder, settings)?;
+    let moved = transfer::into_postgres(&file, url).await.map_err(|error| failed("moving the ledger", error))?;
+    let kept = put_aside(&file)?;
+    let Transferred { ended, rows, balances } = &moved;
+    let tables: serde_json::Map<_, _> = rows.iter().map(|(table, rows)| ((*table).to_owned(), json!(rows))).collect();
+    let body = json!({ "ended": ended, "rows": tables, "tenants": balances, "balanced": true, "kept": kept });
+    output::answer(format, &body.to_string(), || {
+        let count = |table: &str| rows.iter().find(|(name, _)| *name == table).map_or(0, |(_, rows)| *rows);
+        vec![
+            format!("moved {} jobs of {} tenants; the accounts balance on both sides", count("jobs"), balances.len()),
+            format!("{ended} attempts were running when the old server ended, and are tried again"),
+            format!("the old ledger is kept as {}, where no server starts on it", kept.display()),
+            "files of jobs stay where they are: let WINDROW_OBJECTS_URL of the cluster name that place".into(),
+        ]
+    });
+    Ok(())
+}
+
+/// Makes sure that no server has the ledger: one locks its data folder, which need not be the folder of the file.
+fn take_folders(folder: &Path, settings: &Settings) -> Result<Vec<std::fs::File>, Failure> {
+    let mut locks = vec![serve::take_folder(folder)?];
+    let same = |one: &Path, other: &Path| one.canonicalize().ok() == other.canonicalize().ok();
+    if settings.data_dir.is_dir() && !same(folder, &settings.data_dir) {
+        locks.push(serve::take_folder(&settings.data_dir)?);
+    }
+    Ok(locks)
+}
+
+/// Renames what was moved: a server that started on it would run the same jobs a second time.
+fn put_aside(file: &Path) -> Result<PathBuf, Failure> {
+    let mut kept = file.as_os_str().to_owned();
+    kept.push(".moved");
+    let kept = PathBuf::from(kept);
+    let renamed = std::fs::rename(file, &kept);
+    renamed.map_err(|error| anyhow::Error::new(error).context(format!("the ledger is moved; renaming {}", file.display())))?;
+    Ok(kept)
+}
