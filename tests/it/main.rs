@@ -4,6 +4,7 @@ mod audit;
 mod build;
 mod cluster;
 mod documents;
+mod harness;
 mod interleaving;
 mod ledger;
 mod metrics;
