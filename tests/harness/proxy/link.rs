@@ -46,7 +46,8 @@ pub(super) async fn run(mut client: TcpStream, server: SocketAddr, modes: watch:
         let back = pump(&mut from_server, &mut to_client, modes.clone(), &counters, &lost);
         tokio::select! {
             () = until_cut(modes, &lost) => true,
-            (there, back) = async { tokio::join!(there, back) } => there.is_err() || back.is_err(),
+            // What breaks one way is broken both ways, or a side would wait for ever on half a connection.
+            carried = async { tokio::try_join!(there, back) } => carried.is_err(),
         }
     };
     if cut {

@@ -126,3 +126,16 @@ async fn a_delay_is_a_latency_each_way_and_no_bandwidth() {
     proxy.restore().await;
     assert_eq!(say(&mut client, "hello").await, "hello");
 }
+
+#[tokio::test]
+async fn a_server_that_resets_is_seen_to_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let proxy = Proxy::start(listener.local_addr().expect("an address")).await;
+    let mut client = connect(&proxy).await;
+    client.write_all(b"hello?").await.expect("it is sent");
+    let (mut server, _) = listener.accept().await.expect("it is passed on");
+    server.read_exact(&mut [0; 6]).await.expect("it arrives");
+    server.set_zero_linger().expect("a socket's option");
+    drop(server);
+    assert_eq!(broken(&mut client).await, Some(ErrorKind::ConnectionReset));
+}
