@@ -3,6 +3,7 @@
 mod audit;
 mod build;
 mod cluster;
+mod compose;
 mod documents;
 mod fair;
 mod harness;
