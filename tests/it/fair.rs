@@ -13,7 +13,7 @@ use windrow_tests::{
 };
 
 /// What the flooder submits at once.
-const FLOOD: usize = 1_200;
+const FLOOD: usize = 3_000;
 const QUIET_TENANTS: usize = 20;
 /// How often each quiet tenant submits a job, once its last one is done.
 const ROUNDS: usize = 3;
