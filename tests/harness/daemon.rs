@@ -2,8 +2,8 @@
 //!
 //! A launcher (bash) closes every descriptor beyond the three standard ones, those too that a shell or a test runner
 //! left open in us, and waits for a word before it becomes the daemon. By then a watchdog holds the other end of a
-//! pipe: however the test's process ends, SIGKILL included, the pipe breaks, and the watchdog ends the daemon. Nobody
-//! looks at process ids of strangers, and there is no moment in which a daemon runs unwatched.
+//! pipe: however the test's process ends, SIGKILL included, the pipe breaks, and the watchdog ends the daemon. It waits
+//! for no process id, which might be another's by then, and there is no moment in which a daemon runs unwatched.
 //!
 //! Who uses it: `postgres.rs`, `redis.rs`, `server/process.rs`.
 
@@ -33,14 +33,14 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts what `command` says, with its arguments, variables, folder, user and outputs. Should the test's process
+    /// Starts what `command` says, with its arguments, variables and folder. Should the test's process
     /// end first, its group gets `last` (SIGKILL, or what ends it for good without leaving anything behind), and
     /// `folder`, once it is gone, is removed.
     pub fn spawn(command: Command, last: Signal, folder: &Path) -> Self {
         Self::spawn_with(command, last, folder, |launcher| launcher.stdout(Stdio::null()).stderr(Stdio::null()))
     }
 
-    /// The same with outputs of its own.
+    /// The same with outputs.
     pub fn spawn_with(command: Command, last: Signal, folder: &Path, outputs: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let what = format!("{command:?}");
         let mut launcher = launching(command, LAUNCH);
