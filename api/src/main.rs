@@ -13,7 +13,7 @@ use windrow_jobs::{
 };
 
 fn main() -> ExitCode {
-    process::run("windrow-api", serve)
+    process::run("windrow-api", |settings| settings.api.listen, serve)
 }
 
 async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use windrow_jobs::{
 use windrow_scheduler::Scheduler;
 
 fn main() -> ExitCode {
-    process::run("windrow-scheduler", serve)
+    process::run("windrow-scheduler", |settings| settings.worker.health_listen, serve)
 }
 
 async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -5,17 +5,22 @@
 
 use std::{
     fs::{self, File},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::{
         fs::{PermissionsExt, chown},
-        process::{CommandExt, parent_id},
+        process::parent_id,
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     str::FromStr,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+
+use crate::daemon::{Daemon, run_apart};
 
 /// How long a server may take to answer after its start.
 const START_TRIES: u32 = 600;
@@ -25,6 +30,8 @@ const START_PAUSE: Duration = Duration::from_millis(50);
 pub struct Postgres {
     directory: PathBuf,
     port: Option<u16>,
+    /// The process of a test's own server; the shared one belongs to the run.
+    process: Mutex<Option<Daemon>>,
 }
 
 impl Postgres {
@@ -36,11 +43,11 @@ impl Postgres {
         fs::create_dir_all(&directory).expect("a folder for the run");
         let lock = File::create(directory.join("lock")).expect("the run's lock file");
         lock.lock().expect("the run's lock");
-        let server = Self { directory: directory.join("postgres"), port: None };
+        let server = Self { directory: directory.join("postgres"), port: None, process: Mutex::default() };
         if !server.directory.join("ready").exists() {
             server.initialize(&["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
-            server.start();
             server.watch(run, &directory);
+            server.control(&["start", "--no-wait", "--silent", "-l", &server.path("log")]);
             server.wait().await;
             fs::write(server.directory.join("ready"), "").expect("the mark that the server is ready");
         }
@@ -50,11 +57,10 @@ impl Postgres {
     /// A server of the calling test's own, as durable as in production, reachable over TCP on a free port.
     pub async fn own() -> Self {
         let directory = tempfile::Builder::new().prefix("windrow-postgres-").tempdir().expect("a folder for the server").keep();
-        let server = Self { directory: directory.join("postgres"), port: Some(free_port()) };
+        let server = Self { directory: directory.join("postgres"), port: Some(free_port()), process: Mutex::default() };
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("a folder that the server's user may enter");
         server.initialize(&[]);
         server.start();
-        server.watch(std::process::id(), &directory);
         server.wait().await;
         server
     }
@@ -68,14 +74,37 @@ impl Postgres {
         self.url(&name)
     }
 
-    /// Starts the server; returns before it answers.
-    pub fn start(&self) {
-        self.control(&["start", "--no-wait", "--silent", "-l", &self.path("log")]);
+    /// Where a test's own server listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port.expect("a server of the test's own listens")).into()
     }
 
-    /// Stops the server as `pg_ctl stop -m MODE` does: `fast` rolls back what is under way, `immediate` is a crash.
+    /// The id of the process of a test's own server, which must run.
+    pub fn pid(&self) -> u32 {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.as_ref().expect("it runs").id().as_raw_pid().cast_unsigned()
+    }
+
+    /// The folder that it keeps everything in.
+    pub fn home(&self) -> &Path {
+        self.directory.parent().expect("the server's folder lies in another")
+    }
+
+    /// Starts a server of the test's own; returns before it answers.
+    pub fn start(&self) {
+        let mut command = command("postgres");
+        command.arg("-D").arg(self.path("data"));
+        let log = File::options().create(true).append(true).open(self.path("log")).expect("the server's log");
+        // SIGQUIT is PostgreSQL's immediate shutdown: nothing here is worth a checkpoint.
+        let process = Daemon::spawn_with(command, Signal::QUIT, self.home(), |launcher| launcher.stdout(Stdio::null()).stderr(log));
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
+    }
+
+    /// Stops a server of the test's own, as `pg_ctl stop -m MODE` does: `fast` rolls back what is under way, `immediate` is a crash.
     pub fn stop(&self, mode: &str) {
         self.control(&["stop", "--silent", "-m", mode]);
+        // What has ended is waited for, and its watchdog dismissed.
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Waits until the server answers.
@@ -111,7 +140,9 @@ impl Postgres {
             chown(&self.directory, Some(uid), Some(gid)).expect("the server's user gets its folder");
         }
         let data = self.path("data");
-        run(command("initdb").args(["--pgdata", &data, "--username", "windrow", "--auth", "trust", "--no-sync", "--encoding", "UTF8"]));
+        let mut initdb = command("initdb");
+        initdb.args(["--pgdata", &data, "--username", "windrow", "--auth", "trust", "--no-sync", "--encoding", "UTF8"]);
+        run_apart(initdb);
         let listen =
             self.port.map_or_else(|| "listen_addresses=''".to_owned(), |port| format!("listen_addresses='127.0.0.1'\nport={port}"));
         let sockets = format!("unix_socket_directories='{}'", self.directory.display());
@@ -123,10 +154,12 @@ impl Postgres {
     }
 
     fn control(&self, arguments: &[&str]) {
-        run(command("pg_ctl").args(["--pgdata", &self.path("data")]).args(arguments));
+        let mut control = command("pg_ctl");
+        control.args(["--pgdata", &self.path("data")]).args(arguments);
+        run_apart(control);
     }
 
-    /// Stops the server and removes its folder once the process `owner` is gone.
+    /// Stops a shared server and removes its folder once the process `owner` is gone, which started us: no pipe of ours ends with it.
     fn watch(&self, owner: u32, directory: &Path) {
         // SIGQUIT is PostgreSQL's immediate shutdown: nothing here is worth a checkpoint.
         let script = format!(
@@ -134,7 +167,20 @@ impl Postgres {
             self.path("data/postmaster.pid"),
             directory.display()
         );
-        run(Command::new("sh").arg("-c").arg(script));
+        let mut watchdog = Command::new("sh");
+        watchdog.arg("-c").arg(script).current_dir("/");
+        run_apart(watchdog);
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // Where the server was stopped for good its folder is still there.
+        if self.port.is_some() {
+            drop(process);
+            let _ = fs::remove_dir_all(self.home());
+        }
     }
 }
 
@@ -144,28 +190,19 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("the port that was bound").port()
 }
 
-/// A process in a group of its own and with no descriptor of ours, so that it neither hears our Ctrl-C nor keeps
-/// our pipes open.
-pub(crate) fn detach(command: &mut Command) -> &mut Command {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0)
-}
-
-fn run(command: &mut Command) {
-    let status = detach(command).status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(status.success(), "{command:?}: {status}");
-}
-
+/// A program of PostgreSQL, run as whom the server runs as.
 fn command(name: &str) -> Command {
-    let mut command = Command::new(binary(name));
-    as_server_user(&mut command);
-    command
-}
-
-fn as_server_user(command: &mut Command) {
-    if let Some((uid, gid)) = server_user() {
-        command.uid(uid).gid(gid);
-    }
+    let program = binary(name);
+    let mut command = match server_user() {
+        Some((uid, gid)) => {
+            let mut command = Command::new("setpriv");
+            command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into(), "--".into()]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
     command.current_dir("/");
+    command
 }
 
 /// Debian keeps the server's programs out of the path, a folder per version; the newest is taken.

@@ -1,17 +1,19 @@
 //! Throw-away Redis servers, one for each test that asks: in a temporary folder, on a free port, keeping nothing.
 //!
-//! Like a test's PostgreSQL, a server is stopped by a watchdog process should its test die before it.
+//! Like a test's PostgreSQL, a server ends with its test (`daemon.rs`).
 
 use std::{
-    process::{Child, Command},
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Command,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use windrow_jobs::redis;
 
-use crate::postgres::{detach, free_port};
+use crate::{daemon::Daemon, postgres::free_port};
 
 /// How long a server may take to answer after its start.
 const START_TRIES: u32 = 500;
@@ -19,9 +21,10 @@ const START_PAUSE: Duration = Duration::from_millis(10);
 
 /// A server.
 pub struct Redis {
-    folder: TempDir,
+    /// Dropped before its folder is.
+    process: Daemon,
     port: u16,
-    process: Child,
+    folder: TempDir,
 }
 
 impl Redis {
@@ -30,8 +33,7 @@ impl Redis {
         let folder = tempfile::Builder::new().prefix("windrow-redis-").tempdir().expect("a folder for the server");
         let port = free_port();
         let process = spawn(&folder, port);
-        let server = Self { folder, port, process };
-        server.watch();
+        let server = Self { process, port, folder };
         server.wait().await;
         server
     }
@@ -39,6 +41,21 @@ impl Redis {
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens, without a scheme.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Its process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.id().as_raw_pid().cast_unsigned()
+    }
+
+    /// The folder that it runs in.
+    pub fn home(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A client for it.
@@ -59,8 +76,8 @@ impl Redis {
 
     /// Ends it as a crash would; all it held is gone.
     pub fn kill(&mut self) {
-        self.process.kill().expect("SIGKILL is sent");
-        self.process.wait().expect("the server's end");
+        self.process.kill();
+        self.process.wait();
     }
 
     /// Starts it again on the same port, empty, and waits until it answers.
@@ -71,12 +88,12 @@ impl Redis {
 
     /// Stops it where it stands: connections stay, and nothing is answered.
     pub fn pause(&self) {
-        kill_process(self.id(), Signal::STOP).expect("SIGSTOP is sent");
+        self.process.signal(Signal::STOP);
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        kill_process(self.id(), Signal::CONT).expect("SIGCONT is sent");
+        self.process.signal(Signal::CONT);
     }
 
     /// Removes everything in it.
@@ -93,35 +110,12 @@ impl Redis {
         }
         panic!("Redis does not answer on port {}", self.port);
     }
-
-    fn id(&self) -> Pid {
-        Pid::from_child(&self.process)
-    }
-
-    /// Kills the server once the test is gone, however it went.
-    fn watch(&self) {
-        let script = format!(
-            "(while [ -e /proc/{} ]; do sleep 0.5; done; kill -KILL $(cat '{pid_file}'); rm -rf '{folder}') &",
-            std::process::id(),
-            pid_file = self.folder.path().join("pid").display(),
-            folder = self.folder.path().display(),
-        );
-        detach(Command::new("sh").arg("-c").arg(script)).status().expect("the watchdog starts");
-    }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // A server that was killed before is no failure.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn spawn(folder: &TempDir, port: u16) -> Child {
+fn spawn(folder: &TempDir, port: u16) -> Daemon {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
     command.args(["--enable-debug-command", "local"]);
-    command.arg("--dir").arg(folder.path()).arg("--pidfile").arg(folder.path().join("pid"));
-    detach(&mut command).spawn().expect("redis-server is installed (tests/run installs it)")
+    command.arg("--dir").arg(folder.path());
+    Daemon::spawn(command, Signal::KILL, folder.path())
 }

@@ -3,7 +3,10 @@
 //! It keeps to the protocol, signatures included, but its folder is no model of a real store: conditional puts race,
 //! and a key below another key clashes with it.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -36,7 +39,7 @@ impl S3Server {
         std::fs::create_dir(home.path().join(BUCKET)).expect("the bucket");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let accepting = tokio::spawn(accept(listener, home.path().to_owned()));
+        let accepting = tokio::spawn(accept(listener, home.path().to_owned(), ACCESS_KEY, SECRET_KEY));
         Self { address, accepting, home }
     }
 
@@ -62,9 +65,10 @@ impl Drop for S3Server {
     }
 }
 
-async fn accept(listener: TcpListener, root: std::path::PathBuf) {
+/// Serves the buckets in `root` to who has these keys, for as long as it is polled.
+pub async fn accept(listener: TcpListener, root: PathBuf, access_key: &str, secret_key: &str) {
     let mut builder = S3ServiceBuilder::new(FileSystem::new(root).expect("the file system"));
-    builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
     let service = builder.build();
     while let Ok((socket, _)) = listener.accept().await {
         let service = service.clone();

@@ -3,12 +3,16 @@
 mod audit;
 mod build;
 mod cluster;
+mod compose;
 mod doctor;
 mod documents;
+mod fair;
+mod harness;
 mod interleaving;
 mod ledger;
 mod metrics;
 mod objects;
+mod outages;
 mod own_worker;
 mod readme;
 mod redis;

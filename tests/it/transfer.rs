@@ -8,7 +8,7 @@ use windrow_jobs::{
     ledger::{Inspect, sqlite::SqliteLedger},
 };
 use windrow_tests::{
-    cluster::Cluster,
+    cluster::{Cluster, Shape},
     postgres::Postgres,
     server::{Finished, Server, run},
 };
@@ -69,7 +69,8 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     assert_eq!(accounts(old.balances().await.expect("balances")), 9);
     assert!(!file.exists(), "no server starts on it");
 
-    let cluster = Cluster::start_over(postgres, &database, 1, 1, &[]).await;
+    let shape = Shape { apis: 1, workers: 1, schedulers: 1, redis: false, proxied: false, variables: &[] };
+    let cluster = Cluster::over(postgres, database, shape).await;
     for job in &over {
         assert_eq!(cluster.get(job).await, *job);
     }

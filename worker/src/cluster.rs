@@ -16,7 +16,7 @@ use crate::{Worker, pulse::Pulse};
 
 /// Runs these handlers as a worker of the cluster that the environment names, until SIGTERM or Ctrl-C.
 pub fn run(registry: Registry) -> ExitCode {
-    process::run("windrow-worker", |settings, shutdown| serve(registry, settings, shutdown))
+    process::run("windrow-worker", |settings| settings.worker.health_listen, |settings, shutdown| serve(registry, settings, shutdown))
 }
 
 async fn serve(registry: Registry, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {

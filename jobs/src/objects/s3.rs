@@ -42,6 +42,8 @@ pub struct S3Place {
     pub bucket: String,
     /// The server, where it is not Amazon's own. Its buckets are addressed by path.
     pub endpoint: Option<String>,
+    /// The same server as clients reach it, for links; the endpoint where there is none.
+    pub public_endpoint: Option<String>,
     /// The region.
     pub region: Option<String>,
     /// Whether uploads carry a CRC32 trailer and downloads are checked by it; some clones do not take one.
@@ -49,7 +51,7 @@ pub struct S3Place {
 }
 
 impl S3Place {
-    /// Reads `s3://bucket?endpoint=…&region=…&checksums=on|off`.
+    /// Reads `s3://bucket?endpoint=…&public_endpoint=…&region=…&checksums=on|off`.
     pub fn parse(url: &str) -> std::result::Result<Self, String> {
         let rest = url.strip_prefix("s3://").ok_or("an S3 URL is like s3://bucket?endpoint=https://s3.example.com&region=eu-central-1")?;
         let (bucket, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -58,24 +60,34 @@ impl S3Place {
         if bucket.is_empty() || !bucket.bytes().all(plain) {
             return Err("the bucket's name has lower-case letters, digits, dots and hyphens".into());
         }
-        let mut place = Self { bucket: bucket.into(), endpoint: None, region: None, checksums: true };
+        let mut place = Self { bucket: bucket.into(), endpoint: None, public_endpoint: None, region: None, checksums: true };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
-                ("endpoint", url) if url.starts_with("http://") || url.starts_with("https://") => place.endpoint = Some(url.into()),
+                ("endpoint", url) if is_web(url) => place.endpoint = Some(url.into()),
+                ("public_endpoint", url) if is_web(url) => place.public_endpoint = Some(url.into()),
                 ("region", region) if !region.is_empty() => place.region = Some(region.into()),
                 ("checksums", "on") => place.checksums = true,
                 ("checksums", "off") => place.checksums = false,
-                (name, _) => return Err(format!("{name}: there are endpoint=http(s)://…, region=… and checksums=on|off")),
+                (name, _) => {
+                    let known = "endpoint=http(s)://…, public_endpoint=http(s)://…, region=… and checksums=on|off";
+                    return Err(format!("{name}: there are {known}"));
+                }
             }
         }
         Ok(place)
     }
 }
 
+fn is_web(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
 /// A bucket of objects. Cheap to clone.
 #[derive(Clone)]
 pub struct S3Objects {
     client: Client,
+    /// Signs links, which name the server as clients reach it; sends nothing.
+    presigner: Client,
     bucket: String,
 }
 
@@ -98,17 +110,22 @@ impl S3Objects {
         } else {
             (RequestChecksumCalculation::WhenRequired, ResponseChecksumValidation::WhenRequired)
         };
-        let mut config = Builder::new()
+        let config = Builder::new()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(place.region.unwrap_or_else(|| REGION.into())))
             .credentials_provider(Credentials::new(id, secret, session, None, "windrow"))
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_MAX).operation_attempt_timeout(TRY_MAX).build())
             .request_checksum_calculation(requests)
             .response_checksum_validation(responses);
-        if let Some(endpoint) = place.endpoint {
-            config = config.endpoint_url(endpoint).force_path_style(true);
-        }
-        Self { client: Client::from_conf(config.build()), bucket: place.bucket }
+        let at = |endpoint: Option<&String>| {
+            let config = config.clone();
+            Client::from_conf(match endpoint {
+                Some(endpoint) => config.endpoint_url(endpoint).force_path_style(true).build(),
+                None => config.build(),
+            })
+        };
+        let (client, presigner) = (at(place.endpoint.as_ref()), at(place.public_endpoint.as_ref().or(place.endpoint.as_ref())));
+        Self { client, presigner, bucket: place.bucket }
     }
 }
 
@@ -163,7 +180,7 @@ impl Objects for S3Objects {
     async fn link(&self, key: &Key, now: Timestamp, lasts: Duration) -> Result<Link> {
         let lasts = lasts.min(LINK_LASTS_MAX);
         let presigning = PresigningConfig::expires_in(lasts).map_err(|error| Error::Refused(error.to_string()))?;
-        let get = self.client.get_object().bucket(&self.bucket).key(key.as_str());
+        let get = self.presigner.get_object().bucket(&self.bucket).key(key.as_str());
         let request = get.presigned(presigning).await.map_err(|error| failed(key.as_str(), &error))?;
         let lasts_ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
         Ok(Link { url: request.uri().to_owned(), expires_at: now.plus_ms(lasts_ms) })
@@ -225,13 +242,27 @@ mod tests {
 
     #[test]
     fn a_url_names_the_place() {
-        let place = S3Place::parse("s3://files?endpoint=http://127.0.0.1:9000&region=eu&checksums=off").expect("a place");
-        let expected =
-            S3Place { bucket: "files".into(), endpoint: Some("http://127.0.0.1:9000".into()), region: Some("eu".into()), checksums: false };
-        assert_eq!(place, expected);
+        let url = "s3://files?endpoint=http://127.0.0.1:9000&public_endpoint=https://files.example.com&region=eu&checksums=off";
+        let expected = S3Place {
+            bucket: "files".into(),
+            endpoint: Some("http://127.0.0.1:9000".into()),
+            public_endpoint: Some("https://files.example.com".into()),
+            region: Some("eu".into()),
+            checksums: false,
+        };
+        assert_eq!(S3Place::parse(url), Ok(expected));
         assert!(S3Place::parse("s3://files").expect("a place").checksums);
         for url in ["http://files", "s3://", "s3://Files", "s3://a/b", "s3://a?endpoint=b", "s3://a?regoin=b", "s3://a?checksums=maybe"] {
             assert!(S3Place::parse(url).is_err(), "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn links_name_the_server_as_clients_reach_it() {
+        let place = S3Place::parse("s3://files?endpoint=http://s3:9000&public_endpoint=https://files.example.com").expect("a place");
+        let objects = S3Objects::open(place, "id", "secret", None);
+        let key = "tenants/default/a.txt".parse().expect("a key");
+        let link = objects.link(&key, Timestamp::from_ms(0), Duration::from_secs(60)).await.expect("a link");
+        assert!(link.url.starts_with("https://files.example.com/files/tenants/default/a.txt?"), "{}", link.url);
     }
 }

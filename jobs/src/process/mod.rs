@@ -8,11 +8,12 @@ pub mod nudges;
 #[cfg(feature = "objects")]
 pub mod objects;
 pub mod postgres;
+mod probe;
 #[cfg(feature = "redis-nudges")]
 pub mod redis;
 pub mod signals;
 
-use std::{future::Future, process::ExitCode, time::Duration};
+use std::{env, future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -24,12 +25,22 @@ const EXIT_SETTINGS: u8 = 2;
 const RUNTIME_END: Duration = Duration::from_secs(1);
 
 /// Runs a server process: `serve` with the settings of the environment, until it returns; its token is
-/// cancelled by SIGTERM or Ctrl-C.
-pub fn run<F>(name: &str, serve: impl FnOnce(Settings, CancellationToken) -> F) -> ExitCode
+/// cancelled by SIGTERM or Ctrl-C. With the argument `ready` it instead asks the one that runs with these settings,
+/// and answers probes at `probed`, whether it is ready.
+pub fn run<F>(name: &str, probed: fn(&Settings) -> SocketAddr, serve: impl FnOnce(Settings, CancellationToken) -> F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    match try_run(serve) {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => try_run(serve),
+        ["ready"] => Effective::of_process().map_err(Into::into).and_then(|effective| probe::ask(probed(&effective.settings))),
+        _ => {
+            eprintln!("{name} takes its settings from the environment, and `{name} ready` asks whether it is ready");
+            return ExitCode::from(EXIT_SETTINGS);
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{name}: {error:#}");

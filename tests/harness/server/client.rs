@@ -134,6 +134,20 @@ impl Client {
         array(self.read(&format!("/v1/jobs?{query}")).await, "jobs")
     }
 
+    /// All jobs that fit, page by page, newest first.
+    pub async fn list_all(&self, query: &str) -> Vec<Value> {
+        let (mut jobs, mut token) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.read(&format!("/v1/jobs?{query}&page_size=1000{token}")).await;
+            let next = page["next_page_token"].as_str().map(|next| format!("&page_token={next}"));
+            jobs.extend(array(page.take(), "jobs"));
+            match next {
+                Some(next) => token = next,
+                None => return jobs,
+            }
+        }
+    }
+
     /// Waits for a job to become final.
     pub async fn wait(&self, job: &Value) -> Value {
         self.until(job, "final", is_final).await

@@ -4,13 +4,13 @@ use std::{
     env,
     fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus},
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::Signal;
 
-use crate::postgres::detach;
+use crate::daemon::Daemon;
 
 /// How long a process may take to end, and a command to finish: longer than any drain in the tests.
 const END_MAX: Duration = Duration::from_secs(60);
@@ -18,7 +18,7 @@ const END_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running process in a group of its own. Dropping it kills the group.
 pub struct Process {
-    child: Child,
+    daemon: Daemon,
     output: PathBuf,
     log: PathBuf,
 }
@@ -29,21 +29,27 @@ impl Process {
     ///
     /// Should the test's process die before it ends this one, this one is killed and `folder` removed.
     pub fn spawn(name: &str, arguments: &[&str], environment: &[(String, String)], folder: &Path) -> Self {
+        Self::start(command(&binary(name), arguments, environment), name, folder)
+    }
+
+    /// The same for a program that is no binary of the workspace; `name` is for its files.
+    pub fn spawn_program(program: &Path, name: &str, arguments: &[&str], environment: &[(String, String)], folder: &Path) -> Self {
+        Self::start(command(program, arguments, environment), name, folder)
+    }
+
+    fn start(mut command: Command, name: &str, folder: &Path) -> Self {
         let (output, log) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.log")));
-        let mut command = command(name, arguments, environment);
-        detach(&mut command)
-            .current_dir(folder)
-            .stdout(File::create(&output).expect("a file for the output"))
-            .stderr(OpenOptions::new().create(true).append(true).open(&log).expect("a file for the log"));
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let process = Self { child, output, log };
-        process.watch(folder);
-        process
+        command.current_dir(folder);
+        let (out, err) = (File::create(&output), OpenOptions::new().create(true).append(true).open(&log));
+        let daemon = Daemon::spawn_with(command, Signal::KILL, folder, |launcher| {
+            launcher.stdout(out.expect("a file for the output")).stderr(err.expect("a file for the log"))
+        });
+        Self { daemon, output, log }
     }
 
     /// Its id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.daemon.id().as_raw_pid().cast_unsigned()
     }
 
     /// What it has printed since its start.
@@ -58,28 +64,25 @@ impl Process {
 
     /// Sends SIGTERM, to it alone: an orchestrator does not signal its children.
     pub fn terminate(&self) {
-        kill_process(self.id(), Signal::TERM).expect("SIGTERM is sent");
+        self.daemon.signal(Signal::TERM);
     }
 
     /// Sends SIGKILL to its group.
     pub fn kill(&mut self) {
-        // One that has ended and was waited for has given its id back: it may be anybody's by now.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            kill_process_group(self.id(), Signal::KILL).expect("SIGKILL is sent");
-        }
+        self.daemon.kill();
     }
 
     /// Sends SIGKILL to its group and waits until it is gone, with whatever it held.
     pub fn end(&mut self) {
         self.kill();
-        let _ = self.child.wait();
+        self.daemon.wait();
     }
 
     /// Waits until it has ended.
     pub async fn exited(&mut self) -> ExitStatus {
         let ended = async {
             loop {
-                if let Some(status) = self.child.try_wait().expect("the process is waited for") {
+                if let Some(status) = self.daemon.ended() {
                     return status;
                 }
                 tokio::time::sleep(END_PAUSE).await;
@@ -91,27 +94,9 @@ impl Process {
 
     /// Fails if it has ended.
     pub fn check_alive(&mut self) {
-        if let Some(status) = self.child.try_wait().expect("the process is waited for") {
+        if let Some(status) = self.daemon.ended() {
             panic!("the process has ended, {status}; its log:\n{}", self.log());
         }
-    }
-
-    fn id(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// A process that outlives the test's, sees it go, and cleans up.
-    fn watch(&self, folder: &Path) {
-        let (owner, pid) = (std::process::id(), self.pid());
-        let script = format!(
-            "(while [ -e /proc/{owner} ] && [ -e /proc/{pid} ]; do sleep 0.5; done; \
-             [ -e /proc/{owner} ] || {{ [ -e /proc/{pid} ] && kill -KILL -{pid}; rm -rf '{}'; }}) &",
-            folder.display()
-        );
-        let mut watchdog = Command::new("sh");
-        watchdog.arg("-c").arg(script).current_dir("/");
-        let started = detach(&mut watchdog).status().expect("the watchdog starts");
-        assert!(started.success(), "the watchdog starts: {started}");
     }
 }
 
@@ -137,7 +122,7 @@ pub struct Finished {
 
 /// Runs a binary until it ends. Of the variables of Windrow it gets these and no others.
 pub async fn run(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Finished {
-    let mut command = tokio::process::Command::from(command(name, arguments, environment));
+    let mut command = tokio::process::Command::from(command(&binary(name), arguments, environment));
     let output = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(END_MAX, output).await.unwrap_or_else(|_| panic!("{name} {arguments:?} does not end"));
     let output = output.unwrap_or_else(|error| panic!("{name} {arguments:?}: {error}"));
@@ -145,8 +130,8 @@ pub async fn run(name: &str, arguments: &[&str], environment: &[(String, String)
     Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-fn command(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(binary(name));
+fn command(program: &Path, arguments: &[&str], environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(program);
     for (variable, _) in env::vars_os().filter(|(variable, _)| variable.to_string_lossy().starts_with("WINDROW_")) {
         command.env_remove(variable);
     }
@@ -154,10 +139,11 @@ fn command(name: &str, arguments: &[&str], environment: &[(String, String)]) -> 
     command
 }
 
-/// The built binary beside the one that runs now, which must be as new as what it is made of.
+/// The built binary of this profile, which must be as new as what it is made of.
 pub fn binary(name: &str) -> PathBuf {
-    let tests = env::current_exe().expect("this binary has a path");
-    let folder = tests.parent().and_then(Path::parent).expect("cargo puts test binaries in <profile>/deps");
+    let this = env::current_exe().expect("this binary has a path");
+    // Test binaries lie in `deps`, others beside those that are looked for.
+    let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).expect("a binary lies in a folder");
     let path = folder.join(name);
     let sources = fs::read_to_string(folder.join(format!("{name}.d"))).unwrap_or_default();
     assert!(is_current(&path, &sources), "{} is missing, or older than its sources: run tests/run", path.display());

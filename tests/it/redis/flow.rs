@@ -101,7 +101,7 @@ struct Sampled {
     samples: usize,
     /// Tickets in the active list.
     tickets: usize,
-    /// Ids that these name.
+    /// Ids that these name, and those that workers have fetched.
     ids: usize,
     /// Tickets with data, used-up ones included.
     kept: usize,
@@ -126,11 +126,17 @@ impl Sampling {
 }
 
 async fn sample(mut redis: redis::aio::ConnectionManager, on: Arc<AtomicBool>) -> Sampled {
-    // In one script, so that no ticket moves between list and data.
+    // In one script, so that no ticket moves meanwhile. What was fetched and is not finished counts too.
     let ids = redis::Script::new(
-        "local ids = 0
-        for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-          ids = ids + #cjson.decode(redis.call('HGET', KEYS[2], id)).ids
+        "local tickets = redis.call('LRANGE', KEYS[1], 0, -1)
+        for _, worker in ipairs(redis.call('KEYS', (KEYS[1]:gsub('active$', 'inflight:*')))) do
+          for _, id in ipairs(redis.call('SMEMBERS', worker)) do
+            tickets[#tickets + 1] = id
+          end
+        end
+        local ids = 0
+        for _, id in ipairs(tickets) do
+          ids = ids + #cjson.decode(redis.call('HGET', KEYS[2], id) or '{\"ids\":[]}').ids
         end
         return ids",
     );

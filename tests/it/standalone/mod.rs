@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod demo;
 mod drain;
+mod incarnations;
 mod keys;
 mod outcomes;
 mod queues;
