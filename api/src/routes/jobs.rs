@@ -15,13 +15,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::json;
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
 use windrow_jobs::{
     clock::Timestamp,
-    job::{Job, JobId},
+    job::{Attempt, Job, JobId},
     keys::{self, Inserted},
-    ledger::LogLine,
+    ledger::{LogChunk, LogLine},
     lifecycle::Refusal,
     operate::{self, Operated},
     submit::{NewJob, Submission, submit},
@@ -32,8 +32,8 @@ use crate::{
     Api,
     auth::Caller,
     body::{Json, NoBody},
-    error::ApiError,
-    idempotency,
+    error::{ApiError, LedgerErrors},
+    idempotency, openapi,
     prefer::Prefer,
     query::NoParams,
     wait::Wait,
@@ -44,7 +44,52 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// The longest time a client is told to stay away; a job that is far off may be cancelled or moved meanwhile.
 const RETRY_AFTER_S_MAX: i64 = 60;
 
-/// `POST /v1/jobs`
+openapi::gives! {
+    Refusals: PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, UNKNOWN_KIND, UNKNOWN_QUEUE;
+    CancelRefusals: CONTENDED;
+    RedriveRefusals: NOT_REDRIVABLE, UNIQUE_KEY_HELD, CONTENDED;
+    JobPath: JOB_NOT_FOUND;
+}
+/// What `windrow_jobs::submit` says no to.
+struct Refusals;
+struct CancelRefusals;
+struct RedriveRefusals;
+
+/// Submit a job
+///
+/// The answer means that the job is on disk: it will run, be tried again if it fails, and can be asked for at any time. With `Prefer: wait=N`
+/// the answer waits for the outcome. The payload is the kind's own: `GET /v1/kinds/{kind}` has its schema.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs",
+    tag = "jobs",
+    operation_id = "submitJob",
+    params(Caller, Prefer, idempotency::IdempotencyKey),
+    request_body(content = Submission, examples(
+        ("now" = (summary = "At once", value = json!({ "kind": "echo", "payload": { "message": "hello", "log_lines": 2 }, "tags": ["tour"] }))),
+        ("retried" = (summary = "Fails twice", value = json!({ "kind": "echo", "payload": { "fail_times": 2 }, "max_attempts": 3 }))),
+        ("later" = (summary = "In a minute, once", value = json!({
+            "kind": "echo", "payload": {}, "delay_s": 60, "priority": 10, "unique_key": "nightly-report"
+        }))),
+    )),
+    responses(
+        (status = 202, description = "Accepted, and not final yet.", body = Job,
+            headers(("Location"), ("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"), ("Idempotency-Replayed")),
+            links(
+                ("look" = (operation_id = "getJob", parameters(("id" = "$response.body#/id")))),
+                ("cancel" = (operation_id = "cancelJob", parameters(("id" = "$response.body#/id")))),
+            )),
+        (status = 200, description = "Accepted and already final, or `deduplicated`: the live job that has the unique key.", body = SubmittedJob,
+            headers(("Location"), ("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"), ("Idempotency-Replayed")),
+            links(
+                ("look" = (operation_id = "getJob", parameters(("id" = "$response.body#/id")))),
+                ("logs" = (operation_id = "getJobLogs", parameters(("id" = "$response.body#/id")))),
+                ("attempts" = (operation_id = "getJobAttempts", parameters(("id" = "$response.body#/id")))),
+                ("redrive" = (operation_id = "redriveJob", parameters(("id" = "$response.body#/id")))),
+            )),
+        Caller, NoParams, Json<Submission>, idempotency::IdempotencyKey, Refusals, LedgerErrors,
+    )
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -134,7 +179,42 @@ async fn outcome(api: &Api, accepted: &Job, prefer: Prefer) -> Result<Job, ApiEr
     find(api, &accepted.tenant, accepted.id).await
 }
 
-/// `GET /v1/jobs/{id}`
+/// The answer to a submission. Only its schema is used: `View::deduplicated` adds the word to the job's own JSON.
+#[derive(Serialize, ToSchema)]
+#[schema(description = "A job, and whether it was there before.")]
+struct SubmittedJob {
+    #[serde(flatten)]
+    job: Job,
+    /// There, and true, if this is the live job that has the unique key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    deduplicated: Option<bool>,
+}
+
+/// Look at a job
+///
+/// With `Prefer: wait=N` the answer waits until the job is final; with `If-None-Match` as well, until it is not what you have.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}",
+    tag = "jobs",
+    operation_id = "getJob",
+    params(JobPath, Caller, Prefer, KnownTag),
+    responses(
+        (status = 200, description = "The job.", body = Job,
+            headers(("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied")),
+            example = json!({
+                "id": "019aa7b5-6c1e-7d30-9f3a-2b1c4d5e6f70", "tenant": "default", "queue": "default", "kind": "echo", "contract_version": 1,
+                "state": "completed", "priority": 0, "attempt": 1, "crashes": 0, "max_attempts": 10, "cancel_requested": false,
+                "created_at": "2027-01-15T08:00:00.000Z", "run_at": "2027-01-15T08:00:00.000Z", "started_at": "2027-01-15T08:00:00.004Z",
+                "finished_at": "2027-01-15T08:00:00.506Z", "deadline": null, "worker": "standalone-1", "reason": null, "progress": null,
+                "result": { "message": "hello" }, "error": null, "payload": { "message": "hello", "sleep_ms": 500 }, "tags": ["tour"], "unique_key": null
+            })),
+        (status = 304, description = "The job is what you have.",
+            headers(("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"))),
+        Caller, JobPath, NoParams, LedgerErrors,
+    )
+)]
 pub(crate) async fn read(
     State(api): State<Api>,
     caller: Caller,
@@ -179,45 +259,106 @@ async fn wait_until_new(api: &Api, tenant: &TenantId, id: JobId, prefer: Prefer,
     }
 }
 
-/// `GET /v1/jobs/{id}/attempts`
-pub(crate) async fn attempts(State(api): State<Api>, caller: Caller, JobPath(id): JobPath, _: NoParams) -> Result<Response, ApiError> {
+/// The attempts of a job.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Attempts {
+    /// In the order of their numbers.
+    attempts: Vec<Attempt>,
+}
+
+/// How each attempt of a job went
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/attempts",
+    tag = "jobs",
+    operation_id = "getJobAttempts",
+    params(JobPath, Caller),
+    responses(
+        (status = 200, description = "Every attempt, the first one first.", body = Attempts, example = json!({ "attempts": [{
+            "attempt": 1, "worker": "standalone-1", "started_at": "2027-01-15T08:00:00.004Z", "finished_at": "2027-01-15T08:00:00.006Z",
+            "outcome": "retry", "reason": "failed",
+            "error": { "code": "asked_to_fail", "message": "failure 1 of 2", "retryable": true }
+        }] })),
+        Caller, JobPath, NoParams, LedgerErrors,
+    )
+)]
+pub(crate) async fn attempts(
+    State(api): State<Api>,
+    caller: Caller,
+    JobPath(id): JobPath,
+    _: NoParams,
+) -> Result<Answer<Attempts>, ApiError> {
     let attempts = api.ledger.attempts(&caller.tenant, id).await?;
     if attempts.is_empty() {
         check_exists(&api, &caller.tenant, id).await?;
     }
-    Ok(Answer(json!({ "attempts": attempts })).into_response())
+    Ok(Answer(Attempts { attempts }))
 }
 
-/// `GET /v1/jobs/{id}/logs`
-pub(crate) async fn logs(State(api): State<Api>, caller: Caller, JobPath(id): JobPath, _: NoParams) -> Result<Response, ApiError> {
-    #[derive(Default)]
-    struct Log {
-        lines: Vec<LogLine>,
-        dropped: u32,
-    }
+/// What the attempts of a job logged.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Logs {
+    /// In the order of their numbers.
+    logs: Vec<AttemptLog>,
+}
 
-    #[derive(Serialize)]
-    struct AttemptLog {
-        attempt: u32,
-        lines: Vec<LogLine>,
-        dropped: u32,
-    }
+/// What one attempt logged.
+#[derive(Serialize, ToSchema)]
+struct AttemptLog {
+    /// The attempt's number.
+    attempt: u32,
+    /// How many lines were dropped over the limit.
+    dropped: u32,
+    /// The lines, in order.
+    lines: Vec<LogLine>,
+}
 
+/// What a job logged
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/logs",
+    tag = "jobs",
+    operation_id = "getJobLogs",
+    params(JobPath, Caller),
+    responses(
+        (status = 200, description = "The lines of every attempt that logged.", body = Logs, example = json!({ "logs": [{
+            "attempt": 1, "dropped": 0,
+            "lines": [{ "at": "2027-01-15T08:00:00.005Z", "level": "info", "message": "line 1" }]
+        }] })),
+        Caller, JobPath, NoParams, LedgerErrors,
+    )
+)]
+pub(crate) async fn logs(State(api): State<Api>, caller: Caller, JobPath(id): JobPath, _: NoParams) -> Result<Answer<Logs>, ApiError> {
     let chunks = api.ledger.logs(&caller.tenant, id).await?;
     if chunks.is_empty() {
         check_exists(&api, &caller.tenant, id).await?;
     }
-    let mut logs: BTreeMap<u32, Log> = BTreeMap::new();
-    for chunk in chunks {
-        let log = logs.entry(chunk.attempt).or_default();
-        log.lines.extend(chunk.lines);
-        log.dropped += chunk.dropped;
+    let mut logs: BTreeMap<u32, AttemptLog> = BTreeMap::new();
+    for LogChunk { attempt, lines, dropped } in chunks {
+        let log = logs.entry(attempt).or_insert_with(|| AttemptLog { attempt, dropped: 0, lines: Vec::new() });
+        log.lines.extend(lines);
+        log.dropped += dropped;
     }
-    let logs: Vec<_> = logs.into_iter().map(|(attempt, log)| AttemptLog { attempt, lines: log.lines, dropped: log.dropped }).collect();
-    Ok(Answer(json!({ "logs": logs })).into_response())
+    Ok(Answer(Logs { logs: logs.into_values().collect() }))
 }
 
-/// `POST /v1/jobs/{id}/cancel`
+/// Cancel a job
+///
+/// A waiting job is cancelled at once; the handler of a running one is asked to stop, and does within a second or is dropped after ten. A
+/// job that is final, or was asked before, is answered as it is. The call takes no body, or an empty object.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/cancel",
+    tag = "jobs",
+    operation_id = "cancelJob",
+    params(JobPath, Caller),
+    responses(
+        (status = 200, description = "The job, which is final.", body = Job, headers(("ETag"), ("Cache-Control"))),
+        (status = 202, description = "The job, which still runs: its handler is asked to stop.", body = Job,
+            headers(("ETag"), ("Cache-Control"), ("Retry-After"))),
+        Caller, JobPath, NoParams, NoBody, CancelRefusals, LedgerErrors,
+    )
+)]
 pub(crate) async fn cancel(
     State(api): State<Api>,
     caller: Caller,
@@ -234,7 +375,20 @@ pub(crate) async fn cancel(
     Ok(View::of(&job, api.ledger.now().await?)?.answer(status, Prefer::default()))
 }
 
-/// `POST /v1/jobs/{id}/redrive`
+/// Send a dead or cancelled job back
+///
+/// It is available again, with as many attempts as it had at first. The call takes no body, or an empty object.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/redrive",
+    tag = "jobs",
+    operation_id = "redriveJob",
+    params(JobPath, Caller),
+    responses(
+        (status = 200, description = "The job, which is live again.", body = Job, headers(("ETag"), ("Cache-Control"), ("Retry-After"))),
+        Caller, JobPath, NoParams, NoBody, RedriveRefusals, LedgerErrors,
+    )
+)]
 pub(crate) async fn redrive(
     State(api): State<Api>,
     caller: Caller,
@@ -269,7 +423,22 @@ pub(crate) async fn check_exists(api: &Api, tenant: &TenantId, id: JobId) -> Res
 }
 
 /// The id in a job's path. What is no id names no job.
-pub(crate) struct JobPath(pub(crate) JobId);
+#[derive(IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub(crate) struct JobPath(
+    /// The job's id.
+    pub(crate) JobId,
+);
+
+/// What of a job the client has already.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its description is used")]
+struct KnownTag {
+    /// The `ETag` of what you have: while it is still so, the answer is 304 without a body.
+    #[param(rename = "If-None-Match", example = "\"5d41402abc4b2a76b9719d911017c592\"")]
+    tag: Option<String>,
+}
 
 impl FromRequestParts<Api> for JobPath {
     type Rejection = ApiError;
