@@ -23,12 +23,7 @@ const HEADER: &str = "idempotency-key";
 pub(crate) struct IdempotencyKey {
     /// Sent again within 24 hours with the same submission, it is answered as at first: a string of 1 to 255 visible ASCII characters, in
     /// double quotes or bare.
-    #[param(
-        rename = "Idempotency-Key",
-        min_length = 1,
-        pattern = r#"^[ \t]*("([ !#-\[\]-~]|\\["\\])+"|[!#-+\--~]+)[ \t]*$"#,
-        example = "\"order-7-receipt\""
-    )]
+    #[param(rename = "Idempotency-Key", min_length = 1, pattern = r#"^[ \t]*("([ !#-\[\]-~]|\\["\\])+"|[!#-+\--~]+)[ \t]*$"#)]
     key: Option<String>,
 }
 

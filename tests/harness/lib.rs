@@ -1,9 +1,11 @@
 //! What the integration tests share: ledgers to test against, and jobs to put into them.
 
+pub mod browser;
 pub mod cluster;
 pub mod jobs;
 pub mod ledgers;
 pub mod postgres;
+pub mod python;
 pub mod redis;
 pub mod s3;
 pub mod server;

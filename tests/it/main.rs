@@ -8,6 +8,7 @@ mod interleaving;
 mod ledger;
 mod metrics;
 mod objects;
+mod openapi;
 mod own_worker;
 mod readme;
 mod redis;

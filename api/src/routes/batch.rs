@@ -46,7 +46,6 @@ struct Rejected;
 #[expect(dead_code, reason = "only its description is used")]
 struct Asked {
     /// All of the batch or none of it.
-    #[param(example = true)]
     atomic: Option<bool>,
 }
 

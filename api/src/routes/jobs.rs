@@ -76,16 +76,16 @@ struct RedriveRefusals;
         (status = 202, description = "Accepted, and not final yet.", body = Job,
             headers(("Location"), ("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"), ("Idempotency-Replayed")),
             links(
-                ("look" = (operation_id = "getJob", parameters(("id" = "$response.body#/id")))),
-                ("cancel" = (operation_id = "cancelJob", parameters(("id" = "$response.body#/id")))),
+                ("look" = (operation_id = "getJob", parameters(("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant")))),
+                ("cancel" = (operation_id = "cancelJob", parameters(("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant")))),
             )),
         (status = 200, description = "Accepted and already final, or `deduplicated`: the live job that has the unique key.", body = SubmittedJob,
             headers(("Location"), ("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"), ("Idempotency-Replayed")),
             links(
-                ("look" = (operation_id = "getJob", parameters(("id" = "$response.body#/id")))),
-                ("logs" = (operation_id = "getJobLogs", parameters(("id" = "$response.body#/id")))),
-                ("attempts" = (operation_id = "getJobAttempts", parameters(("id" = "$response.body#/id")))),
-                ("redrive" = (operation_id = "redriveJob", parameters(("id" = "$response.body#/id")))),
+                ("look" = (operation_id = "getJob", parameters(("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant")))),
+                ("logs" = (operation_id = "getJobLogs", parameters(("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant")))),
+                ("attempts" = (operation_id = "getJobAttempts", parameters(("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant")))),
+                ("redrive" = (operation_id = "redriveJob", parameters(("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant")))),
             )),
         Caller, NoParams, Json<Submission>, idempotency::IdempotencyKey, Refusals, LedgerErrors,
     )
@@ -436,7 +436,7 @@ pub(crate) struct JobPath(
 #[expect(dead_code, reason = "only its description is used")]
 struct KnownTag {
     /// The `ETag` of what you have: while it is still so, the answer is 304 without a body.
-    #[param(rename = "If-None-Match", example = "\"5d41402abc4b2a76b9719d911017c592\"")]
+    #[param(rename = "If-None-Match")]
     tag: Option<String>,
 }
 

@@ -46,21 +46,21 @@ struct Listed {
 #[expect(dead_code, reason = "only its description is used")]
 struct Asked {
     /// Jobs of this kind.
-    #[param(min_length = 1, example = "echo")]
+    #[param(min_length = 1)]
     kind: Option<String>,
     /// Jobs in this queue.
     queue: Option<QueueName>,
     /// Jobs in this state.
     state: Option<JobState>,
     /// Jobs that have this tag.
-    #[param(min_length = 1, example = "tour")]
+    #[param(min_length = 1)]
     tag: Option<String>,
     /// Jobs accepted at this time or later.
     created_from: Option<Timestamp>,
     /// Jobs accepted before this time.
     created_to: Option<Timestamp>,
     /// The most jobs of a page.
-    #[param(minimum = 1, maximum = 1000, default = 50, example = 20)]
+    #[param(minimum = 1, maximum = 1000, default = 50)]
     page_size: Option<u16>,
     /// The `next_page_token` of the page before, with the same filter.
     #[param(min_length = 1)]
