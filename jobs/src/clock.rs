@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 /// An instant in milliseconds since the Unix epoch; RFC 3339 in UTC with `Z` and milliseconds in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = DateTime, example = "2027-01-15T08:00:00.123Z"))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = DateTime))]
 pub struct Timestamp(i64);
 
 /// The latest instant that RFC 3339 can write, the end of the year 9999.

@@ -13,7 +13,7 @@ use crate::{clock::Timestamp, queue::QueueName, tenant::TenantId};
 /// A job's id: a UUIDv7 (RFC 9562 §5.7), so that ids sort by the time they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = "uuid", example = "019aa7b5-6c1e-7d30-9f3a-2b1c4d5e6f70"))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = "uuid"))]
 pub struct JobId(Uuid);
 
 impl JobId {
@@ -206,7 +206,7 @@ pub struct Progress {
 
 /// A job as readers see it: the JSON of the API.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = example))]
 pub struct Job {
     /// Its id.
     pub id: JobId,
@@ -271,6 +271,18 @@ pub struct Job {
     pub tags: Vec<String>,
     /// At most one live job of the tenant has it.
     pub unique_key: Option<String>,
+}
+
+#[cfg(feature = "openapi")]
+fn example() -> serde_json::Value {
+    serde_json::json!({
+        "id": "019aa7b5-6c1e-7d30-9f3a-2b1c4d5e6f70", "tenant": "default", "queue": "default", "kind": "echo", "contract_version": 1,
+        "state": "completed", "priority": 0, "attempt": 1, "crashes": 0, "max_attempts": 10, "cancel_requested": false,
+        "created_at": "2027-01-15T08:00:00.000Z", "run_at": "2027-01-15T08:00:00.000Z", "started_at": "2027-01-15T08:00:00.004Z",
+        "finished_at": "2027-01-15T08:00:00.506Z", "deadline": null, "worker": "standalone-1", "reason": null, "progress": null,
+        "result": { "message": "hello" }, "error": null, "payload": { "message": "hello", "sleep_ms": 500 }, "tags": ["tour"],
+        "unique_key": null,
+    })
 }
 
 /// One claim of one job.

@@ -36,6 +36,8 @@ fn template(path: &str) -> String {
 
 fn operations(mut item: Value) -> Value {
     for (_, operation) in entries(&mut item) {
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        parameters.into_iter().flatten().for_each(|parameter| never_null(&mut parameter["schema"]));
         let (codes, mut answers): (Map<_, _>, Map<_, _>) =
             taken(&mut operation["responses"]).into_iter().partition(|(key, _)| key.contains(' '));
         if codes.keys().any(|key| key.starts_with("401 ")) {
@@ -46,6 +48,22 @@ fn operations(mut item: Value) -> Value {
         operation["responses"] = answers.into();
     }
     item
+}
+
+/// A parameter that may be left out is an `Option` here, but none is ever `null`.
+fn never_null(schema: &mut Value) {
+    let is_null = |choice: &Value| *choice == json!("null") || choice["type"] == "null";
+    for keyword in ["type", "oneOf"] {
+        let Some(choices) = schema.get_mut(keyword).and_then(Value::as_array_mut) else {
+            continue;
+        };
+        choices.retain(|choice| !is_null(choice));
+        match (keyword, choices.pop()) {
+            ("type", Some(only)) => schema["type"] = only,
+            (_, Some(only)) => *schema = only,
+            (_, None) => {}
+        }
+    }
 }
 
 /// Describes the headers that an answer names, and the one that all have.

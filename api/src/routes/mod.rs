@@ -5,12 +5,15 @@
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod documents;
+pub(crate) mod history;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
 pub(crate) mod objects;
+pub(crate) mod operate;
 pub(crate) mod probes;
 pub(crate) mod queues;
+mod view;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa::OpenApi;
@@ -28,12 +31,12 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(list::list, jobs::create))
         .routes(routes!(batch::create).layer(DefaultBodyLimit::max(BATCH_BYTES_MAX)))
         .routes(routes!(jobs::read))
-        .routes(routes!(jobs::attempts))
-        .routes(routes!(jobs::logs))
+        .routes(routes!(history::attempts))
+        .routes(routes!(history::logs))
         .routes(routes!(objects::artifacts))
         .routes(routes!(objects::open))
-        .routes(routes!(jobs::cancel))
-        .routes(routes!(jobs::redrive))
+        .routes(routes!(operate::cancel))
+        .routes(routes!(operate::redrive))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

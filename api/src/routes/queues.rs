@@ -205,7 +205,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     path = "/v1/queues/{queue}",
     tag = "queues",
     operation_id = "changeQueue",
-    params(("queue" = QueueName, Path, description = "The queue."), Asked, Caller),
+    params(("queue" = QueueName, Path, description = "The queue.", example = "default"), Asked, Caller),
     request_body(content = Patch, examples(
         ("pause" = (summary = "Pause", value = json!({ "paused": true }))),
         ("resume" = (summary = "Go on", value = json!({ "paused": false }))),

@@ -86,6 +86,7 @@ fn every_operation_says_what_it_does_and_has_a_name_of_its_own() {
         assert!(tags.contains(&operation["tags"][0].to_string()), "{method} {path}: {}", operation["tags"]);
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             assert!(parameter["description"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}: {parameter}");
+            assert!(!parameter["schema"].to_string().contains("null"), "{method} {path}: {parameter}");
         }
     }
 }
@@ -142,6 +143,12 @@ fn every_example_of_an_answer_has_its_schema() {
                 validate(schema, value, &format!("the example of {method} {path} {status}: {value}"));
                 count += 1;
             }
+        }
+    }
+    for (name, schema) in document()["components"]["schemas"].as_object().expect("schemas") {
+        if let Some(example) = schema.get("example").filter(|example| example.is_object()) {
+            validate(schema, example, &format!("the example of {name}"));
+            count += 1;
         }
     }
     assert!(count >= 10, "{count} examples");
