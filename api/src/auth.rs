@@ -8,9 +8,10 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use utoipa::IntoParams;
 use windrow_jobs::tenant::TenantId;
 
-use crate::{Api, error::ApiError};
+use crate::{Api, error::ApiError, openapi};
 
 /// The header by which a platform key names a tenant.
 const TENANT_HEADER: &str = "x-tenant";
@@ -32,8 +33,16 @@ impl PlatformKey {
 }
 
 /// Whoever sent the request.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
 pub(crate) struct Caller {
+    /// The tenant that a platform key speaks for; without it that is `default`.
+    #[param(rename = "X-Tenant", value_type = Option<TenantId>)]
     pub(crate) tenant: TenantId,
+}
+
+openapi::gives! {
+    Caller: UNAUTHENTICATED, HEADER_INVALID;
 }
 
 impl FromRequestParts<Api> for Caller {

@@ -1,6 +1,6 @@
 //! Reads a request's body: JSON of a known shape, or nothing at all.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -15,9 +15,17 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
+use utoipa::{
+    IntoResponses,
+    openapi::{RefOr, Response},
+};
 use windrow_jobs::submit::PAYLOAD_BYTES_MAX;
 
-use crate::{Api, error::ApiError};
+use crate::{
+    Api,
+    error::{ApiError, Code},
+    openapi,
+};
 
 /// The largest body: a payload and what surrounds it.
 pub const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
@@ -35,6 +43,23 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
         let bytes = arrive(request, api, BODY_BYTES_MAX).await?;
         parse(&bytes).map(Self)
     }
+}
+
+impl<T> IntoResponses for Json<T> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        openapi::problems(&[
+            Code::JSON_MALFORMED,
+            Code::FIELD_INVALID,
+            Code::MEDIA_TYPE_UNSUPPORTED,
+            Code::BODY_TOO_LARGE,
+            Code::BODY_UNREADABLE,
+            Code::BODY_TIMED_OUT,
+        ])
+    }
+}
+
+openapi::gives! {
+    NoBody: BODY_NOT_ALLOWED, BODY_TOO_LARGE, BODY_UNREADABLE, BODY_TIMED_OUT;
 }
 
 /// The body of a call that takes none. An empty object passes, as many clients send one with every POST.

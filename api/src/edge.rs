@@ -18,7 +18,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use serde::Serialize;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -69,10 +68,10 @@ pub(crate) async fn edge(request: Request, next: Next) -> Response {
 fn finish(mut response: Response, id: &RequestId) -> Response {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
-        let problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
-        let document = Document { problem, request_id: &id.0 };
+        let mut problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
+        problem.request_id.clone_from(&id.0);
         // Text and numbers only: it always has a JSON form.
-        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
         response.headers_mut().remove(CONTENT_LENGTH);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         *response.body_mut() = Body::from(body);
@@ -81,13 +80,6 @@ fn finish(mut response: Response, id: &RequestId) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(flatten)]
-    problem: Problem,
-    request_id: &'a str,
 }
 
 /// What joins an answer, its problem document and the log lines.

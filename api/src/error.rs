@@ -1,7 +1,9 @@
-//! Every error of the api with its HTTP answer beside it: RFC 9457 problem documents.
+//! Every error of the api and its HTTP answer: RFC 9457 problem documents. Codes and statuses are in `error/code.rs`.
 //!
 //! A handler returns an [`ApiError`]; the [`Problem`] travels in the response's extensions to `edge.rs`, which
 //! knows the request's id and writes the body.
+
+mod code;
 
 use axum::{
     http::{
@@ -11,11 +13,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use windrow_jobs::{
     job::JobId,
     ledger, objects,
     submit::{PAYLOAD_BYTES_MAX, Rejection},
 };
+
+pub(crate) use self::code::Code;
+
+use crate::openapi;
 
 /// When to come back after a 503, in seconds: a standby planner leads, or a ledger restarts, within about that.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
@@ -92,67 +99,57 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
-    /// Status, stable code and title of each class of errors.
-    const fn class(&self) -> (StatusCode, &'static str, &'static str) {
-        use StatusCode as S;
+    /// Its class.
+    const fn code(&self) -> Code {
         match self {
-            Self::Unauthenticated { .. } => (S::UNAUTHORIZED, "unauthenticated", "No valid API key"),
-            Self::Header { .. } => (S::BAD_REQUEST, "header_invalid", "A header is invalid"),
-            Self::Query(_) => (S::BAD_REQUEST, "query_invalid", "A query parameter is invalid"),
-            Self::PageToken(_) => (S::BAD_REQUEST, "page_token_invalid", "The page token is invalid"),
-            Self::JsonMalformed { .. } => (S::BAD_REQUEST, "json_malformed", "The body is not JSON"),
-            Self::Field { .. } => (S::UNPROCESSABLE_ENTITY, "field_invalid", "A field is invalid"),
-            Self::MediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", "The media type is not supported"),
-            Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
-            Self::BatchTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "batch_too_large", "The batch has too many items"),
-            Self::BatchRejected(_) => (S::UNPROCESSABLE_ENTITY, "batch_rejected", "The batch is refused as a whole"),
-            Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key is taken"),
-            Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight", "The first submission is not answered yet"),
-            Self::UniqueKeyHeld(_) => (S::CONFLICT, "unique_key_held", "Another live job has the unique key"),
-            Self::BodyNotAllowed => (S::BAD_REQUEST, "body_not_allowed", "No body is expected"),
-            Self::BodyUnreadable => (S::BAD_REQUEST, "body_unreadable", "The body could not be read"),
-            Self::BodyTimedOut => (S::REQUEST_TIMEOUT, "body_timed_out", "The body did not arrive in time"),
-            Self::Rejected(rejection) => match rejection {
-                Rejection::PayloadTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, rejection.code(), "The payload is too large"),
-                Rejection::UnknownKind(_) => (S::UNPROCESSABLE_ENTITY, rejection.code(), "The kind is not known"),
-                Rejection::UnknownQueue(_) => (S::UNPROCESSABLE_ENTITY, rejection.code(), "The queue is not known"),
-                Rejection::Payload { .. } => (S::UNPROCESSABLE_ENTITY, rejection.code(), "The payload breaks its contract"),
-                Rejection::Field { .. } => (S::UNPROCESSABLE_ENTITY, rejection.code(), "A field is invalid"),
-            },
-            Self::JobNotFound => (S::NOT_FOUND, "job_not_found", "No such job"),
-            Self::LinkInvalid => (S::FORBIDDEN, "link_invalid", "The link does not open"),
-            Self::ObjectNotFound => (S::NOT_FOUND, "object_not_found", "No such object"),
-            Self::Objects(objects::Error::Unavailable(_)) => {
-                (S::SERVICE_UNAVAILABLE, "objects_unavailable", "The object store is not available")
-            }
-            Self::Objects(objects::Error::Refused(_)) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-            Self::KindNotFound(_) => (S::NOT_FOUND, "kind_not_found", "No such kind"),
-            Self::QueueNotFound(_) => (S::NOT_FOUND, "queue_not_found", "No such queue"),
-            Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "No such route"),
-            Self::NotRedrivable => (S::CONFLICT, "not_redrivable", "The job cannot be redriven"),
-            Self::Contended => (S::CONFLICT, "contended", "The job keeps changing"),
-            Self::Ledger(ledger::Error::Unavailable(_)) => (S::SERVICE_UNAVAILABLE, "ledger_unavailable", "The ledger is not available"),
-            Self::Ledger(ledger::Error::Refused(_)) => (S::UNPROCESSABLE_ENTITY, "data_refused", "The ledger refused the data"),
-            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Internal => {
-                (S::INTERNAL_SERVER_ERROR, "internal", "Internal error")
-            }
-            Self::DepthsUnknown | Self::DepthsStale { .. } => {
-                (S::SERVICE_UNAVAILABLE, "depths_unavailable", "The depths of the queues are not known")
-            }
-            Self::Stuck(_) => (S::SERVICE_UNAVAILABLE, "stuck", "The process is stuck"),
-            Self::Stopping => (S::SERVICE_UNAVAILABLE, "stopping", "Shutting down"),
-            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out", "No answer in time"),
+            Self::Unauthenticated { .. } => Code::UNAUTHENTICATED,
+            Self::Header { .. } => Code::HEADER_INVALID,
+            Self::Query(_) => Code::QUERY_INVALID,
+            Self::PageToken(_) => Code::PAGE_TOKEN_INVALID,
+            Self::JsonMalformed { .. } => Code::JSON_MALFORMED,
+            Self::Field { .. } | Self::Rejected(Rejection::Field { .. }) => Code::FIELD_INVALID,
+            Self::MediaType(_) => Code::MEDIA_TYPE_UNSUPPORTED,
+            Self::BodyTooLarge { .. } => Code::BODY_TOO_LARGE,
+            Self::BatchTooLarge { .. } => Code::BATCH_TOO_LARGE,
+            Self::BatchRejected(_) => Code::BATCH_REJECTED,
+            Self::IdempotencyKeyReused => Code::IDEMPOTENCY_KEY_REUSED,
+            Self::IdempotencyInFlight => Code::IDEMPOTENCY_IN_FLIGHT,
+            Self::UniqueKeyHeld(_) => Code::UNIQUE_KEY_HELD,
+            Self::BodyNotAllowed => Code::BODY_NOT_ALLOWED,
+            Self::BodyUnreadable => Code::BODY_UNREADABLE,
+            Self::BodyTimedOut => Code::BODY_TIMED_OUT,
+            Self::Rejected(Rejection::PayloadTooLarge { .. }) => Code::PAYLOAD_TOO_LARGE,
+            Self::Rejected(Rejection::UnknownKind(_)) => Code::UNKNOWN_KIND,
+            Self::Rejected(Rejection::UnknownQueue(_)) => Code::UNKNOWN_QUEUE,
+            Self::Rejected(Rejection::Payload { .. }) => Code::PAYLOAD_INVALID,
+            Self::JobNotFound => Code::JOB_NOT_FOUND,
+            Self::LinkInvalid => Code::LINK_INVALID,
+            Self::ObjectNotFound => Code::OBJECT_NOT_FOUND,
+            Self::Objects(objects::Error::Unavailable(_)) => Code::OBJECTS_UNAVAILABLE,
+            Self::KindNotFound(_) => Code::KIND_NOT_FOUND,
+            Self::QueueNotFound(_) => Code::QUEUE_NOT_FOUND,
+            Self::RouteNotFound => Code::ROUTE_NOT_FOUND,
+            Self::NotRedrivable => Code::NOT_REDRIVABLE,
+            Self::Contended => Code::CONTENDED,
+            Self::Ledger(ledger::Error::Unavailable(_)) => Code::LEDGER_UNAVAILABLE,
+            Self::Ledger(ledger::Error::Refused(_)) => Code::DATA_REFUSED,
+            Self::DepthsUnknown | Self::DepthsStale { .. } => Code::DEPTHS_UNAVAILABLE,
+            Self::Stuck(_) => Code::STUCK,
+            Self::Stopping => Code::STOPPING,
+            Self::TimedOut => Code::TIMED_OUT,
+            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. })
+            | Self::Objects(objects::Error::Refused(_))
+            | Self::Internal => Code::INTERNAL,
         }
     }
 
     /// The same as the problem of one item of a batch.
     pub(crate) fn of_item(&self, index: usize) -> ItemProblem {
-        let (_, code, _) = self.class();
         let pointer = match self {
             Self::IdempotencyKeyReused => "/idempotency_key",
             other => other.pointer().unwrap_or_default(),
         };
-        ItemProblem { code, detail: self.detail(), pointer: format!("/{index}{pointer}") }
+        ItemProblem { code: self.code().name, detail: self.detail(), pointer: format!("/{index}{pointer}") }
     }
 
     fn pointer(&self) -> Option<&str> {
@@ -180,15 +177,24 @@ impl ApiError {
     }
 }
 
+openapi::gives! {
+    LedgerErrors: LEDGER_UNAVAILABLE, DATA_REFUSED, INTERNAL;
+    ObjectsErrors: OBJECTS_UNAVAILABLE, INTERNAL;
+}
+/// Of every call that asks the ledger.
+pub(crate) struct LedgerErrors;
+/// Of every call that asks the object store.
+pub(crate) struct ObjectsErrors;
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code, title) = self.class();
+        let (code, status) = (self.code(), self.code().status);
         match &self {
             Self::Ledger(ledger::Error::Corrupt(_)) => tracing::error!(error = %self, "a request failed"),
             Self::Ledger(_) | Self::Objects(_) => tracing::warn!(error = %self, "a request failed"),
             _ => {}
         }
-        let mut problem = Problem::new(status, code, title, self.detail(), self.pointer().map(Into::into));
+        let mut problem = Problem::new(status, code, self.detail(), self.pointer().map(Into::into));
         let mut response = status.into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE || matches!(self, Self::Contended | Self::IdempotencyInFlight) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
@@ -205,44 +211,71 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A problem document (RFC 9457), but for the request's id, which `edge.rs` adds.
-#[derive(Debug, Clone, Serialize)]
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Problem {
+    /// `urn:windrow:problem:` and the code.
+    #[schema(pattern = "^urn:windrow:problem:[a-z_]+$")]
     r#type: String,
+    /// The class of problems, for people.
     title: &'static str,
+    /// The answer's status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong this time, for people.
     detail: String,
+    /// The class of problems, to switch on: it is stable.
+    #[schema(pattern = "^[a-z_]+$")]
     code: &'static str,
+    /// Where in the body the trouble is, as a JSON pointer (RFC 6901).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pointer: Option<String>,
     /// What is wrong with the items of a batch that is refused as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     problems: Option<Vec<ItemProblem>>,
+    /// What joins it with the server's log; the edge enters it.
+    pub(crate) request_id: String,
 }
 
-/// What is wrong with one item of a batch; the pointer begins at the batch.
-#[derive(Debug, Clone, Serialize)]
+/// What is wrong with one item of a batch.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ItemProblem {
+    /// As in a problem document.
+    #[schema(pattern = "^[a-z_]+$")]
     code: &'static str,
+    /// What is wrong, for people.
     detail: String,
+    /// Where in the batch, as a JSON pointer that begins with the item's index.
     pointer: String,
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: String, pointer: Option<String>) -> Self {
-        Self { r#type: format!("urn:windrow:problem:{code}"), title, status: status.as_u16(), detail, code, pointer, problems: None }
+    fn new(status: StatusCode, code: Code, detail: String, pointer: Option<String>) -> Self {
+        let r#type = format!("urn:windrow:problem:{}", code.name);
+        Self {
+            r#type,
+            title: code.title,
+            status: status.as_u16(),
+            detail,
+            code: code.name,
+            pointer,
+            problems: None,
+            request_id: String::new(),
+        }
     }
 
     /// The problem of an error answer that none of our handlers made, such as axum's 405.
     pub(crate) fn of_status(status: StatusCode) -> Self {
-        let (code, title, detail) = match status {
-            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "Method not allowed", "see the Allow header for what this path takes"),
-            StatusCode::PAYLOAD_TOO_LARGE => return Self::new(status, "body_too_large", "The body is too large", too_large(), None),
-            StatusCode::NOT_FOUND => ("route_not_found", "No such route", "there is nothing at this path"),
-            status if status.is_server_error() => ("internal", "Internal error", "the error is logged under the request id"),
-            _ => ("request_invalid", "The request is invalid", "the request could not be understood"),
+        let (code, detail) = match status {
+            StatusCode::METHOD_NOT_ALLOWED => (Code::METHOD_NOT_ALLOWED, "see the Allow header for what this path takes"),
+            StatusCode::PAYLOAD_TOO_LARGE => return Self::new(status, Code::BODY_TOO_LARGE, too_large(), None),
+            StatusCode::NOT_FOUND => (Code::ROUTE_NOT_FOUND, "there is nothing at this path"),
+            status if status.is_server_error() => (Code::INTERNAL, "the error is logged under the request id"),
+            _ => (Code::REQUEST_INVALID, "the request could not be understood"),
         };
-        Self::new(status, code, title, detail.into(), None)
+        Self::new(status, code, detail.into(), None)
     }
 }
 

@@ -9,11 +9,27 @@ use std::{
 };
 
 use axum::http::HeaderMap;
+use utoipa::IntoParams;
 use windrow_jobs::{keys::KEY_BYTES_MAX, tenant::TenantId};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, openapi};
 
 const HEADER: &str = "idempotency-key";
+
+/// The header, as the document has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct IdempotencyKey {
+    /// Sent again within 24 hours with the same submission, it is answered as at first: a string of 1 to 255 visible ASCII characters, in
+    /// double quotes or bare.
+    #[param(rename = "Idempotency-Key", min_length = 1, pattern = r#"^[ \t]*("([ !#-\[\]-~]|\\["\\])+"|[!#-+\--~]+)[ \t]*$"#)]
+    key: Option<String>,
+}
+
+openapi::gives! {
+    IdempotencyKey: HEADER_INVALID, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_FLIGHT;
+}
 
 /// The key of a request: a quoted string (RFC 8941 §3.3.3), or bare as many clients send it.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -11,6 +11,7 @@ mod catalog;
 mod edge;
 mod error;
 mod idempotency;
+pub mod openapi;
 mod page;
 mod prefer;
 mod query;
@@ -109,7 +110,8 @@ impl Api {
 
 /// Every route, with the edge around it.
 pub fn router(api: Api) -> Router {
-    routes::all().layer(axum::middleware::from_fn(edge::edge)).with_state(api)
+    let (routes, _) = routes::all().split_for_parts();
+    routes.layer(axum::middleware::from_fn(edge::edge)).with_state(api)
 }
 
 /// How long answers may take once the api is told to stop; requests that wait are ended at once.

@@ -6,13 +6,17 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, request::Parts},
 };
+use utoipa::IntoParams;
 
 /// The longest wait, in seconds; load balancers cut idle connections at about that. A wish for more gets this.
 pub const WAIT_S_MAX: u64 = 60;
 
 /// What the client prefers. As the RFC asks, what is not understood is ignored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Header)]
 pub(crate) struct Prefer {
+    /// `wait=N` waits up to N seconds (60 at most) for the job to become final (RFC 7240). What is not understood is ignored.
+    #[param(rename = "Prefer", value_type = Option<String>, example = "wait=2")]
     pub(crate) wait: Option<Duration>,
 }
 

@@ -4,7 +4,12 @@ use std::{fmt, str::FromStr};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use crate::{Api, error::ApiError};
+use crate::{Api, error::ApiError, openapi};
+
+openapi::gives! {
+    Params: QUERY_INVALID;
+    NoParams: QUERY_INVALID;
+}
 
 /// The parameters of a query that no one has taken yet.
 pub(crate) struct Params(Vec<(String, String)>);

@@ -9,12 +9,12 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 use windrow_jobs::{
     clock::Timestamp,
     ledger,
-    status::{LEADER_SILENT_MS_MAX, Planning, RUNG_METRIC, Rung},
+    status::{Carrier, LEADER_SILENT_MS_MAX, Planning, RUNG_METRIC, Rung},
 };
 
 use crate::{Api, Front};
@@ -35,12 +35,83 @@ struct Word {
 }
 
 /// How a component or everything together is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Health {
+    /// It works.
     Up,
+    /// It works in part, or may not.
     Degraded,
+    /// It does not work.
     Down,
+}
+
+/// How everything is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Status {
+    /// How it is as a whole.
+    status: Health,
+    /// The rung of the degradation ladder.
+    rung: Rung,
+    /// What that means for whoever uses the installation.
+    means: &'static str,
+    /// The release of this process.
+    version: &'static str,
+    /// How what Windrow needs is.
+    components: Components,
+    /// The leader's duties, as far as it has told of them.
+    duties: Vec<Duty>,
+}
+
+/// What Windrow needs in order to work.
+#[derive(Serialize, ToSchema)]
+struct Components {
+    /// The database.
+    ledger: Ledger,
+    /// The scheduler that leads.
+    planner: Planner,
+    /// What brings tickets to workers.
+    carrier: InUse,
+}
+
+/// How the database is.
+#[derive(Serialize, ToSchema)]
+struct Ledger {
+    /// How it is.
+    status: Health,
+}
+
+/// How the planner is.
+#[derive(Serialize, ToSchema)]
+struct Planner {
+    /// How it is.
+    status: Health,
+    /// How long ago it said anything; `null` if this process never heard it.
+    age_ms: Option<i64>,
+    /// Who leads.
+    leader: Option<String>,
+    /// The leader's term.
+    epoch: Option<i64>,
+}
+
+/// What brings tickets to workers.
+#[derive(Serialize, ToSchema)]
+struct InUse {
+    /// How it is.
+    status: Health,
+    /// By what they come.
+    in_use: Option<Carrier>,
+    /// Why by that.
+    why: Option<String>,
+}
+
+/// How far behind a duty is.
+#[derive(Serialize, ToSchema)]
+struct Duty {
+    /// Its name.
+    name: String,
+    /// For how long the oldest of what it looks after had waited at its last look.
+    lag_s: f64,
 }
 
 /// The rung, and what there is to tell of it.
@@ -62,42 +133,40 @@ impl Standing {
     }
 
     /// The report.
-    pub(crate) fn report(&self) -> Value {
+    pub(crate) fn report(self) -> Status {
         let age_ms = self.word.as_ref().map(Word::age_ms);
-        let planning = self.word.as_ref().and_then(|word| word.planning.as_ref());
+        let planning = self.word.and_then(|word| word.planning);
         let ledger = if self.rung == Rung::LedgerGone { Health::Down } else { Health::Up };
         let planner = if age_ms.is_some_and(|age_ms| age_ms <= LEADER_SILENT_MS_MAX) { Health::Up } else { Health::Degraded };
-        let carrier = match planning {
+        let carrier = match &planning {
             Some(planning) if planner == Health::Up && !planning.carrying.stands_in => Health::Up,
             _ => Health::Degraded,
         };
-        let duties = planning.map(|planning| &planning.duties).into_iter().flatten();
         let status = match self.rung {
             Rung::Normal => Health::Up,
             Rung::LedgerCarrier | Rung::LeaderGone => Health::Degraded,
             Rung::LedgerGone => Health::Down,
         };
-        json!({
-            "status": status,
-            "rung": self.rung,
-            "means": self.rung.means(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "components": {
-                "ledger": { "status": ledger },
-                "planner": {
-                    "status": planner,
-                    "age_ms": age_ms,
-                    "leader": planning.map(|planning| &planning.leader),
-                    "epoch": planning.map(|planning| planning.epoch),
-                },
-                "carrier": {
-                    "status": carrier,
-                    "in_use": planning.map(|planning| planning.carrying.in_use),
-                    "why": planning.map(|planning| &planning.carrying.why),
-                },
+        let (mut duties, mut who, mut carrying) = (Vec::new(), None, None);
+        if let Some(planning) = planning {
+            duties = planning.duties;
+            who = Some((planning.leader, planning.epoch));
+            carrying = Some(planning.carrying);
+        }
+        let (leader, epoch) = who.unzip();
+        let (in_use, why) = carrying.map(|carrying| (carrying.in_use, carrying.why)).unzip();
+        Status {
+            status,
+            rung: self.rung,
+            means: self.rung.means(),
+            version: env!("CARGO_PKG_VERSION"),
+            components: Components {
+                ledger: Ledger { status: ledger },
+                planner: Planner { status: planner, age_ms, leader, epoch },
+                carrier: InUse { status: carrier, in_use, why },
             },
-            "duties": duties.map(|duty| json!({ "name": duty.name, "lag_s": duty.lag_ms as f64 / 1_000.0 })).collect::<Vec<_>>(),
-        })
+            duties: duties.into_iter().map(|duty| Duty { name: duty.name, lag_s: duty.lag_ms as f64 / 1_000.0 }).collect(),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Requests against the router over the ledger in memory. What the whole system promises is in `tests/it`.
 
+mod conformance;
 mod errors;
 mod fixture;
 mod jobs;
 mod keys;
 mod lists;
 mod objects;
+mod openapi;
 mod operators;

@@ -9,6 +9,7 @@ use crate::job::JobId;
 
 /// The backoff of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Backoff {
     /// The bound after the first charged failure; it doubles with each further one.
     pub base_ms: u32,

@@ -13,6 +13,7 @@ use crate::{backoff::Backoff, queue::QueueName};
 
 /// A kind's contract, as published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Contract {
     /// The kind's name: words of `[a-z0-9_-]` joined by dots.
     pub kind: String,
@@ -25,11 +26,13 @@ pub struct Contract {
     /// How its jobs are tried.
     pub policy: Policy,
     /// The payload's JSON Schema (draft 2020-12).
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub schema: Value,
 }
 
 /// How the jobs of a kind are tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Policy {
     /// Charged attempts of a job that does not say.
     pub max_attempts: u32,

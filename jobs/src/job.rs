@@ -13,6 +13,7 @@ use crate::{clock::Timestamp, queue::QueueName, tenant::TenantId};
 /// A job's id: a UUIDv7 (RFC 9562 §5.7), so that ids sort by the time they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = "uuid"))]
 pub struct JobId(Uuid);
 
 impl JobId {
@@ -50,6 +51,7 @@ impl FromStr for JobId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum State {
     /// Waits for its `run_at`, as submitted or as its handler asked by a snooze.
     Scheduled = 0,
@@ -118,6 +120,7 @@ impl fmt::Display for State {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum AttemptOutcome {
     /// The handler finished the job.
     Completed,
@@ -136,6 +139,7 @@ pub enum AttemptOutcome {
 /// Why an attempt, or the job without one, came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Reason {
     /// The handler said that it failed.
     Failed,
@@ -167,6 +171,7 @@ pub enum Reason {
 
 /// What went wrong, as a handler or the platform says it. `code` is stable, `message` is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobError {
     /// A stable snake_case word that callers may switch on.
     pub code: String,
@@ -190,8 +195,10 @@ impl JobError {
 
 /// How far a running handler says it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// 0 to 100.
+    #[cfg_attr(feature = "openapi", schema(maximum = 100))]
     pub percent: u8,
     /// What it is doing.
     pub message: String,
@@ -199,6 +206,7 @@ pub struct Progress {
 
 /// A job as readers see it: the JSON of the API.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = example))]
 pub struct Job {
     /// Its id.
     pub id: JobId,
@@ -213,6 +221,7 @@ pub struct Job {
     /// Where it stands.
     pub state: State,
     /// −100 to 100, higher first, within its lane.
+    #[cfg_attr(feature = "openapi", schema(minimum = -100, maximum = 100))]
     pub priority: i16,
     /// How many times it was claimed; only grows.
     pub attempt: u32,
@@ -247,11 +256,13 @@ pub struct Job {
     pub reason: Option<Reason>,
     /// What the handler said last.
     pub progress: Option<Progress>,
-    /// What the handler returned.
+    /// What the handler returned: any JSON.
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value))]
     pub result: Option<Box<RawValue>>,
     /// What went wrong last.
     pub error: Option<JobError>,
-    /// What was submitted.
+    /// What was submitted, as its kind's contract has it.
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value))]
     pub payload: Box<RawValue>,
     /// What a handler kept for its next attempt.
     #[serde(skip)]
@@ -262,8 +273,21 @@ pub struct Job {
     pub unique_key: Option<String>,
 }
 
+#[cfg(feature = "openapi")]
+fn example() -> serde_json::Value {
+    serde_json::json!({
+        "id": "019aa7b5-6c1e-7d30-9f3a-2b1c4d5e6f70", "tenant": "default", "queue": "default", "kind": "echo", "contract_version": 1,
+        "state": "completed", "priority": 0, "attempt": 1, "crashes": 0, "max_attempts": 10, "cancel_requested": false,
+        "created_at": "2027-01-15T08:00:00.000Z", "run_at": "2027-01-15T08:00:00.000Z", "started_at": "2027-01-15T08:00:00.004Z",
+        "finished_at": "2027-01-15T08:00:00.506Z", "deadline": null, "worker": "standalone-1", "reason": null, "progress": null,
+        "result": { "message": "hello" }, "error": null, "payload": { "message": "hello", "sleep_ms": 500 }, "tags": ["tour"],
+        "unique_key": null,
+    })
+}
+
 /// One claim of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attempt {
     /// Its number, from 1.
     pub attempt: u32,

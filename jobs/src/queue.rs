@@ -9,6 +9,7 @@ use crate::error::InvalidName;
 /// A queue's name: `[a-z][a-z0-9_-]{0,62}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[a-z][a-z0-9_-]{0,62}$"))]
 pub struct QueueName(Arc<str>);
 
 /// The longest queue name; it becomes part of Redis keys and metric labels.

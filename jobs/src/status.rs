@@ -34,6 +34,7 @@ pub struct Carrying {
 
 /// What carries tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Carrier {
     /// Within one process.
@@ -55,6 +56,7 @@ pub struct DutyLag {
 
 /// A rung of the degradation ladder, from the best to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
     /// Everything is as it should be.

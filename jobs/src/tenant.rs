@@ -9,6 +9,7 @@ use crate::error::InvalidName;
 /// A tenant's name: `[a-z0-9][a-z0-9-]{0,62}`, unique on the platform.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,62}$"))]
 pub struct TenantId(Arc<str>);
 
 /// The longest tenant name, that of a DNS label (RFC 1035 §2.3.4).

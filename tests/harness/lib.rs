@@ -1,11 +1,13 @@
 //! What the integration tests share: ledgers to test against, and jobs to put into them.
 
+pub mod browser;
 pub mod cluster;
 pub mod daemon;
 pub mod jobs;
 pub mod ledgers;
 pub mod postgres;
 pub mod proxy;
+pub mod python;
 pub mod redis;
 pub mod s3;
 pub mod server;

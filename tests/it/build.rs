@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::Read, path::Path};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use windrow_tests::{
+    browser,
     s3::{ACCESS_KEY, S3Server, SECRET_KEY},
     server::{Server, path},
 };
@@ -94,6 +95,34 @@ async fn a_build_makes_an_app_with_all_that_was_asked_for() {
     let manifest: Value = serde_json::from_str(&files["app.webmanifest"]).expect("JSON");
     assert_eq!(manifest["name"], "Fish & Chips");
     every_local_reference_leads_somewhere(&files);
+}
+
+#[tokio::test]
+async fn a_built_app_runs_in_a_browser_as_it_was_configured() {
+    let server = Server::start().await;
+    let mut wanted = payload(&ALL);
+    wanted["app"]["settings"]["search_placeholder"] = json!("Find a task");
+    let job = build(&server, wanted).await;
+    let (_, archive) = artifact(&server, &job).await;
+    let folder = tempfile::tempdir().expect("a folder for the app");
+    tar::Archive::new(zstd::Decoder::new(archive.as_slice()).expect("zstd")).unpack(folder.path()).expect("unpacked");
+
+    let origin = format!("file://{}/", folder.path().display());
+    let page = browser::load(&format!("{origin}index.html")).await;
+    let expected = [
+        "<title>Fish &amp; Chips</title>",
+        "<h1>Fish &amp; Chips</h1>",
+        // The rest is what scripts made of the configuration: a feature each.
+        r#"data-theme="dark""#,
+        r#"<button type="button" id="theme">Theme: dark</button>"#,
+        r#"<input type="search" id="search" placeholder="Find a task" aria-label="Find a task">"#,
+        r#"<button type="button">Export</button>"#,
+        r#"<p id="keys">n: new task, /: search, Esc: leave</p>"#,
+    ];
+    for part in expected {
+        assert!(page.dom.contains(part), "{part} is missing in\n{}", page.dom);
+    }
+    page.check_self_contained(&origin);
 }
 
 fn every_local_reference_leads_somewhere(files: &BTreeMap<String, String>) {

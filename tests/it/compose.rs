@@ -4,7 +4,7 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
     time::Duration,
 };
@@ -12,7 +12,10 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
-use windrow_tests::server::{Client, Process, binary, is_final, path, run as command};
+use windrow_tests::{
+    python::tool,
+    server::{Client, Process, binary, is_final, path, run as command},
+};
 
 use crate::documents::{read, repository};
 
@@ -28,13 +31,6 @@ const SECRETS: [(&str, &str); 4] = [
 const START_MAX: Duration = Duration::from_secs(120);
 const JOBS: usize = 50;
 
-/// A program that `tests/run` has installed.
-fn program(name: &str) -> PathBuf {
-    let program = repository("target/python/bin").join(name);
-    assert!(program.exists(), "{} is missing: run tests/run", program.display());
-    program
-}
-
 fn run(program: &Path, arguments: &[&str]) -> Output {
     Command::new(program).args(arguments).current_dir(repository("")).output().unwrap_or_else(|error| panic!("{program:?}: {error}"))
 }
@@ -47,12 +43,12 @@ fn check(output: &Output) {
 
 #[test]
 fn the_compose_file_keeps_to_the_compose_specification() {
-    check(&run(&program("check-jsonschema"), &["--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]));
+    check(&run(&tool("check-jsonschema"), &["--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]));
 }
 
 #[test]
 fn the_dockerfile_has_nothing_for_hadolint_to_say() {
-    check(&run(&program("hadolint"), &["deploy/docker/Dockerfile"]));
+    check(&run(&tool("hadolint"), &["deploy/docker/Dockerfile"]));
 }
 
 #[test]
@@ -121,7 +117,7 @@ fn spawn(environment: &[(String, String)], home: &Path) -> Process {
     for name in ["windrow-api", "windrow-worker", "windrow-scheduler", "test-s3"] {
         binary(name);
     }
-    program("python3");
+    tool("python3");
     Process::spawn_program(&repository("deploy/compose-local"), "compose-local", &["--bin", &binaries], environment, home)
 }
 

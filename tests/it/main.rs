@@ -12,6 +12,7 @@ mod interleaving;
 mod ledger;
 mod metrics;
 mod objects;
+mod openapi;
 mod outages;
 mod own_worker;
 mod readme;

@@ -27,6 +27,18 @@ fn the_api_links_nothing_of_a_handler_or_a_carrier() {
 }
 
 #[test]
+fn the_page_of_the_api_is_built_in_and_costs_workers_nothing() {
+    let tree = linked(&["-p", "windrow-api", "--edges", "build"]);
+    assert!(!versions_of(&tree, "utoipa-swagger-ui-vendored").is_empty(), "Swagger UI comes as a crate");
+    for name in ["reqwest", "ureq", "curl"] {
+        assert_eq!(versions_of(&tree, name), Vec::<&str>::new(), "a build that downloads");
+    }
+    for package in ["windrow-worker", "windrow-scheduler"] {
+        assert_eq!(versions_of(&linked(&["-p", package]), "utoipa"), Vec::<&str>::new(), "{package}");
+    }
+}
+
+#[test]
 fn the_whole_tree_has_one_tls_provider_and_one_http_stack() {
     let tree = linked(&["--workspace"]);
     assert_eq!(versions_of(&tree, "ring"), Vec::<&str>::new(), "aws-lc-rs is the one provider");

@@ -10,10 +10,10 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, Request, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 use windrow_jobs::{
     job::JobId,
     keys::{self, Inserted},
@@ -24,7 +24,8 @@ use crate::{
     Api,
     auth::Caller,
     body::{self, arrive},
-    error::{ApiError, ItemProblem},
+    error::{ApiError, ItemProblem, LedgerErrors},
+    openapi,
     query::Params,
 };
 
@@ -33,8 +34,54 @@ pub const BATCH_ITEMS_MAX: usize = 10_000;
 /// The largest body of a batch, in bytes: thirty-two of the largest payloads.
 pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// `POST /v1/jobs/batch`
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, mut params: Params, Items(items): Items) -> Result<Response, ApiError> {
+openapi::gives! {
+    Items: JSON_MALFORMED, FIELD_INVALID, MEDIA_TYPE_UNSUPPORTED, BODY_TOO_LARGE, BODY_UNREADABLE, BODY_TIMED_OUT, BATCH_TOO_LARGE;
+    Rejected: BATCH_REJECTED;
+}
+struct Rejected;
+
+/// What a batch is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+struct Asked {
+    /// All of the batch or none of it.
+    atomic: Option<bool>,
+}
+
+/// Submit many jobs
+///
+/// Up to 10,000 jobs in one transaction, as a JSON array or a line each. What is valid is accepted and what is not is refused, each with an
+/// answer of its own; with `?atomic=true` one invalid item refuses all. An item may have an `idempotency_key`.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/batch",
+    tag = "jobs",
+    operation_id = "submitJobs",
+    params(Asked, Caller),
+    request_body(description = "The jobs, each as for `POST /v1/jobs`.", content(
+        (Vec<Submission> = "application/json", example = json!([
+            { "kind": "echo", "payload": { "message": "one" } },
+            { "kind": "echo", "payload": { "message": "two" }, "idempotency_key": "order-7-receipt" },
+        ])),
+        (String = "application/x-ndjson", example = json!("{\"kind\":\"echo\",\"payload\":{}}\n{\"kind\":\"echo\",\"payload\":{}}\n")),
+    )),
+    responses(
+        (status = 202, description = "What became of each item. Those that have an `id` are on disk.", body = Report, example = json!({
+            "accepted": 1, "rejected": 1, "items": [
+                { "index": 0, "id": "019aa7b5-6c1e-7d30-9f3a-2b1c4d5e6f70" },
+                { "index": 1, "problem": { "code": "unknown_kind", "detail": "no kind is named \"ecko\"", "pointer": "/1/kind" } },
+            ]
+        })),
+        Caller, Params, Items, Rejected, LedgerErrors,
+    )
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    mut params: Params,
+    Items(items): Items,
+) -> Result<(StatusCode, Answer<Report>), ApiError> {
     let atomic = params.parse("atomic")?.unwrap_or(false);
     params.finish(&["atomic"])?;
 
@@ -49,7 +96,7 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, mut params: P
     .await?;
 
     let (ids, outcomes) = if atomic { insert_whole(&api, checked).await? } else { insert_valid(&api, checked).await? };
-    Ok((StatusCode::ACCEPTED, Answer(Report::of(ids, outcomes))).into_response())
+    Ok((StatusCode::ACCEPTED, Answer(Report::of(ids, outcomes))))
 }
 
 /// For each item the id it asked for, and what became of it.
@@ -103,25 +150,37 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     })
 }
 
-/// The answer.
-#[derive(Serialize)]
-struct Report {
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchReport)]
+pub(crate) struct Report {
+    /// How many items are on disk, or were before.
     accepted: usize,
+    /// How many were refused.
     rejected: usize,
+    /// Each item, in the order of the batch.
     items: Vec<Item>,
 }
 
 /// What became of one item.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchItem)]
 struct Item {
+    /// Its place in the batch, from 0.
     index: usize,
+    /// The job, unless the item is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     id: Option<JobId>,
+    /// There, and true, if this is the live job that has the unique key.
     #[serde(skip_serializing_if = "is_false")]
     deduplicated: bool,
+    /// There, and true, if the same submission was answered like this before.
     #[serde(skip_serializing_if = "is_false")]
     replayed: bool,
+    /// Why it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     problem: Option<ItemProblem>,
 }
 

@@ -1,50 +1,105 @@
-//! One job: submit it, look at it, wait for it, cancel it, send it back. Lists are in `list.rs`.
+//! One job: submit it, look at it, wait for it. Lists are in `list.rs`, what became of it in `history.rs`, what an operator
+//! does with it in `operate.rs`.
 //!
 //! Next on a job's path: `windrow_jobs::submit`, then the ledger's `insert`.
 
-use std::collections::BTreeMap;
-
 use axum::{
-    Json as Answer,
     extract::{FromRequestParts, Path, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER},
+        header::{IF_NONE_MATCH, LOCATION},
         request::Parts,
     },
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use serde::Serialize;
-use serde_json::json;
-use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
 use windrow_jobs::{
-    clock::Timestamp,
     job::{Job, JobId},
     keys::{self, Inserted},
-    ledger::LogLine,
-    lifecycle::Refusal,
-    operate::{self, Operated},
     submit::{NewJob, Submission, submit},
     tenant::TenantId,
 };
 
+use super::view::{SubmittedJob, View};
 use crate::{
     Api,
     auth::Caller,
-    body::{Json, NoBody},
-    error::ApiError,
-    idempotency,
+    body::Json,
+    error::{ApiError, LedgerErrors},
+    idempotency, openapi,
     prefer::Prefer,
     query::NoParams,
     wait::Wait,
 };
 
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-/// The longest time a client is told to stay away; a job that is far off may be cancelled or moved meanwhile.
-const RETRY_AFTER_S_MAX: i64 = 60;
 
-/// `POST /v1/jobs`
+openapi::gives! {
+    Refusals: PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, UNKNOWN_KIND, UNKNOWN_QUEUE;
+    JobPath: JOB_NOT_FOUND;
+}
+/// What `windrow_jobs::submit` says no to.
+struct Refusals;
+
+/// Submit a job
+///
+/// The answer means that the job is on disk: it will run, be tried again if it fails, and can be asked for at any time. With `Prefer: wait=N`
+/// the answer waits for the outcome. The payload is the kind's own: `GET /v1/kinds/{kind}` has its schema.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs",
+    tag = "jobs",
+    operation_id = "submitJob",
+    params(Caller, Prefer, idempotency::IdempotencyKey),
+    request_body(content = Submission, examples(
+        ("at_once" = (summary = "At once", value = json!({
+            "kind": "echo", "payload": { "message": "hello", "log_lines": 2 }, "tags": ["tour"]
+        }))),
+        ("retried" = (summary = "Fails twice", value = json!({
+            "kind": "echo", "payload": { "fail_times": 2 }, "max_attempts": 3
+        }))),
+        ("in_a_minute" = (summary = "In a minute, once", value = json!({
+            "kind": "echo", "payload": {}, "delay_s": 60, "priority": 10, "unique_key": "nightly-report"
+        }))),
+    )),
+    responses(
+        (status = 202, description = "Accepted, and not final yet.", body = Job,
+            headers(("Location"), ("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"), ("Idempotency-Replayed")),
+            links(
+                ("look" = (operation_id = "getJob", parameters(
+                    ("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant"),
+                ))),
+                ("cancel" = (operation_id = "cancelJob", parameters(
+                    ("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant"),
+                ))),
+            ),
+            example = json!({
+                "id": "019aa7b5-6c1e-7d30-9f3a-2b1c4d5e6f70", "tenant": "default", "queue": "default", "kind": "echo",
+                "contract_version": 1, "state": "available", "priority": 0, "attempt": 0, "crashes": 0, "max_attempts": 10,
+                "cancel_requested": false, "created_at": "2027-01-15T08:00:00.000Z", "run_at": "2027-01-15T08:00:00.000Z",
+                "started_at": null, "finished_at": null, "deadline": null, "worker": null, "reason": null, "progress": null,
+                "result": null, "error": null, "payload": { "message": "hello", "log_lines": 2 }, "tags": ["tour"], "unique_key": null
+            })),
+        (status = 200, body = SubmittedJob,
+            description = "Accepted and already final, or `deduplicated`: the live job that has the unique key.",
+            headers(("Location"), ("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"), ("Idempotency-Replayed")),
+            links(
+                ("look" = (operation_id = "getJob", parameters(
+                    ("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant"),
+                ))),
+                ("logs" = (operation_id = "getJobLogs", parameters(
+                    ("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant"),
+                ))),
+                ("attempts" = (operation_id = "getJobAttempts", parameters(
+                    ("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant"),
+                ))),
+                ("redrive" = (operation_id = "redriveJob", parameters(
+                    ("id" = "$response.body#/id"), ("X-Tenant" = "$response.body#/tenant"),
+                ))),
+            )),
+        Caller, NoParams, Json<Submission>, idempotency::IdempotencyKey, Refusals, LedgerErrors,
+    )
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -134,7 +189,33 @@ async fn outcome(api: &Api, accepted: &Job, prefer: Prefer) -> Result<Job, ApiEr
     find(api, &accepted.tenant, accepted.id).await
 }
 
-/// `GET /v1/jobs/{id}`
+/// What of a job the client has already.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its description is used")]
+struct KnownTag {
+    /// The `ETag` of what you have: while it is still so, the answer is 304 without a body.
+    #[param(rename = "If-None-Match")]
+    tag: Option<String>,
+}
+
+/// Look at a job
+///
+/// With `Prefer: wait=N` the answer waits until the job is final; with `If-None-Match` as well, until it is not what you have.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}",
+    tag = "jobs",
+    operation_id = "getJob",
+    params(JobPath, Caller, Prefer, KnownTag),
+    responses(
+        (status = 200, description = "The job.", body = Job,
+            headers(("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"))),
+        (status = 304, description = "The job is what you have.",
+            headers(("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"))),
+        Caller, JobPath, NoParams, LedgerErrors,
+    )
+)]
 pub(crate) async fn read(
     State(api): State<Api>,
     caller: Caller,
@@ -179,88 +260,7 @@ async fn wait_until_new(api: &Api, tenant: &TenantId, id: JobId, prefer: Prefer,
     }
 }
 
-/// `GET /v1/jobs/{id}/attempts`
-pub(crate) async fn attempts(State(api): State<Api>, caller: Caller, JobPath(id): JobPath, _: NoParams) -> Result<Response, ApiError> {
-    let attempts = api.ledger.attempts(&caller.tenant, id).await?;
-    if attempts.is_empty() {
-        check_exists(&api, &caller.tenant, id).await?;
-    }
-    Ok(Answer(json!({ "attempts": attempts })).into_response())
-}
-
-/// `GET /v1/jobs/{id}/logs`
-pub(crate) async fn logs(State(api): State<Api>, caller: Caller, JobPath(id): JobPath, _: NoParams) -> Result<Response, ApiError> {
-    #[derive(Default)]
-    struct Log {
-        lines: Vec<LogLine>,
-        dropped: u32,
-    }
-
-    #[derive(Serialize)]
-    struct AttemptLog {
-        attempt: u32,
-        lines: Vec<LogLine>,
-        dropped: u32,
-    }
-
-    let chunks = api.ledger.logs(&caller.tenant, id).await?;
-    if chunks.is_empty() {
-        check_exists(&api, &caller.tenant, id).await?;
-    }
-    let mut logs: BTreeMap<u32, Log> = BTreeMap::new();
-    for chunk in chunks {
-        let log = logs.entry(chunk.attempt).or_default();
-        log.lines.extend(chunk.lines);
-        log.dropped += chunk.dropped;
-    }
-    let logs: Vec<_> = logs.into_iter().map(|(attempt, log)| AttemptLog { attempt, lines: log.lines, dropped: log.dropped }).collect();
-    Ok(Answer(json!({ "logs": logs })).into_response())
-}
-
-/// `POST /v1/jobs/{id}/cancel`
-pub(crate) async fn cancel(
-    State(api): State<Api>,
-    caller: Caller,
-    JobPath(id): JobPath,
-    _: NoParams,
-    _: NoBody,
-) -> Result<Response, ApiError> {
-    match operate::cancel(&*api.ledger, &caller.tenant, id).await? {
-        Operated::Done | Operated::Refused(Refusal::Final | Refusal::AlreadyRequested) => {}
-        other => return Err(not_operated(other)),
-    }
-    let job = find(&api, &caller.tenant, id).await?;
-    let status = if job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(View::of(&job, api.ledger.now().await?)?.answer(status, Prefer::default()))
-}
-
-/// `POST /v1/jobs/{id}/redrive`
-pub(crate) async fn redrive(
-    State(api): State<Api>,
-    caller: Caller,
-    JobPath(id): JobPath,
-    _: NoParams,
-    _: NoBody,
-) -> Result<Response, ApiError> {
-    match operate::redrive(&*api.ledger, &caller.tenant, id).await? {
-        Operated::Done => {}
-        other => return Err(not_operated(other)),
-    }
-    let job = find(&api, &caller.tenant, id).await?;
-    Ok(View::of(&job, api.ledger.now().await?)?.answer(StatusCode::OK, Prefer::default()))
-}
-
-fn not_operated(operated: Operated) -> ApiError {
-    match operated {
-        Operated::NotFound => ApiError::JobNotFound,
-        Operated::KeyHeld(holder) => ApiError::UniqueKeyHeld(holder),
-        Operated::Contended => ApiError::Contended,
-        Operated::Refused(Refusal::NotRedrivable) => ApiError::NotRedrivable,
-        Operated::Refused(_) | Operated::Done => ApiError::Internal,
-    }
-}
-
-async fn find(api: &Api, tenant: &TenantId, id: JobId) -> Result<Job, ApiError> {
+pub(crate) async fn find(api: &Api, tenant: &TenantId, id: JobId) -> Result<Job, ApiError> {
     api.ledger.get(tenant, id).await?.ok_or(ApiError::JobNotFound)
 }
 
@@ -269,7 +269,12 @@ pub(crate) async fn check_exists(api: &Api, tenant: &TenantId, id: JobId) -> Res
 }
 
 /// The id in a job's path. What is no id names no job.
-pub(crate) struct JobPath(pub(crate) JobId);
+#[derive(IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub(crate) struct JobPath(
+    /// The job's id.
+    pub(crate) JobId,
+);
 
 impl FromRequestParts<Api> for JobPath {
     type Rejection = ApiError;
@@ -277,62 +282,5 @@ impl FromRequestParts<Api> for JobPath {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let Path(id) = Path::<String>::from_request_parts(parts, api).await.map_err(|_| ApiError::JobNotFound)?;
         id.parse().map(Self).map_err(|_| ApiError::JobNotFound)
-    }
-}
-
-/// A job's JSON, and what the headers say about it.
-struct View {
-    body: Vec<u8>,
-    etag: String,
-    /// When to look again; none once the job is final.
-    retry_after_s: Option<i64>,
-}
-
-impl View {
-    fn of(job: &Job, now: Timestamp) -> Result<Self, ApiError> {
-        let body = serde_json::to_vec(job).map_err(|error| {
-            tracing::error!(%error, job.id = %job.id, "a job has no JSON form");
-            ApiError::Internal
-        })?;
-        let digest: [u8; 32] = Sha256::digest(&body).into();
-        let (half, _) = digest.split_first_chunk::<16>().ok_or(ApiError::Internal)?;
-        let etag = format!("\"{:032x}\"", u128::from_be_bytes(*half));
-        let until_due_s = if job.state.waits_for_time() { (job.run_at.ms_since(now) + 999) / 1_000 } else { 1 };
-        let retry_after_s = (!job.state.is_final()).then(|| until_due_s.clamp(1, RETRY_AFTER_S_MAX));
-        Ok(Self { body, etag, retry_after_s })
-    }
-
-    /// The same body with a word that it is the job of an earlier submission. The tag stays the job's own, so that it
-    /// serves for looking at the job.
-    fn deduplicated(mut self) -> Self {
-        self.body.truncate(self.body.len().saturating_sub(1));
-        self.body.extend_from_slice(br#","deduplicated":true}"#);
-        self
-    }
-
-    /// Whether the client has this already (`If-None-Match`, RFC 9110 §13.1.2).
-    fn is_known(&self, headers: &HeaderMap) -> bool {
-        let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
-        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.etag)
-    }
-
-    fn answer(self, status: StatusCode, prefer: Prefer) -> Response {
-        let mut response = if status == StatusCode::NOT_MODIFIED { status.into_response() } else { (status, self.body).into_response() };
-        let headers = response.headers_mut();
-        if status != StatusCode::NOT_MODIFIED {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        if let Ok(etag) = HeaderValue::try_from(self.etag) {
-            headers.insert(ETAG, etag);
-        }
-        if let Some(retry_after_s) = self.retry_after_s {
-            headers.insert(RETRY_AFTER, retry_after_s.into());
-        }
-        if let Some(applied) = prefer.applied() {
-            headers.insert(PREFERENCE_APPLIED, applied);
-        }
-        response
     }
 }

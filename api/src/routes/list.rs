@@ -7,13 +7,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use windrow_jobs::{
     clock::Timestamp,
     job::{Job, State as JobState},
     ledger::{self, ListFilter, Page},
+    queue::QueueName,
 };
 
-use crate::{Api, auth::Caller, error::ApiError, page, query::Params};
+use crate::{
+    Api,
+    auth::Caller,
+    error::{ApiError, LedgerErrors},
+    openapi, page,
+    query::Params,
+};
 
 /// Jobs of a page that does not say (AIP-158).
 pub const PAGE_SIZE: usize = 50;
@@ -23,15 +31,64 @@ pub const PAGE_SIZE_MAX: usize = 1_000;
 /// jobs at the limit of payloads would be a gigabyte.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;
 
-const PARAMETERS: [&str; 8] = ["kind", "queue", "state", "tag", "created_from", "created_to", "page_size", "page_token"];
+pub(crate) const PARAMETERS: [&str; 8] = ["kind", "queue", "state", "tag", "created_from", "created_to", "page_size", "page_token"];
 
-#[derive(Serialize)]
+/// A page of jobs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobPage)]
 struct Listed {
+    /// The jobs, newest first.
     jobs: Vec<Job>,
+    /// Where the list goes on; `null` at its end.
     next_page_token: Option<String>,
 }
 
-/// `GET /v1/jobs`
+/// Which jobs are asked for: the parameters above, as the document has them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+struct Asked {
+    /// Jobs of this kind.
+    #[param(min_length = 1)]
+    kind: Option<String>,
+    /// Jobs in this queue.
+    queue: Option<QueueName>,
+    /// Jobs in this state.
+    state: Option<JobState>,
+    /// Jobs that have this tag.
+    #[param(min_length = 1)]
+    tag: Option<String>,
+    /// Jobs accepted at this time or later.
+    created_from: Option<Timestamp>,
+    /// Jobs accepted before this time.
+    created_to: Option<Timestamp>,
+    /// The most jobs of a page.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    page_size: Option<u16>,
+    /// The `next_page_token` of the page before, with the same filter.
+    #[param(min_length = 1)]
+    page_token: Option<String>,
+}
+
+openapi::gives! {
+    Tokens: PAGE_TOKEN_INVALID;
+}
+struct Tokens;
+
+/// List jobs
+///
+/// The tenant's jobs, newest first, a page at a time. Filters join by "and".
+#[utoipa::path(
+    get,
+    path = "/v1/jobs",
+    tag = "jobs",
+    operation_id = "listJobs",
+    params(Asked, Caller),
+    responses(
+        (status = 200, description = "A page.", body = Listed, headers(("Link"))),
+        Caller, Params, Tokens, LedgerErrors,
+    )
+)]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, mut params: Params) -> Result<Response, ApiError> {
     let filter = filter(&mut params)?;
     let size = params.read("page_size", page_size)?.unwrap_or(PAGE_SIZE);

@@ -1,44 +1,54 @@
 //! Every path of the API. One file per noun.
+//!
+//! A path is where its handler is: `routes!` reads it, and all else that the document says of it, from there.
 
 pub(crate) mod audit;
 pub(crate) mod batch;
+pub(crate) mod documents;
+pub(crate) mod history;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
 pub(crate) mod objects;
+pub(crate) mod operate;
 pub(crate) mod probes;
 pub(crate) mod queues;
+mod view;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    routing::{get, patch, post},
+use axum::extract::DefaultBodyLimit;
+use utoipa::OpenApi;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
 };
 
 use self::batch::BATCH_BYTES_MAX;
-use crate::{Api, body::BODY_BYTES_MAX, error::ApiError};
+use crate::{Api, body::BODY_BYTES_MAX, error::ApiError, openapi::Base};
 
 /// The routes, without the edge around them.
-pub(crate) fn all() -> Router<Api> {
-    Router::new()
-        .route("/v1/jobs", post(jobs::create).get(list::list))
-        .route("/v1/jobs/batch", post(batch::create).layer(DefaultBodyLimit::max(BATCH_BYTES_MAX)))
-        .route("/v1/jobs/{id}", get(jobs::read))
-        .route("/v1/jobs/{id}/attempts", get(jobs::attempts))
-        .route("/v1/jobs/{id}/logs", get(jobs::logs))
-        .route("/v1/jobs/{id}/artifacts", get(objects::artifacts))
-        .route("/v1/objects/{*key}", get(objects::open))
-        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/v1/jobs/{id}/redrive", post(jobs::redrive))
-        .route("/v1/audit/ledger", get(audit::ledger))
-        .route("/v1/kinds", get(kinds::list))
-        .route("/v1/kinds/{kind}", get(kinds::read))
-        .route("/v1/queues", get(queues::list))
-        .route("/v1/queues/{queue}", patch(queues::change))
-        .route("/healthz", get(probes::healthz))
-        .route("/readyz", get(probes::readyz))
-        .route("/status", get(probes::status))
-        .route("/metrics", get(probes::metrics))
+pub(crate) fn all() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Base::openapi())
+        .routes(routes!(list::list, jobs::create))
+        .routes(routes!(batch::create).layer(DefaultBodyLimit::max(BATCH_BYTES_MAX)))
+        .routes(routes!(jobs::read))
+        .routes(routes!(history::attempts))
+        .routes(routes!(history::logs))
+        .routes(routes!(objects::artifacts))
+        .routes(routes!(objects::open))
+        .routes(routes!(operate::cancel))
+        .routes(routes!(operate::redrive))
+        .routes(routes!(audit::ledger))
+        .routes(routes!(kinds::list))
+        .routes(routes!(kinds::read))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::change))
+        .routes(routes!(probes::healthz))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(probes::status))
+        .routes(routes!(probes::metrics))
+        .routes(routes!(documents::openapi))
+        .routes(routes!(documents::page))
+        .routes(routes!(documents::file))
         .fallback(async || ApiError::RouteNotFound)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

@@ -6,39 +6,107 @@
 use axum::{
     Json as Answer,
     extract::{Path, State, rejection::PathRejection},
-    response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 use windrow_jobs::{
     clock::Timestamp,
     ledger::Depths,
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
 };
 
-use crate::{Api, auth::Caller, body::Json, error::ApiError, query::Params};
+use crate::{
+    Api,
+    auth::Caller,
+    body::Json,
+    error::{ApiError, LedgerErrors},
+    openapi,
+    query::Params,
+};
 
 /// The age from which depths are not told any more: twice the time in which a standby planner leads.
 pub(super) const DEPTHS_AGE_MAX_MS: i64 = 10_000;
 /// The largest concurrency; more is a typing error.
-const CONCURRENCY_MAX: u32 = 1_000_000;
+pub(crate) const CONCURRENCY_MAX: u32 = 1_000_000;
 /// The largest rate, in starts per second.
-const RATE_PER_S_MAX: f64 = 1_000_000.0;
+pub(crate) const RATE_PER_S_MAX: f64 = 1_000_000.0;
 /// The smallest rate: one start in about eleven days. Less is a pause.
-const RATE_PER_S_MIN: f64 = 0.000_001;
+pub(crate) const RATE_PER_S_MIN: f64 = 0.000_001;
 
-#[derive(Serialize)]
-struct Queue<'a> {
-    name: &'a QueueName,
-    depth: u64,
-    running: u64,
-    oldest_age_s: Option<f64>,
-    #[serde(flatten)]
-    limits: Limits,
+openapi::gives! {
+    DepthsErrors: DEPTHS_UNAVAILABLE;
+    Unknown: QUEUE_NOT_FOUND, ROUTE_NOT_FOUND;
+}
+struct DepthsErrors;
+struct Unknown;
+
+/// Whose queues are meant.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Scope {
+    /// The caller's lanes.
+    Tenant,
+    /// All tenants' together.
+    Platform,
 }
 
-/// `GET /v1/queues`: the caller's lanes, or with `?scope=platform` all tenants' together.
-pub(crate) async fn list(State(api): State<Api>, caller: Caller, mut params: Params) -> Result<Response, ApiError> {
+/// What the calls of this file are asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+struct Asked {
+    /// Whose: the caller's own lanes, or all tenants' together.
+    #[param(inline)]
+    scope: Option<Scope>,
+}
+
+/// The queues of the installation.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Queues {
+    /// In the order of the settings.
+    queues: Vec<Queue>,
+}
+
+/// A queue, or the caller's lane of it.
+#[derive(Serialize, ToSchema)]
+struct Queue {
+    /// Its name.
+    name: QueueName,
+    /// How many jobs are ready and wait.
+    depth: u64,
+    /// How many run or are handed out.
+    running: u64,
+    /// How long the first of those that wait has been ready; none waits where this is `null`.
+    oldest_age_s: Option<f64>,
+    /// Whether nothing starts from it.
+    paused: bool,
+    /// The most jobs that run at once; `null` means no cap.
+    concurrency: Option<u32>,
+    /// The most starts per second; `null` means no cap.
+    rate_per_s: Option<f64>,
+    /// The lane's share against others.
+    weight: u32,
+}
+
+/// How deep the queues are
+///
+/// The caller's lanes, or with `?scope=platform` all tenants' together. Depths come from what the planner last said; once that is old it is
+/// an error and no number.
+#[utoipa::path(
+    get,
+    path = "/v1/queues",
+    tag = "queues",
+    operation_id = "listQueues",
+    params(Asked, Caller),
+    responses(
+        (status = 200, description = "Each queue.", body = Queues, example = json!({ "queues": [{
+            "name": "default", "depth": 4, "running": 2, "oldest_age_s": 1.5,
+            "paused": false, "concurrency": null, "rate_per_s": null, "weight": 1
+        }] })),
+        Caller, Params, DepthsErrors, LedgerErrors,
+    )
+)]
+pub(crate) async fn list(State(api): State<Api>, caller: Caller, mut params: Params) -> Result<Answer<Queues>, ApiError> {
     let scope = scope(&mut params, caller)?;
     params.finish(&["scope"])?;
     let depths = api.ledger.depths().await?.ok_or(ApiError::DepthsUnknown)?;
@@ -48,31 +116,28 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, mut params: Par
         return Err(ApiError::DepthsStale { age_s: age_ms / 1_000 });
     }
     let limits = api.ledger.limits().await?;
-    let queues: Vec<_> = api.queues.iter().map(|name| queue(name, &scope, &depths, &limits, now)).collect();
-    Ok(Answer(json!({ "queues": queues })).into_response())
+    let queues = api.queues.iter().map(|name| queue(name, &scope, &depths, &limits, now)).collect();
+    Ok(Answer(Queues { queues }))
 }
 
-fn queue<'a>(
-    name: &'a QueueName,
-    scope: &LimitScope,
-    depths: &Depths,
-    limits: &[(QueueName, LimitScope, Limits)],
-    now: Timestamp,
-) -> Queue<'a> {
+fn queue(name: &QueueName, scope: &LimitScope, depths: &Depths, limits: &[(QueueName, LimitScope, Limits)], now: Timestamp) -> Queue {
     let in_scope = |tenant| match scope {
         LimitScope::Platform => true,
         LimitScope::Tenant(caller) => caller == tenant,
     };
     let lanes = || depths.lanes.iter().filter(|depth| depth.lane.queue == *name && in_scope(&depth.lane.tenant));
     let oldest_ms = lanes().filter_map(|depth| depth.oldest_ms).min();
-    let own = limits_of(limits, name, scope);
+    let Limits { paused, concurrency, rate_per_s, weight } = limits_of(limits, name, scope);
     Queue {
-        name,
+        name: name.clone(),
         depth: lanes().map(|depth| depth.ready).sum(),
         running: lanes().map(|depth| depth.running).sum(),
         oldest_age_s: oldest_ms.map(|oldest_ms| (now.ms() - oldest_ms).max(0) as f64 / 1_000.0),
         // A lane also stands still while its whole queue is paused.
-        limits: Limits { paused: own.paused || limits_of(limits, name, &LimitScope::Platform).paused, ..own },
+        paused: paused || limits_of(limits, name, &LimitScope::Platform).paused,
+        concurrency,
+        rate_per_s,
+        weight,
     }
 }
 
@@ -82,17 +147,43 @@ fn limits_of(limits: &[(QueueName, LimitScope, Limits)], name: &QueueName, scope
 }
 
 /// What is to change; what is left out stays, `null` takes a cap off.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = QueuePatch)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Patch {
+    /// Whether nothing is to start.
     #[serde(default, deserialize_with = "value")]
+    #[schema(nullable = false)]
     paused: Option<bool>,
+    /// The most jobs that run at once.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     concurrency: Option<Option<u32>>,
+    /// The most starts per second.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<f64>, minimum = 0.000_001, maximum = 1_000_000)]
     rate_per_s: Option<Option<f64>>,
+    /// The lane's share against others; a whole queue has none.
     #[serde(default, deserialize_with = "value")]
+    #[schema(nullable = false, minimum = 1, maximum = 100)]
     weight: Option<u32>,
+}
+
+/// What may start from a queue, or from the caller's lane of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct QueueLimits {
+    /// The queue.
+    name: QueueName,
+    /// Whose limits these are.
+    scope: Scope,
+    /// Whether nothing starts.
+    paused: bool,
+    /// The most jobs that run at once; `null` means no cap.
+    concurrency: Option<u32>,
+    /// The most starts per second; `null` means no cap.
+    rate_per_s: Option<f64>,
+    /// The lane's share against others.
+    weight: u32,
 }
 
 /// A field that may be left out but not be `null`.
@@ -105,14 +196,35 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     Option::deserialize(deserializer).map(Some)
 }
 
-/// `PATCH /v1/queues/{queue}`: the caller's lane, or with `?scope=platform` the whole queue.
+/// Pause a queue, let it go on, or cap it
+///
+/// Changes what it names, of the caller's lane, or with `?scope=platform` of the whole queue. `null` takes a cap off; an empty object only
+/// tells how it stands.
+#[utoipa::path(
+    patch,
+    path = "/v1/queues/{queue}",
+    tag = "queues",
+    operation_id = "changeQueue",
+    params(("queue" = QueueName, Path, description = "The queue.", example = "default"), Asked, Caller),
+    request_body(content = Patch, examples(
+        ("pause" = (summary = "Pause", value = json!({ "paused": true }))),
+        ("resume" = (summary = "Go on", value = json!({ "paused": false }))),
+        ("caps" = (summary = "Caps", value = json!({ "concurrency": 8, "rate_per_s": 2.5 }))),
+    )),
+    responses(
+        (status = 200, description = "What may start from now on.", body = QueueLimits, example = json!({
+            "name": "default", "scope": "tenant", "paused": true, "concurrency": null, "rate_per_s": null, "weight": 1
+        })),
+        Caller, Params, Json<Patch>, Unknown, LedgerErrors,
+    )
+)]
 pub(crate) async fn change(
     State(api): State<Api>,
     caller: Caller,
     name: Result<Path<String>, PathRejection>,
     mut params: Params,
     Json(patch): Json<Patch>,
-) -> Result<Response, ApiError> {
+) -> Result<Answer<QueueLimits>, ApiError> {
     let scope = scope(&mut params, caller)?;
     params.finish(&["scope"])?;
     let Path(name) = name.map_err(|_| ApiError::RouteNotFound)?;
@@ -121,14 +233,11 @@ pub(crate) async fn change(
     };
     let limits = api.ledger.set_limits(name, &scope, checked(&patch, &scope)?).await?;
     let scope = match scope {
-        LimitScope::Platform => "platform",
-        LimitScope::Tenant(_) => "tenant",
+        LimitScope::Platform => Scope::Platform,
+        LimitScope::Tenant(_) => Scope::Tenant,
     };
     let Limits { paused, concurrency, rate_per_s, weight } = limits;
-    let body = json!({
-        "name": name, "scope": scope, "paused": paused, "concurrency": concurrency, "rate_per_s": rate_per_s, "weight": weight,
-    });
-    Ok(Answer(body).into_response())
+    Ok(Answer(QueueLimits { name: name.clone(), scope, paused, concurrency, rate_per_s, weight }))
 }
 
 fn checked(patch: &Patch, scope: &LimitScope) -> Result<LimitsPatch, ApiError> {

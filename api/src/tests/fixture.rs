@@ -31,6 +31,7 @@ use windrow_jobs::{
     tenant::TenantId,
 };
 
+use super::conformance;
 use crate::{Api, Parts, router, wait::Changes};
 
 pub(super) const KEY: &str = "a-key-for-tests-0123456789";
@@ -84,11 +85,15 @@ impl Fixture {
         Self { router, ledger, clock, changes, shutdown, objects, _home: home }
     }
 
+    /// Sends a request, and holds the answer against the OpenAPI document.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.expect("the router never fails");
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("the body arrives").to_vec();
-        Answer { status: parts.status, headers: parts.headers, bytes }
+        let answer = Answer { status: parts.status, headers: parts.headers, bytes };
+        conformance::check(&method, &path, &answer);
+        answer
     }
 
     pub(super) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {

@@ -157,6 +157,7 @@ pub struct Note {
 
 /// A line that a handler logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogLine {
     /// When, by the worker's clock.
     pub at: Timestamp,
@@ -360,6 +361,7 @@ pub struct LaneDepth {
 
 /// Final states, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcomes {
     /// Completed jobs.
     pub completed: i64,
@@ -383,6 +385,7 @@ impl Outcomes {
 
 /// Both sides of one tenant's conservation law.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Balance {
     /// The tenant.
     pub tenant: TenantId,

@@ -1,0 +1,62 @@
+//! Every code of a problem document, with its status and title. `docs/errors.md` explains each.
+
+use axum::http::StatusCode as S;
+
+/// The class of an error: what a client switches on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Code {
+    pub(crate) status: S,
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+}
+
+impl Code {
+    const fn new(status: S, name: &'static str, title: &'static str) -> Self {
+        Self { status, name, title }
+    }
+
+    pub(crate) const UNAUTHENTICATED: Self = Self::new(S::UNAUTHORIZED, "unauthenticated", "No valid API key");
+    pub(crate) const HEADER_INVALID: Self = Self::new(S::BAD_REQUEST, "header_invalid", "A header is invalid");
+    pub(crate) const QUERY_INVALID: Self = Self::new(S::BAD_REQUEST, "query_invalid", "A query parameter is invalid");
+    pub(crate) const PAGE_TOKEN_INVALID: Self = Self::new(S::BAD_REQUEST, "page_token_invalid", "The page token is invalid");
+    pub(crate) const JSON_MALFORMED: Self = Self::new(S::BAD_REQUEST, "json_malformed", "The body is not JSON");
+    pub(crate) const FIELD_INVALID: Self = Self::new(S::UNPROCESSABLE_ENTITY, "field_invalid", "A field is invalid");
+    pub(crate) const MEDIA_TYPE_UNSUPPORTED: Self =
+        Self::new(S::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", "The media type is not supported");
+    pub(crate) const BODY_TOO_LARGE: Self = Self::new(S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large");
+    pub(crate) const BODY_NOT_ALLOWED: Self = Self::new(S::BAD_REQUEST, "body_not_allowed", "No body is expected");
+    pub(crate) const BODY_UNREADABLE: Self = Self::new(S::BAD_REQUEST, "body_unreadable", "The body could not be read");
+    pub(crate) const BODY_TIMED_OUT: Self = Self::new(S::REQUEST_TIMEOUT, "body_timed_out", "The body did not arrive in time");
+    pub(crate) const BATCH_TOO_LARGE: Self = Self::new(S::PAYLOAD_TOO_LARGE, "batch_too_large", "The batch has too many items");
+    pub(crate) const BATCH_REJECTED: Self = Self::new(S::UNPROCESSABLE_ENTITY, "batch_rejected", "The batch is refused as a whole");
+    pub(crate) const PAYLOAD_TOO_LARGE: Self = Self::new(S::PAYLOAD_TOO_LARGE, "payload_too_large", "The payload is too large");
+    pub(crate) const PAYLOAD_INVALID: Self = Self::new(S::UNPROCESSABLE_ENTITY, "payload_invalid", "The payload breaks its contract");
+    pub(crate) const UNKNOWN_KIND: Self = Self::new(S::UNPROCESSABLE_ENTITY, "unknown_kind", "The kind is not known");
+    pub(crate) const UNKNOWN_QUEUE: Self = Self::new(S::UNPROCESSABLE_ENTITY, "unknown_queue", "The queue is not known");
+    pub(crate) const IDEMPOTENCY_KEY_REUSED: Self =
+        Self::new(S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key is taken");
+    pub(crate) const IDEMPOTENCY_IN_FLIGHT: Self =
+        Self::new(S::CONFLICT, "idempotency_in_flight", "The first submission is not answered yet");
+    pub(crate) const UNIQUE_KEY_HELD: Self = Self::new(S::CONFLICT, "unique_key_held", "Another live job has the unique key");
+    pub(crate) const NOT_REDRIVABLE: Self = Self::new(S::CONFLICT, "not_redrivable", "The job cannot be redriven");
+    pub(crate) const CONTENDED: Self = Self::new(S::CONFLICT, "contended", "The job keeps changing");
+    pub(crate) const JOB_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "job_not_found", "No such job");
+    pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
+    pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
+    pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");
+    pub(crate) const OBJECT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "object_not_found", "No such object");
+    pub(crate) const ROUTE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "route_not_found", "No such route");
+    pub(crate) const METHOD_NOT_ALLOWED: Self = Self::new(S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed");
+    /// For whatever HTTP itself refuses; the answer keeps the status that it was given.
+    pub(crate) const REQUEST_INVALID: Self = Self::new(S::BAD_REQUEST, "request_invalid", "The request is invalid");
+    pub(crate) const DATA_REFUSED: Self = Self::new(S::UNPROCESSABLE_ENTITY, "data_refused", "The ledger refused the data");
+    pub(crate) const LEDGER_UNAVAILABLE: Self = Self::new(S::SERVICE_UNAVAILABLE, "ledger_unavailable", "The ledger is not available");
+    pub(crate) const OBJECTS_UNAVAILABLE: Self =
+        Self::new(S::SERVICE_UNAVAILABLE, "objects_unavailable", "The object store is not available");
+    pub(crate) const DEPTHS_UNAVAILABLE: Self =
+        Self::new(S::SERVICE_UNAVAILABLE, "depths_unavailable", "The depths of the queues are not known");
+    pub(crate) const STUCK: Self = Self::new(S::SERVICE_UNAVAILABLE, "stuck", "The process is stuck");
+    pub(crate) const STOPPING: Self = Self::new(S::SERVICE_UNAVAILABLE, "stopping", "Shutting down");
+    pub(crate) const TIMED_OUT: Self = Self::new(S::SERVICE_UNAVAILABLE, "timed_out", "No answer in time");
+    pub(crate) const INTERNAL: Self = Self::new(S::INTERNAL_SERVER_ERROR, "internal", "Internal error");
+}
