@@ -17,7 +17,11 @@ use tokio::sync::watch;
 
 /// An instant in milliseconds since the Unix epoch; RFC 3339 in UTC with `Z` and milliseconds in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = DateTime))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(value_type = String, format = DateTime, description = "An instant (RFC 3339); answers have it in UTC with `Z` and milliseconds.")
+)]
 pub struct Timestamp(i64);
 
 /// The latest instant that RFC 3339 can write, the end of the year 9999.

@@ -36,8 +36,7 @@ pub const DELAY_S_MAX: f64 = 10.0 * 366.0 * 86_400.0;
 const _: () = assert!(CRASHES_MAX <= MAX_ATTEMPTS_MAX, "a quarantine that attempts always exhaust first would be dead code");
 
 /// The body of `POST /v1/jobs`, or an item of a batch.
-///
-/// What is left out is not written either: a field that a later release adds changes no fingerprint.
+// What is left out is not written either: a field that a later release adds changes no fingerprint.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -58,10 +58,10 @@ fn never_null(schema: &mut Value) {
             continue;
         };
         choices.retain(|choice| !is_null(choice));
-        match (keyword, choices.pop()) {
-            ("type", Some(only)) => schema["type"] = only,
-            (_, Some(only)) => *schema = only,
-            (_, None) => {}
+        match (keyword, choices.as_mut_slice()) {
+            ("type", [only]) => schema["type"] = only.take(),
+            (_, [only]) => *schema = only.take(),
+            _ => {}
         }
     }
 }
