@@ -1,7 +1,8 @@
 //! The duty `dispatch`: the planner's eyes and hands. It feeds the planner with what the ledger says and gives
 //! the tickets it plans to the carrier; it decides nothing itself.
 //!
-//! Its lag: for how long the oldest row had lain unread in the feed when it was read.
+//! Its lag: for how long the oldest row had lain unread in the feed when it was read, by this process's clock; rows are stamped
+//! by the ledger's.
 //!
 //! What the planner holds in memory is always rebuilt from the ledger: at a take-over, and after any failure.
 
