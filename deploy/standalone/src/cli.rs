@@ -78,6 +78,9 @@ enum Command {
     Audit(commands::audit::Audit),
     /// Show the settings in effect and where each came from
     Config(commands::config::Args),
+    /// Measure how fast it is here, beside the ceiling of the same run
+    #[command(after_help = commands::bench::SCENARIOS)]
+    Bench(commands::bench::Args),
 }
 
 /// Parses the command line and does what it says.
@@ -105,6 +108,7 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Serve => commands::serve::run(&effective, format).await,
         Command::Demo(args) => commands::demo::run(&args, &cli, &effective).await,
         Command::Config(args) => commands::config::run(&args, &effective, format),
+        Command::Bench(args) => commands::bench::run(&args, format).await,
         Command::Submit(args) => commands::submit::run(&args, &Client::of(&cli, &effective)?, format).await,
         Command::Get(id) => commands::job::get(&id, &Client::of(&cli, &effective)?, format).await,
         Command::List(args) => commands::list::run(&args, &Client::of(&cli, &effective)?, format).await,
