@@ -99,8 +99,8 @@ pub struct Options {
     pub slots: u32,
     /// Jobs per request of `end-to-end`.
     pub batch: u64,
-    /// Jobs per second of `latency`; none means one at a time.
-    pub rate: Option<u32>,
+    /// Jobs per second of `latency`.
+    pub rate: u32,
 }
 
 impl Options {

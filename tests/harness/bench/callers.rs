@@ -1,6 +1,9 @@
 //! What the load calls, but for HTTP: the library's own way into a ledger, the bare pipeline, apalis.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, anyhow, ensure};
 use apalis::prelude::TaskSink;
@@ -19,6 +22,9 @@ use super::{
     limit::{Hand, Limit},
     load::Caller,
 };
+
+/// How long a task of apalis may take to start; one that missed its wake-up takes 30 s.
+const START_MAX: Duration = Duration::from_secs(10);
 
 /// Submits as a program does that links the library: checked by the contract, then inserted.
 #[derive(Clone)]
@@ -82,7 +88,8 @@ impl Caller for LimitThrough {
 
     async fn call(&mut self) -> anyhow::Result<Option<SystemTime>> {
         self.limit.insert(1).await?;
-        self.hand.step().await.map(Some)
+        // One, or it might take what another caller has inserted and waits for.
+        self.hand.step(1).await.map(Some)
     }
 }
 
@@ -129,6 +136,7 @@ impl Caller for ApalisThrough {
 
     async fn call(&mut self) -> anyhow::Result<Option<SystemTime>> {
         self.push.call().await?;
-        Ok(Some(self.started.recv().await.context("the worker has ended")?))
+        let started = tokio::time::timeout(START_MAX, self.started.recv()).await.context("a task does not start")?;
+        Ok(Some(started.context("the worker has ended")?))
     }
 }

@@ -112,7 +112,7 @@ impl Limit {
             let mut hand = self.hand().await?;
             working.spawn(async move {
                 loop {
-                    hand.step().await?;
+                    hand.step(BATCH_MAX).await?;
                 }
             });
         }
@@ -154,9 +154,9 @@ impl Hand {
         }
     }
 
-    /// Claims and completes one batch; the work itself is to give the payload back. Returns when that could start.
-    pub async fn step(&mut self) -> Result<SystemTime> {
-        let ids = self.take().await?;
+    /// Claims and completes at most so many jobs; their work is to give the payload back. Returns when that could start.
+    pub async fn step(&mut self, most: usize) -> Result<SystemTime> {
+        let ids = self.take(most).await?;
         let claimed = self.shared.store.run(CLAIM, &ids).await?;
         let started = SystemTime::now();
         let completed = self.shared.store.run(COMPLETE, &claimed).await?;
@@ -164,14 +164,14 @@ impl Hand {
         Ok(started)
     }
 
-    async fn take(&mut self) -> Result<Vec<(Uuid, String)>> {
+    async fn take(&mut self, most: usize) -> Result<Vec<(Uuid, String)>> {
         let mut ids = Vec::new();
         while ids.is_empty() {
             if let Some(redis) = &mut self.redis {
-                let found: Option<(String, Vec<Vec<u8>>)> = redis.blmpop(LOOK_S, 1, LIST, Direction::Left, BATCH_MAX).await?;
+                let found: Option<(String, Vec<Vec<u8>>)> = redis.blmpop(LOOK_S, 1, LIST, Direction::Left, most).await?;
                 ids = found.into_iter().flat_map(|(_, ids)| ids).map(|id| Uuid::from_slice(&id)).collect::<Result<_, _>>()?;
             } else {
-                ensure!(self.shared.channel.1.lock().await.recv_many(&mut ids, BATCH_MAX).await > 0, "the channel is closed");
+                ensure!(self.shared.channel.1.lock().await.recv_many(&mut ids, most).await > 0, "the channel is closed");
             }
         }
         Ok(ids.into_iter().map(|id| (id, String::new())).collect())

@@ -17,15 +17,15 @@ use tokio::task::JoinSet;
 
 use super::{
     Options, Scenario,
-    apalis::Apalis,
+    apalis::{self, Apalis},
     callers::{ApalisPush, ApalisThrough, Library, LimitInsert, LimitThrough},
     http::Until,
     limit::Limit,
-    load::{self, Caller, End, Pace, Run},
+    load::{self, End, Pace, Run},
     report::{Baseline, Line, Percentiles, Spread, middle, spread},
     servers::Servers,
     stage::{Books, Stage},
-    statistics::Times,
+    statistics::{Times, rounded},
 };
 
 /// The jobs of a batch, for the scenarios that are named by it and for backlogs.
@@ -36,8 +36,9 @@ const AHEAD_MAX: u64 = 20_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the bare pipeline or apalis may take for what it was given.
 const BASELINE_MAX: Duration = Duration::from_secs(60);
-/// apalis takes some 50 ms for each: these are enough to tell.
-const APALIS_TIMED_MAX: u64 = 40;
+/// Polled each 100 ms, apalis takes some 50 ms for a task: this rate keeps it idle, and so many are enough to tell.
+const APALIS_RATE_MAX: u32 = 8;
+const APALIS_TIMED_MAX: u64 = 16;
 /// The message of every job, in bytes: with the rest of a payload about 200.
 const MESSAGE_BYTES: usize = 180;
 
@@ -83,20 +84,21 @@ impl Bench<'_> {
             Scenario::Latency => self.latency().await,
         };
         let measured = measured.with_context(|| format!("scenario {scenario} over {}", self.servers.kind()))?;
-        let ratio = middle(&measured.ours) / middle(&measured.limit);
         let percentiles = measured.times.p50_p99_ms().map(Percentiles::of);
+        let latency = measured.limit_times.p50_p99_ms().map(Percentiles::of);
+        // At a given rate both do as many jobs: what tells them apart is the time. More is better here too.
+        let ratio = match (latency, percentiles) {
+            (Some(limit), Some(ours)) => limit.p50_ms / ours.p50_ms,
+            _ => middle(&measured.ours) / middle(&measured.limit),
+        };
         Ok(Line {
             scenario: scenario.to_string(),
             ledger: self.servers.kind().to_string(),
             jobs_per_s: middle(&measured.ours),
             p50_ms: percentiles.map(|percentiles| percentiles.p50_ms),
             p99_ms: percentiles.map(|percentiles| percentiles.p99_ms),
-            baseline: Baseline {
-                name: "limit".to_owned(),
-                jobs_per_s: middle(&measured.limit),
-                latency: measured.limit_times.p50_p99_ms().map(Percentiles::of),
-            },
-            ratio: super::statistics::rounded(ratio),
+            baseline: Baseline { name: "limit".to_owned(), jobs_per_s: middle(&measured.limit), latency },
+            ratio: rounded(ratio),
             of: measured.of.map(ToOwned::to_owned),
             also: measured.also,
             until_final: measured.until_final.p50_p99_ms().map(Percentiles::of),
@@ -168,16 +170,12 @@ impl Bench<'_> {
     }
 
     async fn drain_apalis(&self, apalis: &mut Apalis) -> anyhow::Result<f64> {
-        let whole = End { after: Duration::MAX, jobs: self.options.backlog() };
+        let whole = End { after: Duration::MAX, jobs: self.options.backlog().min(apalis::BACKLOG_MAX) };
         let backlog = load::at_once(self.pushes(apalis, BATCH), whole, None).await?.jobs;
         let began = Instant::now();
         apalis.work();
-        let left = self.options.slice().max(Duration::from_secs(1));
-        // At its defaults it may take minutes for all: what it does in a slice says as much.
-        while apalis.completed.load(Ordering::Relaxed) < backlog && began.elapsed() < left {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        Ok(apalis.completed.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64())
+        until_completed(&mut apalis.worker, &apalis.completed, backlog).await?;
+        Ok(backlog as f64 / began.elapsed().as_secs_f64())
     }
 
     /// Jobs over HTTP while workers complete them, from the first request to the last completion.
@@ -218,14 +216,13 @@ impl Bench<'_> {
         apalis.work();
         let began = Instant::now();
         let pushes = self.pushes(apalis, self.options.batch);
-        // A backlog as long as Windrow's would take it minutes.
-        let pace = Pace { ahead_max: self.options.batch * 2, ..paced(0, &apalis.completed) };
+        let pace = Pace { ahead_max: apalis::BACKLOG_MAX, ..paced(0, &apalis.completed) };
         let run = load::at_once(pushes, self.end(), Some(pace)).await?;
-        until_completed(&mut JoinSet::new(), &apalis.completed, run.jobs).await?;
+        until_completed(&mut apalis.worker, &apalis.completed, run.jobs).await?;
         Ok(run.jobs as f64 / began.elapsed().as_secs_f64())
     }
 
-    /// Few jobs: one at a time, or so many per second. From the request to the handler's start, and to the final answer.
+    /// Few jobs at a steady rate: from the request to the handler's start, and to the final answer.
     async fn latency(&self) -> anyhow::Result<Measured> {
         let mut stage = Stage::prepare(self.servers, self.options).await?;
         stage.start().await?;
@@ -233,17 +230,17 @@ impl Bench<'_> {
         let mut measured = Measured { of: Some("from the request to the handler's start"), ..Measured::default() };
         let mut job = job();
         job["payload"]["tell_start"] = true.into();
-        let callers = if self.options.rate.is_some() { self.options.connections } else { 1 };
+        let (connections, rate) = (self.options.connections, self.options.rate);
         for _ in 0..self.options.rounds {
-            let mut through = Vec::with_capacity(callers);
-            for _ in 0..callers {
+            let mut through = Vec::with_capacity(connections);
+            for _ in 0..connections {
                 through.push(LimitThrough { limit: limit.clone(), hand: limit.hand().await? });
             }
-            let run = self.calmly(through).await?;
+            let run = load::at_rate(through, rate, self.end()).await?;
             measured.limit.push(run.jobs_per_s());
             measured.limit_times.merge(run.starts);
 
-            let run = self.calmly(stage.submitters(callers, &job, 1, Until::Final).await?).await?;
+            let run = load::at_rate(stage.submitters(connections, &job, 1, Until::Final).await?, rate, self.end()).await?;
             measured.ours.push(run.jobs_per_s());
             measured.accepted += run.jobs;
             measured.times.merge(run.starts);
@@ -253,7 +250,7 @@ impl Bench<'_> {
         apalis.work();
         let through = ApalisThrough::new(&mut apalis, payload().to_string())?;
         let end = End { jobs: self.options.backlog().min(APALIS_TIMED_MAX), ..self.end() };
-        match load::at_once(vec![through], end, None).await {
+        match load::at_rate(vec![through], rate.min(APALIS_RATE_MAX), end).await {
             Ok(run) => measured.also.push(Baseline {
                 name: "apalis".to_owned(),
                 jobs_per_s: middle(&[run.jobs_per_s()]),
@@ -262,13 +259,6 @@ impl Bench<'_> {
             Err(error) => without_apalis(&error),
         }
         self.close(stage, measured).await
-    }
-
-    async fn calmly(&self, callers: Vec<impl Caller>) -> anyhow::Result<Run> {
-        match self.options.rate {
-            Some(rate) => load::at_rate(callers, rate, self.end()).await,
-            None => load::at_once(callers, self.end(), None).await,
-        }
     }
 
     fn limit_inserts(&self, limit: &Limit, jobs: u64) -> Vec<LimitInsert> {
