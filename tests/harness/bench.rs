@@ -10,6 +10,7 @@ mod environment;
 mod http;
 pub mod limit;
 mod load;
+mod measured;
 pub mod report;
 mod scenarios;
 mod servers;

@@ -1,19 +1,15 @@
-//! The scenarios: what is done, what is counted, what is timed. `help` in `windrow bench --help` says the same in words.
+//! The scenarios: what is done, what is counted, what is timed. `windrow bench --help` says the same in words.
 //!
 //! Each has a stage of its own. Slices of the bare pipeline and of Windrow alternate, so that what else happens on the
 //! machine hits both. Afterwards every job is run to its end, and the ledger's audit must find exactly those that were accepted.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::{
     Options, Scenario,
@@ -21,21 +17,15 @@ use super::{
     callers::{ApalisPush, ApalisThrough, Library, LimitInsert, LimitThrough},
     http::Until,
     limit::Limit,
-    load::{self, End, Pace, Run},
-    report::{Baseline, Line, Percentiles, Spread, middle, spread},
+    load::{self, End, Pace},
+    measured::{Measured, look_at, now_ms, paced, per_s, until_completed, without_apalis},
+    report::{Baseline, Line, Percentiles, middle},
     servers::Servers,
-    stage::{Books, Stage},
-    statistics::{Times, rounded},
+    stage::Stage,
 };
 
 /// The jobs of a batch, for the scenarios that are named by it and for backlogs.
 const BATCH: u64 = 100;
-/// The most jobs that sustained submission may be ahead of completion by: then the backlog neither runs dry nor grows.
-const AHEAD_MAX: u64 = 20_000;
-/// How often completion is looked at while jobs are submitted.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long the bare pipeline or apalis may take for what it was given.
-const BASELINE_MAX: Duration = Duration::from_secs(60);
 /// Polled each 100 ms, apalis takes some 50 ms for a task: this rate keeps it idle, and so many are enough to tell.
 const APALIS_RATE_MAX: u32 = 8;
 const APALIS_TIMED_MAX: u64 = 16;
@@ -57,20 +47,6 @@ pub(super) struct Bench<'a> {
     pub options: &'a Options,
 }
 
-/// What was measured in the rounds.
-#[derive(Default)]
-struct Measured {
-    ours: Vec<f64>,
-    limit: Vec<f64>,
-    /// Of the operation that `of` names.
-    times: Times,
-    of: Option<&'static str>,
-    limit_times: Times,
-    until_final: Times,
-    also: Vec<Baseline>,
-    accepted: u64,
-}
-
 impl Bench<'_> {
     /// Measures it.
     pub(super) async fn measure(&self, scenario: Scenario) -> anyhow::Result<Line> {
@@ -84,27 +60,7 @@ impl Bench<'_> {
             Scenario::Latency => self.latency().await,
         };
         let measured = measured.with_context(|| format!("scenario {scenario} over {}", self.servers.kind()))?;
-        let percentiles = measured.times.p50_p99_ms().map(Percentiles::of);
-        let latency = measured.limit_times.p50_p99_ms().map(Percentiles::of);
-        // At a given rate both do as many jobs: what tells them apart is the time. More is better here too.
-        let ratio = match (latency, percentiles) {
-            (Some(limit), Some(ours)) => limit.p50_ms / ours.p50_ms,
-            _ => middle(&measured.ours) / middle(&measured.limit),
-        };
-        Ok(Line {
-            scenario: scenario.to_string(),
-            ledger: self.servers.kind().to_string(),
-            jobs_per_s: middle(&measured.ours),
-            p50_ms: percentiles.map(|percentiles| percentiles.p50_ms),
-            p99_ms: percentiles.map(|percentiles| percentiles.p99_ms),
-            baseline: Baseline { name: "limit".to_owned(), jobs_per_s: middle(&measured.limit), latency },
-            ratio: rounded(ratio),
-            of: measured.of.map(ToOwned::to_owned),
-            also: measured.also,
-            until_final: measured.until_final.p50_p99_ms().map(Percentiles::of),
-            jobs: measured.accepted,
-            spread: Spread { jobs_per_s: spread(&measured.ours), baseline: spread(&measured.limit) },
-        })
+        Ok(measured.line(scenario, self.servers.kind()))
     }
 
     /// Jobs over HTTP until they are accepted, so many per request. The queue is paused meanwhile.
@@ -288,68 +244,4 @@ impl Bench<'_> {
         stage.check_accounts(measured.accepted).await?;
         Ok(measured)
     }
-}
-
-impl Measured {
-    fn add(&mut self, run: Run) {
-        self.ours.push(run.jobs_per_s());
-        self.accepted += run.jobs;
-        self.times.merge(run.calls);
-    }
-
-    fn also(&mut self, apalis: anyhow::Result<f64>) {
-        match apalis {
-            Ok(jobs_per_s) => self.also.push(Baseline { name: "apalis".to_owned(), jobs_per_s: middle(&[jobs_per_s]), latency: None }),
-            Err(error) => without_apalis(&error),
-        }
-    }
-}
-
-/// Its failures are no failure of the run: at its defaults it gives up on a Redis that takes half a second to answer.
-fn without_apalis(error: &anyhow::Error) {
-    eprintln!("apalis fails, and is left out: {error:#}");
-}
-
-/// Keeps callers from running ahead, who begin with `before` jobs submitted and completed.
-fn paced(before: u64, completed: &Arc<AtomicU64>) -> Pace {
-    Pace { submitted: Arc::new(AtomicU64::new(before)), completed: completed.clone(), ahead_max: AHEAD_MAX }
-}
-
-/// How many jobs are completed by the books, looked up again and again while the tasks live.
-fn look_at(books: &Arc<Books>, before: u64) -> (Arc<AtomicU64>, JoinSet<()>) {
-    let (completed, mut looking) = (Arc::new(AtomicU64::new(before)), JoinSet::new());
-    let (books, seen) = (books.clone(), completed.clone());
-    looking.spawn(async move {
-        loop {
-            // A look that fails is repeated; that nothing moves is noticed by the wait that follows.
-            if let Ok(count) = books.completed().await {
-                seen.store(count, Ordering::Relaxed);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    });
-    (completed, looking)
-}
-
-/// Waits until a baseline has completed so many jobs, or one of its tasks has failed.
-async fn until_completed(working: &mut JoinSet<anyhow::Result<()>>, completed: &AtomicU64, jobs: u64) -> anyhow::Result<()> {
-    let give_up = Instant::now() + BASELINE_MAX;
-    while completed.load(Ordering::Relaxed) < jobs {
-        if let Some(ended) = working.try_join_next() {
-            ended.context("the baseline")??;
-        }
-        ensure!(Instant::now() < give_up, "the baseline has completed {} of {jobs} jobs", completed.load(Ordering::Relaxed));
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    Ok(())
-}
-
-fn per_s(jobs: u64, ms: i64) -> f64 {
-    jobs as f64 * 1_000.0 / ms.max(1) as f64
-}
-
-/// By the clock that the servers go by too, since they run on this machine.
-fn now_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
