@@ -1,5 +1,6 @@
-//! What the integration tests share: ledgers to test against, and jobs to put into them.
+//! What the integration tests share: ledgers to test against, and jobs to put into them. And the bench, which starts the same servers.
 
+pub mod bench;
 pub mod browser;
 pub mod cluster;
 pub mod daemon;

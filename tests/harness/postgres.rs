@@ -56,10 +56,15 @@ impl Postgres {
 
     /// A server of the calling test's own, as durable as in production, reachable over TCP on a free port.
     pub async fn own() -> Self {
+        Self::own_with(&[]).await
+    }
+
+    /// The same with these lines in its settings.
+    pub async fn own_with(settings: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("windrow-postgres-").tempdir().expect("a folder for the server").keep();
         let server = Self { directory: directory.join("postgres"), port: Some(free_port()), process: Mutex::default() };
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("a folder that the server's user may enter");
-        server.initialize(&[]);
+        server.initialize(settings);
         server.start();
         server.wait().await;
         server

@@ -24,16 +24,29 @@ pub struct Redis {
     /// Dropped before its folder is.
     process: Daemon,
     port: u16,
+    settings: &'static [&'static str],
     folder: TempDir,
 }
+
+/// It keeps nothing, and may be put to sleep.
+const KEEPS_NOTHING: &[&str] = &["--save", "", "--appendonly", "no", "--enable-debug-command", "local"];
 
 impl Redis {
     /// Starts a server, and waits until it answers.
     pub async fn start() -> Self {
+        Self::start_with(KEEPS_NOTHING).await
+    }
+
+    /// The same with the settings that Redis has by itself.
+    pub async fn start_as_it_comes() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(settings: &'static [&'static str]) -> Self {
         let folder = tempfile::Builder::new().prefix("windrow-redis-").tempdir().expect("a folder for the server");
         let port = free_port();
-        let process = spawn(&folder, port);
-        let server = Self { process, port, folder };
+        let process = spawn(&folder, port, settings);
+        let server = Self { process, port, settings, folder };
         server.wait().await;
         server
     }
@@ -82,7 +95,7 @@ impl Redis {
 
     /// Starts it again on the same port, empty, and waits until it answers.
     pub async fn restart(&mut self) {
-        self.process = spawn(&self.folder, self.port);
+        self.process = spawn(&self.folder, self.port, self.settings);
         self.wait().await;
     }
 
@@ -112,10 +125,9 @@ impl Redis {
     }
 }
 
-fn spawn(folder: &TempDir, port: u16) -> Daemon {
+fn spawn(folder: &TempDir, port: u16, settings: &[&str]) -> Daemon {
     let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
-    command.args(["--enable-debug-command", "local"]);
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]).args(settings);
     command.arg("--dir").arg(folder.path());
     Daemon::spawn(command, Signal::KILL, folder.path())
 }

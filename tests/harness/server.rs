@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 pub use self::{
     client::{Answer, Client, is_final, ms, path},
-    process::{Finished, Process, binary, run},
+    process::{Finished, Process, binary, current_binary, run},
 };
 
 /// How long a server may take to answer after its start.

@@ -1,6 +1,7 @@
 //! The one integration-test binary: a module per promise.
 
 mod audit;
+mod bench;
 mod build;
 mod cluster;
 mod compose;

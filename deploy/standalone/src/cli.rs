@@ -90,6 +90,9 @@ enum Command {
     Migrate(commands::migrate::Args),
     /// Check everything that the installation stands on
     Doctor,
+    /// Measure how fast it is here, beside the ceiling of the same run
+    #[command(after_help = commands::bench::SCENARIOS)]
+    Bench(commands::bench::Args),
 }
 
 /// Parses the command line and does what it says.
@@ -119,6 +122,7 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Config(args) => commands::config::run(&args, &effective, format),
         Command::Migrate(args) => commands::migrate::run(&args, &effective.settings, format).await,
         Command::Doctor => commands::doctor::run(&cli, &effective).await,
+        Command::Bench(args) => commands::bench::run(&args, format).await,
         Command::Submit(args) => commands::submit::run(&args, &Client::of(&cli, &effective)?, format).await,
         Command::Get(id) => commands::job::get(&id, &Client::of(&cli, &effective)?, format).await,
         Command::List(args) => commands::list::run(&args, &Client::of(&cli, &effective)?, format).await,

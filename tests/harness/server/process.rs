@@ -141,13 +141,18 @@ fn command(program: &Path, arguments: &[&str], environment: &[(String, String)])
 
 /// The built binary of this profile, which must be as new as what it is made of.
 pub fn binary(name: &str) -> PathBuf {
-    let this = env::current_exe().expect("this binary has a path");
-    // Test binaries lie in `deps`, others beside those that are looked for.
-    let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).expect("a binary lies in a folder");
+    current_binary(name).unwrap_or_else(|path| panic!("{} is missing, or older than its sources: run tests/run", path.display()))
+}
+
+/// The same, or where it should be.
+pub fn current_binary(name: &str) -> Result<PathBuf, PathBuf> {
+    let own = env::current_exe().expect("this binary has a path");
+    let own_folder = own.parent().expect("a binary lies in a folder");
+    // cargo puts test binaries in <profile>/deps, and those of the workspace in <profile>.
+    let folder = if own_folder.ends_with("deps") { own_folder.parent().unwrap_or(own_folder) } else { own_folder };
     let path = folder.join(name);
     let sources = fs::read_to_string(folder.join(format!("{name}.d"))).unwrap_or_default();
-    assert!(is_current(&path, &sources), "{} is missing, or older than its sources: run tests/run", path.display());
-    path
+    if is_current(&path, &sources) { Ok(path) } else { Err(path) }
 }
 
 /// Whether a binary is newer than every file that cargo says it was built from. Not than every file of the

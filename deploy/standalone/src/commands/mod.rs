@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod audit;
+pub mod bench;
 pub mod config;
 pub mod demo;
 pub mod doctor;

@@ -35,6 +35,8 @@ pub struct Payload {
     /// Pad the result to this many bytes.
     #[schemars(range(max = 1_048_576))]
     pub result_bytes: u32,
+    /// Tell in the result when this attempt started, by the worker's clock.
+    pub tell_start: bool,
 }
 
 /// What comes back.
@@ -42,6 +44,9 @@ pub struct Payload {
 pub struct Reply {
     /// The message of the payload, padded if that was asked for.
     pub message: String,
+    /// When the attempt started, in microseconds since the epoch, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_us: Option<u64>,
 }
 
 /// The kind's contract.
