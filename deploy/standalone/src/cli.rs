@@ -79,6 +79,8 @@ enum Command {
     Redrive(commands::job::Id),
     /// Show the kinds of jobs, and what payload each takes
     Kinds(commands::kinds::Args),
+    /// Show how everything is: components, the rung of the degradation ladder, the duties
+    Status,
     /// Show the queues, pause them, set their limits
     Queues(commands::queues::Args),
     /// Check that everything that was accepted is accounted for
@@ -129,6 +131,7 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Wait(args) => commands::wait::run(&args, &Client::of(&cli, &effective)?, format).await,
         Command::Attempts(id) => commands::job::attempts(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Artifacts(id) => commands::job::artifacts(&id, &Client::of(&cli, &effective)?, format).await,
+        Command::Status => commands::status::run(&Client::of(&cli, &effective)?, format).await,
         Command::Kinds(args) => commands::kinds::run(&args, &Client::of(&cli, &effective)?, format).await,
         Command::Logs(id) => commands::job::logs(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Cancel(id) => commands::job::cancel(&id, &Client::of(&cli, &effective)?, format).await,

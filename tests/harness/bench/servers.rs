@@ -20,7 +20,7 @@ pub(super) enum Servers {
     /// For `--ledger sqlite`.
     Sqlite(TempDir),
     /// For `--ledger postgres`.
-    Postgres(Postgres, Redis, TempDir),
+    Postgres(Box<Postgres>, Box<Redis>, TempDir),
 }
 
 impl Servers {
@@ -28,7 +28,9 @@ impl Servers {
         let folder = tempfile::Builder::new().prefix("windrow-bench-").tempdir()?;
         Ok(match kind {
             LedgerKind::Sqlite => Self::Sqlite(folder),
-            LedgerKind::Postgres => Self::Postgres(Postgres::own_with(&POSTGRES_SETTINGS).await, Redis::start().await, folder),
+            LedgerKind::Postgres => {
+                Self::Postgres(Postgres::own_with(&POSTGRES_SETTINGS).await.into(), Redis::start().await.into(), folder)
+            }
         })
     }
 

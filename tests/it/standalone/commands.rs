@@ -97,6 +97,18 @@ async fn attempts_artifacts_and_kinds_are_shown() {
 }
 
 #[tokio::test]
+async fn the_status_tells_the_rung_and_the_duties() {
+    let server = Server::start().await;
+    // Until the leader has spoken, nobody is known to lead.
+    crate::status::until_rung(&server, "normal").await;
+    let shown = server.command(&["status"]).await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    for expected in ["status    up", "rung      normal: ", "ledger    up", "carrier   up channel", "promote   "] {
+        assert!(shown.stdout.lines().any(|line| line.starts_with(expected)), "{expected:?} is not in {shown:?}");
+    }
+}
+
+#[tokio::test]
 async fn queues_are_paused_shown_and_resumed() {
     let server = Server::start().await;
     let paused = server.command(&["queues", "pause", "default"]).await;

@@ -11,5 +11,6 @@ pub mod list;
 pub mod migrate;
 pub mod queues;
 pub mod serve;
+pub mod status;
 pub mod submit;
 pub mod wait;
