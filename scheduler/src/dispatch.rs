@@ -27,7 +27,7 @@ use windrow_jobs::{
     status::Planning,
 };
 
-use crate::{Scheduler, duty, lag::Lags, scrub::Ask};
+use crate::{Scheduler, duty, lag::Lags, leader::Renewal, scrub::Ask};
 
 /// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
@@ -57,6 +57,8 @@ pub(crate) const NAME: &str = "dispatch";
 pub(crate) struct Term {
     /// The term's number.
     pub(crate) epoch: i64,
+    /// Whether it still lasts.
+    pub(crate) renewal: Renewal,
     /// Where due times are told on, for the duty `promote`.
     pub(crate) delays: watch::Sender<i64>,
     /// How far behind every duty is.
@@ -67,11 +69,16 @@ pub(crate) struct Term {
 pub(crate) async fn run(scheduler: Scheduler, term: Term, mut asked: mpsc::Receiver<Ask>, stop: CancellationToken) {
     loop {
         let failed = tokio::select! {
+            // The end of the term first: what another leads by now is not to be touched.
+            biased;
             () = stop.cancelled() => return,
             Err(error) = plan_on(&scheduler, &term, &mut asked) => error,
         };
         tracing::warn!(error = %failed, "dispatch starts again from the ledger");
-        scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TROUBLE_PAUSE_MS)).await;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TROUBLE_PAUSE_MS)) => {}
+        }
     }
 }
 
@@ -125,6 +132,7 @@ impl<'s> Dispatch<'s> {
             lag_ms: 0,
             published: Depths::default(),
         };
+        dispatch.until_fresh().await;
         scheduler.carrier.reset().await?;
         dispatch.load_limits().await?;
         dispatch.load_workers().await?;
@@ -176,6 +184,10 @@ impl<'s> Dispatch<'s> {
     async fn wait(&mut self) -> Result<()> {
         let clock = &self.scheduler.clock;
         let now = clock.now();
+        if now < self.ticked_at {
+            // The clock was set back: what lies ahead by the old time is due now.
+            (self.ticked_at, self.read_at, self.found_at, self.workers_at) = (now, now, now, now);
+        }
         let tick_at = self.ticked_at.plus_ms(TICK_MS).min(self.read_at);
         let wake_at = self.planner.next_wake(now).map_or(tick_at, |wake_at| wake_at.min(tick_at));
         tokio::select! {
@@ -261,6 +273,7 @@ impl<'s> Dispatch<'s> {
         }
         let mut found = false;
         loop {
+            self.until_fresh().await;
             let rows = self.scheduler.ledger.feed(std::mem::take(&mut self.seen), FEED_ROWS_MAX).await?;
             found |= !rows.is_empty();
             let now = self.scheduler.clock.now();
@@ -275,6 +288,11 @@ impl<'s> Dispatch<'s> {
                 return Ok(found);
             }
         }
+    }
+
+    /// Until nobody else can lead: another's tickets and feed are not to be touched.
+    async fn until_fresh(&self) {
+        self.term.renewal.until_fresh(&*self.scheduler.clock).await;
     }
 
     async fn load_limits(&mut self) -> Result<()> {

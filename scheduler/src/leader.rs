@@ -1,7 +1,11 @@
 //! Who runs the duties: the holder of a lease row, by the ledger's clock.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
+    clock::{Clock, Timestamp},
     dispatch::carrier::ledger::LEADERSHIP,
     ledger::Leadership,
     status::{RUNG_METRIC, Rung},
@@ -22,7 +26,8 @@ pub(crate) async fn run(scheduler: &Scheduler, stop: &CancellationToken) {
             let term = stop.child_token();
             metrics::gauge!("windrow_leads").set(1.0);
             let lags = Lags::of(&DUTIES, scheduler.clock.now());
-            tokio::join!(scheduler.lead(epoch, &lags, &term), keep(scheduler, epoch, &lags, &term));
+            let renewal = Renewal::at(scheduler.clock.now());
+            tokio::join!(scheduler.lead(epoch, &renewal, &lags, &term), keep(scheduler, epoch, &renewal, &lags, &term));
             lags.end();
             metrics::gauge!("windrow_leads").set(0.0);
             tracing::info!(scheduler = scheduler.name, epoch, "no longer leading");
@@ -34,18 +39,43 @@ pub(crate) async fn run(scheduler: &Scheduler, stop: &CancellationToken) {
     }
 }
 
+/// When the leadership was last renewed. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Renewal(Arc<watch::Sender<Timestamp>>);
+
+impl Renewal {
+    fn at(time: Timestamp) -> Self {
+        Self(Arc::new(watch::Sender::new(time)))
+    }
+
+    /// Whether nobody else can lead yet.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        now.ms_since(*self.0.borrow()) < TERM_MS - TRY_EVERY_MS
+    }
+
+    /// Returns once nobody else can lead. A process that stood still for longer than a term, stopped or with its machine,
+    /// must wait for this before it takes anything off the ledger, or it would take what is meant for its successor; if it
+    /// has one, the term ends meanwhile.
+    pub(crate) async fn until_fresh(&self, clock: &dyn Clock) {
+        let mut renewed = self.0.subscribe();
+        while !self.is_fresh(clock.now()) {
+            // The sender is our own, so there is always one.
+            let _ = renewed.changed().await;
+        }
+    }
+}
+
 /// Renews until the term ends, and ends it when the leadership can no longer be counted on.
-async fn keep(scheduler: &Scheduler, epoch: i64, lags: &Lags, term: &CancellationToken) {
-    let mut renewed_at = scheduler.clock.now();
+async fn keep(scheduler: &Scheduler, epoch: i64, renewal: &Renewal, lags: &Lags, term: &CancellationToken) {
     while !term.is_cancelled() {
         pause(scheduler, term).await;
         let asked_at = scheduler.clock.now();
         lags.show(asked_at);
         match try_to_lead(scheduler).await {
-            Some(leadership) if leadership.epoch == epoch => renewed_at = asked_at,
+            Some(leadership) if leadership.epoch == epoch => drop(renewal.0.send_replace(asked_at)),
             Some(_) => term.cancel(),
             // Another leads, or the ledger is away: stop before the other may start.
-            None if scheduler.clock.now().ms_since(renewed_at) >= TERM_MS - TRY_EVERY_MS => term.cancel(),
+            None if !renewal.is_fresh(scheduler.clock.now()) => term.cancel(),
             None => {}
         }
     }
@@ -72,5 +102,31 @@ async fn pause(scheduler: &Scheduler, stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = scheduler.clock.sleep_until(scheduler.clock.now().plus_ms(TRY_EVERY_MS)) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windrow_jobs::clock::VirtualClock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_stood_still_for_a_term_waits_until_it_leads_again() {
+        let clock = VirtualClock::starting_at(Timestamp::from_ms(0));
+        let renewal = Renewal::at(clock.now());
+        renewal.until_fresh(&clock).await;
+        clock.advance_ms(TERM_MS);
+        tokio::select! {
+            biased;
+            () = renewal.until_fresh(&clock) => panic!("another may lead"),
+            () = tokio::task::yield_now() => {}
+        }
+        let waiting = tokio::spawn({
+            let (renewal, clock) = (renewal.clone(), clock.clone());
+            async move { renewal.until_fresh(&clock).await }
+        });
+        renewal.0.send_replace(clock.now());
+        waiting.await.expect("it goes on");
     }
 }

@@ -27,7 +27,7 @@ use windrow_jobs::{
     objects::Objects,
 };
 
-use crate::{duty::Duty, lag::Lags};
+use crate::{duty::Duty, lag::Lags, leader::Renewal};
 
 /// Every duty, by name.
 const DUTIES: [&str; 5] = [dispatch::NAME, promote::Promote::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
@@ -64,7 +64,7 @@ impl Scheduler {
     }
 
     /// Runs every duty until `stop`: a term of leadership.
-    async fn lead(&self, epoch: i64, lags: &Lags, stop: &CancellationToken) {
+    async fn lead(&self, epoch: i64, renewal: &Renewal, lags: &Lags, stop: &CancellationToken) {
         let delays = watch::Sender::new(i64::MAX);
         let mut duties = JoinSet::new();
         duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
@@ -72,7 +72,7 @@ impl Scheduler {
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         let (asks, asked) = mpsc::channel(1);
         duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
-        let term = dispatch::Term { epoch, delays, lags: lags.clone() };
+        let term = dispatch::Term { epoch, renewal: renewal.clone(), delays, lags: lags.clone() };
         duties.spawn(dispatch::run(self.clone(), term, asked, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {

@@ -203,7 +203,7 @@ pub trait Upkeep: Send + Sync {
     /// Tells the planner anew of those of these jobs that are available still, at these attempts. Returns how many are.
     async fn announce(&self, jobs: Vec<ReadyJob>) -> Result<u64>;
 
-    /// Publishes what the planner knows of the queues.
+    /// Publishes what the planner knows of the queues, stamped by the ledger's clock.
     async fn publish_depths(&self, depths: Depths) -> Result<()>;
 
     /// What the feed says as it is committed. Lossy: a receiver that lags must look into the feed.

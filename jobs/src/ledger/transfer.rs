@@ -13,10 +13,10 @@ use sqlx::{
 
 use super::{
     Balance, Error, Inspect, Result, Upkeep,
-    postgres::{PostgresLedger, balances_on},
+    postgres::{PostgresLedger, add_past, balances_on},
     sqlite::SqliteLedger,
 };
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 
 /// Rows that go in one statement.
 const ROWS_MAX: usize = 500;
@@ -46,6 +46,9 @@ pub async fn into_postgres(file: &Path, url: &str) -> Result<Transferred> {
     for table in TABLES.iter().map(|table| table.name).chain(LIVE) {
         refuse_filled(&mut tx, table).await?;
     }
+    refuse_led(&mut tx).await?;
+    // Apart from the default partition, which every new day's range looks through.
+    add_past(&mut tx, SystemClock.now().ms()).await?;
     let mut rows = Vec::new();
     for table in &TABLES {
         rows.push((table.name, table.copy(&mut from, &mut tx).await?));
@@ -58,8 +61,9 @@ pub async fn into_postgres(file: &Path, url: &str) -> Result<Transferred> {
     if moved != balances {
         return Err(Error::Corrupt(format!("the accounts differ: {balances:?} became {moved:?}; nothing was moved")));
     }
-    tx.commit().await?;
+    // Before the commit: afterwards nothing may fail, or both ledgers could be started.
     fold_log(&mut from).await?;
+    tx.commit().await?;
     from.close().await?;
     Ok(Transferred { ended, rows, balances })
 }
@@ -81,7 +85,7 @@ async fn close_accounts(file: &Path) -> Result<(u64, Vec<Balance>)> {
 /// Brings all that was written into the file itself, so that it is whole under any name.
 async fn fold_log(from: &mut SqliteConnection) -> Result<()> {
     let (busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(from).await?;
-    if busy == 0 { Ok(()) } else { Err(Error::Unavailable("the ledger is moved, but somebody still has the old file open".into())) }
+    if busy == 0 { Ok(()) } else { Err(Error::Unavailable("somebody still has the old file open; nothing was moved".into())) }
 }
 
 /// Tables that are not moved, and whose rows mean that the database is somebody's.
@@ -91,6 +95,15 @@ async fn refuse_filled(to: &mut PgConnection, table: &str) -> Result<()> {
     let filled: bool = sqlx::query_scalar(AssertSqlSafe(format!("SELECT EXISTS (SELECT FROM {table})"))).fetch_one(to).await?;
     if filled {
         return Err(Error::Refused(format!("the database holds a ledger already: table {table} has rows; name an empty database")));
+    }
+    Ok(())
+}
+
+/// A planner that leads already would not hear of the jobs that come.
+async fn refuse_led(to: &mut PgConnection) -> Result<()> {
+    let led = "SELECT EXISTS (SELECT FROM leaders WHERE expires_at_ms > extract(epoch FROM clock_timestamp()) * 1000)";
+    if sqlx::query_scalar(led).fetch_one(to).await? {
+        return Err(Error::Refused("a scheduler runs over the database: stop it until the ledger is moved".into()));
     }
     Ok(())
 }

@@ -102,6 +102,27 @@ async fn jobs_that_come_when_no_range_was_added_for_days_stop_nothing() {
 }
 
 #[tokio::test]
+async fn an_id_from_the_future_stops_nothing() {
+    let mut looked = Looked::open().await;
+    let ahead = u64::try_from(looked.clock.now().ms() + 6 * DAY_MS).expect("a time after 1970");
+    insert(&looked.ledger, [ready(ahead)]).await;
+    assert_eq!(looked.table_of(ahead).await, "jobs_rest");
+    looked.clock.advance_ms(4 * DAY_MS);
+    assert_eq!(looked.prune().await, 0, "the duty goes on around the day of that job");
+    looked.clock.advance_ms(3 * DAY_MS);
+    let (later, job) = looked.job();
+    insert(&looked.ledger, [job]).await;
+    looked.prune().await;
+    looked.clock.advance_ms(2 * DAY_MS);
+    let (last, job) = looked.job();
+    insert(&looked.ledger, [job]).await;
+    assert_ne!(looked.table_of(last).await, "jobs_rest");
+    for number in [ahead, later, last] {
+        run(&looked.ledger, number, done()).await;
+    }
+}
+
+#[tokio::test]
 async fn whoever_reads_the_table_for_hours_stops_nothing() {
     let mut looked = Looked::open().await;
     let before = looked.tables().await;

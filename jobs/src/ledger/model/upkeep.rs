@@ -205,7 +205,7 @@ impl Upkeep for ModelLedger {
     }
 
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
-        self.transact(|tables, _, _| tables.depths = Some(depths));
+        self.transact(|tables, now, _| tables.depths = Some(Depths { at_ms: now.ms(), ..depths }));
         Ok(())
     }
 

@@ -23,8 +23,8 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, broadcast};
 
-pub(super) use self::inspect::balances_on;
 use self::{floor::Floor, inserts::Inserts};
+pub(super) use self::{inspect::balances_on, partitions::add_past};
 use super::{
     Error, FeedEvent, FeedRow, Intake, Result, guarded,
     schema::{self, Schema},
@@ -52,6 +52,8 @@ const STATEMENT_TIMEOUT_MS: i64 = 4_000;
 const _: () = assert!(STATEMENT_TIMEOUT_MS < floor::TRAILS_MS, "a late commit would be looked for only by sweeps");
 /// The same for what a planner reads when it takes over: all lanes and all that runs, which may be many.
 const LONG_TIMEOUT: &str = "SET LOCAL statement_timeout = '60s'";
+/// How long a migration waits for a table.
+const MIGRATION_LOCK_TIMEOUT: &str = "1s";
 /// Nudges that a slow planner may fall behind before it must look into the feed.
 const NUDGES_MAX: usize = 1_024;
 
@@ -126,7 +128,10 @@ impl PostgresLedger {
 
     /// Brings the schema up to date; where it stood before. Of several that do it at once, one does.
     pub async fn migrate(url: &str) -> Result<Schema> {
-        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+        // Whoever wants a table meanwhile waits behind a migration that waits for it, as behind a dump: better to fail, and to
+        // be tried again by whoever started this.
+        let options = PgConnectOptions::from_str(url)?.options([("lock_timeout", MIGRATION_LOCK_TIMEOUT)]);
+        let mut connection = options.connect().await?;
         let before = Schema::of_postgres(&mut connection).await?;
         schema::POSTGRES.run_direct(None, &mut connection, false).await?;
         Ok(before)

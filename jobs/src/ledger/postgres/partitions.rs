@@ -17,6 +17,8 @@ const RANGE_MS: i64 = 86_400_000;
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '200ms'";
 /// What PostgreSQL says when a lock was not to be had in time (appendix A, `lock_not_available`).
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// And when the default partition holds rows that a new range would have to take (`check_violation`).
+const CHECK_VIOLATION: &str = "23514";
 /// Makes processes that add ranges wait for each other: any number that nothing else in the database uses.
 const ADVISORY_LOCK: i64 = 0x7769_6e64_726f_7701;
 
@@ -31,9 +33,13 @@ impl Core {
         execute(&mut tx, LOCK_WAIT.to_owned()).await?;
         while from_ms < now_ms + AHEAD_MS {
             let to_ms = from_ms + RANGE_MS;
-            match add(&mut tx, from_ms, to_ms).await {
-                Ok(()) => from_ms = to_ms,
-                Err(error) if is_locked(&error) => {
+            let mut savepoint = tx.begin().await?;
+            match add(&mut savepoint, from_ms, to_ms).await {
+                Ok(()) => savepoint.commit().await?,
+                // A process whose clock was ahead made an id of that day, and its job lies in the default partition.
+                Err(error) if is(&error, CHECK_VIOLATION) => savepoint.rollback().await?,
+                Err(error) if is(&error, LOCK_NOT_AVAILABLE) => {
+                    drop(savepoint);
                     tracing::warn!(
                         hours_ahead = (from_ms - now_ms) / 3_600_000,
                         "somebody holds the table of jobs, so no range was added to it"
@@ -43,6 +49,7 @@ impl Core {
                 }
                 Err(error) => return Err(error.into()),
             }
+            from_ms = to_ms;
         }
         tx.commit().await?;
         Ok(())
@@ -60,7 +67,7 @@ impl Core {
             }
             match drop_if_empty(&mut tx, end_ms).await {
                 Ok(()) => tx.commit().await?,
-                Err(error) if is_locked(&error) => return Ok(tx.rollback().await?),
+                Err(error) if is(&error, LOCK_NOT_AVAILABLE) => return Ok(tx.rollback().await?),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -84,6 +91,11 @@ async fn range_ends(connection: &mut PgConnection) -> Result<Vec<i64>> {
     let ends = "SELECT substring(relname FROM 6)::bigint AS end_ms FROM pg_class JOIN pg_inherits ON inhrelid = pg_class.oid \
                 WHERE inhparent = 'jobs'::regclass AND relname ~ '^jobs_[0-9]+$' ORDER BY end_ms";
     Ok(sqlx::query_scalar(ends).fetch_all(connection).await?)
+}
+
+/// One range for all ids that were made before today, for a ledger that comes from elsewhere.
+pub(in crate::ledger) async fn add_past(connection: &mut PgConnection, now_ms: i64) -> Result<()> {
+    Ok(add(connection, 0, now_ms - now_ms.rem_euclid(RANGE_MS)).await?)
 }
 
 async fn add(connection: &mut PgConnection, from_ms: i64, to_ms: i64) -> sqlx::Result<()> {
@@ -118,8 +130,8 @@ async fn execute(connection: &mut PgConnection, statement: String) -> sqlx::Resu
     sqlx::query(AssertSqlSafe(statement)).execute(connection).await.map(drop)
 }
 
-fn is_locked(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+fn is(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|given| given == code)
 }
 
 fn table(end_ms: i64) -> String {

@@ -85,6 +85,8 @@ impl Upkeep for PostgresLedger {
         if let Some(sweep) = sweep {
             feed.extend(self.take_feed(sweep, limit - feed.len()).await?);
         }
+        // A look that the limit cut has not seen all that lies below a nudge's place.
+        let highest_seen = highest_seen.filter(|_| feed.len() < limit);
         self.core.floor().saw(feed.iter().map(|row| row.seq).chain(highest_seen), now);
         feed.sort_by_key(|row| row.seq);
         Ok(feed)
@@ -166,10 +168,10 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Pruned> {
-        self.core.extend_partitions().await?;
         let mut from = self.core.prune_from.lock().await;
         let now = self.now().await?;
         if *from == JobId::from_bytes([0; 16]) {
+            self.core.extend_partitions().await?;
             self.core.drop_empty_partitions(now.ms()).await?;
         }
         let mut tx = self.core.begin().await?;
@@ -229,7 +231,7 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn publish_depths(&self, depths: Depths) -> Result<()> {
-        let depths = serde_json::to_string(&depths)?;
+        let depths = serde_json::to_string(&Depths { at_ms: self.now().await?.ms(), ..depths })?;
         sqlx::query(self.core.sql.publish_depths.clone()).bind(depths).execute(&self.core.writers).await?;
         Ok(())
     }

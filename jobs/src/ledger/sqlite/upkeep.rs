@@ -426,7 +426,7 @@ impl Verb for PublishDepths {
     type Answer = ();
 
     async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
-        let depths = serde_json::to_string(&self.0)?;
+        let depths = serde_json::to_string(&Depths { at_ms: tx.now.ms(), ..self.0.clone() })?;
         sqlx::query(tx.sql.publish_depths.clone()).bind(depths).execute(&mut *tx.connection).await?;
         Ok(())
     }

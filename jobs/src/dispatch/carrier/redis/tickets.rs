@@ -107,6 +107,8 @@ impl PlannerEnd for RedisTickets {
 /// Pushes until the planner's end is dropped.
 async fn push_all(client: Client, mut pushes: mpsc::Receiver<Push>, well: Arc<AtomicBool>) {
     let mut outages = Outages::of("pushing tickets");
+    // One that is full answers well, and refuses what is pushed: only a push that it takes shows that it has room again.
+    let mut refused = false;
     let mut next = pushes.recv().await;
     if next.is_none() {
         return;
@@ -116,7 +118,8 @@ async fn push_all(client: Client, mut pushes: mpsc::Receiver<Push>, well: Arc<At
             outages.over();
             well.store(true, Ordering::Relaxed);
         };
-        let Err(error) = push_on(&client, next.take(), &mut pushes, &mut answered).await else { return };
+        let Err(error) = push_on(&client, next.take(), &mut pushes, refused, &mut answered).await else { return };
+        refused = error.code().is_some();
         well.store(false, Ordering::Relaxed);
         let pause = tokio::time::sleep(outages.failed(&error));
         tokio::pin!(pause);
@@ -131,13 +134,21 @@ async fn push_all(client: Client, mut pushes: mpsc::Receiver<Push>, well: Arc<At
 }
 
 /// Pushes over one connection; returns at the end of the pushes, or by an error.
-async fn push_on(client: &Client, first: Option<Push>, pushes: &mut mpsc::Receiver<Push>, answered: &mut impl FnMut()) -> RedisResult<()> {
+async fn push_on(
+    client: &Client,
+    first: Option<Push>,
+    pushes: &mut mpsc::Receiver<Push>,
+    refused: bool,
+    answered: &mut impl FnMut(),
+) -> RedisResult<()> {
     let mut redis = Redis { connection: connect(client).await?, shelves: BTreeMap::new() };
     let mut next = first;
     while next.is_none() {
         // Nothing to say yet, and perhaps never again: another may lead by now, whose tickets are not to be touched.
         redis.ping().await?;
-        answered();
+        if !refused {
+            answered();
+        }
         next = match wait(pushes).await {
             Waited::Push(push) => Some(push),
             Waited::Long => None,
