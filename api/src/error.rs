@@ -235,7 +235,7 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problems: Option<Vec<ItemProblem>>,
-    /// What joins it with the server's log; the edge enters it.
+    /// Names this answer in the server's log.
     pub(crate) request_id: String,
 }
 

@@ -38,7 +38,6 @@ pub fn document() -> &'static Value {
         version = env!("CARGO_PKG_VERSION"),
         description = include_str!("openapi/description.md"),
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
-        contact(),
     ),
     components(schemas(Problem)),
     tags(

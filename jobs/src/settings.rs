@@ -67,6 +67,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct ApiSettings {
     /// The address it answers on.
+    #[serde(deserialize_with = "value::address")]
     pub listen: SocketAddr,
     /// The base of links and `Location`; none means derived from the address.
     #[serde(default, skip_serializing, deserialize_with = "public_url")]
@@ -89,6 +90,7 @@ pub struct WorkerSettings {
     #[serde(deserialize_with = "within::<_, STALLED_AFTER_S_MIN, STALLED_AFTER_S_MAX>")]
     pub stalled_after_s: u32,
     /// Where the probes of a worker or scheduler answer.
+    #[serde(deserialize_with = "value::address")]
     pub health_listen: SocketAddr,
 }
 
@@ -246,13 +248,19 @@ impl Settings {
     /// The SQLite file of a standalone installation, or the key that asks for something else.
     pub fn sqlite_file(&self) -> Result<PathBuf, Error> {
         if self.dispatch.redis_url.is_some() {
-            return Err(Error::at("dispatch.redis_url", "one process carries its tickets itself; Redis comes with the cluster's binaries"));
+            return Err(Error::at(
+                "dispatch.redis_url",
+                "`windrow serve` carries its tickets itself: unset this one, or set ledger.database_url to a postgres:// URL and run the cluster's binaries",
+            ));
         }
         match &self.ledger.database_url {
             None => Ok(self.data_dir.join("windrow.db")),
             Some(url) => match url.as_str().strip_prefix(SQLITE_SCHEME) {
                 Some(path) => Ok(path.into()),
-                None => Err(Error::at("ledger.database_url", "this release keeps its ledger in SQLite; give a sqlite:// URL or none")),
+                None => Err(Error::at(
+                    "ledger.database_url",
+                    "`windrow serve` keeps its ledger in SQLite: give a sqlite:// URL or none; over PostgreSQL run windrow-api, windrow-worker and windrow-scheduler",
+                )),
             },
         }
     }

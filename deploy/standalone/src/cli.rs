@@ -18,6 +18,7 @@ Exit codes:
      failed; migrate --check found an older schema
   2  wrong usage or configuration
   3  the server cannot be reached
+  130  a second Ctrl-C or SIGTERM ended a server that was stopping
 
 Settings come from the file named by WINDROW_CONFIG and from WINDROW_ variables; `windrow config` shows them.";
 

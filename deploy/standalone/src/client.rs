@@ -113,6 +113,17 @@ impl Client {
         self.send(Method::PATCH, path, query, &[], Some(body)).await
     }
 
+    /// What a link leads to; the link is the permission.
+    pub async fn download(&self, url: &str) -> Result<Vec<u8>, Failure> {
+        let answer = self.http.get(url).timeout(ANSWER_MAX).send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        let content = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if !status.is_success() {
+            return Err(Failure::Refused(Box::new(Problem::of(status.as_u16(), &String::from_utf8_lossy(&content)))));
+        }
+        Ok(content.into())
+    }
+
     /// Follows a job until it is final or the time is up; `each` sees it whenever it changed.
     pub async fn follow(&self, id: &str, until: Option<Instant>, mut each: impl FnMut(&Value)) -> Result<Reply, Failure> {
         let path = job_path(id, "");

@@ -11,7 +11,8 @@ pub fn base_url(cli: &Cli, effective: &Effective) -> Result<Url, Failure> {
         Some(url) => url.clone(),
         None => own_url(effective)?,
     };
-    let url = Url::parse(&text).map_err(|error| Failure::Usage(format!("--url {text}: {error}")))?;
+    let url = Url::parse(&text)
+        .map_err(|error| Failure::Usage(format!("--url {text}: a server's URL is like https://jobs.example.com ({error})")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(Failure::Usage(format!("--url {text}: a server's URL is like https://jobs.example.com")));
     }

@@ -1,9 +1,9 @@
 //! The whole of Windrow in one process: api, worker and scheduler over one SQLite file. Wiring only.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
     io::{ErrorKind, Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -125,7 +125,12 @@ async fn bury_last_incarnation(ledger: &SqliteLedger) -> anyhow::Result<()> {
 
 /// Makes the data folder where it is missing, and takes it for as long as what is returned lives.
 pub fn take_folder(data_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir).with_context(|| format!("making the data folder {}", data_dir.display()))?;
+    // Payloads and keys lie in it: it is its owner's alone.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .with_context(|| format!("making the data folder {}", data_dir.display()))?;
     lock(data_dir)
 }
 

@@ -34,6 +34,19 @@ where
     let arguments: Vec<String> = env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => try_run(serve),
+        ["--version" | "-V"] => {
+            println!("{name} {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        ["--help" | "-h"] => {
+            println!(
+                "{name} [ready]\n\n\
+                 Runs with the settings of the file that WINDROW_CONFIG names and of WINDROW_ variables; with `ready` it asks the one that\n\
+                 runs with them whether it is ready.\n\n\
+                 Exit codes:\n  0  done, or ready\n  1  failed, or not ready\n  2  wrong usage or settings\n  130  a second signal"
+            );
+            return ExitCode::SUCCESS;
+        }
         ["ready"] => Effective::of_process().map_err(Into::into).and_then(|effective| probe::ask(probed(&effective.settings))),
         _ => {
             eprintln!("{name} takes its settings from the environment, and `{name} ready` asks whether it is ready");

@@ -15,6 +15,7 @@ const ANSWER_BYTES_MAX: u64 = 4 * 1024;
 
 /// Asks `/readyz` of whoever listens there; the error says why it is not ready.
 pub(super) fn ask(mut address: SocketAddr) -> anyhow::Result<()> {
+    ensure!(address.port() != 0, "it answers probes on any free port (port 0): set WINDROW_HEALTH_LISTEN to a fixed one");
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

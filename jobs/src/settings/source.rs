@@ -70,7 +70,12 @@ impl Effective {
 
     /// The same error with the origin of its key.
     pub fn with_origin(&self, error: Error) -> Error {
-        Error { origin: Some(self.origin(&error.key)), ..error }
+        let unset = || {
+            let variable = KEYS.iter().find(|key| key.name == error.key && self.figment.find_value(key.name).is_err())?.variable?;
+            Some(format!("not set; {variable} sets it"))
+        };
+        let origin = origin(&self.figment, &error.key).or_else(unset).unwrap_or_else(|| "default".into());
+        Error { origin: Some(origin), ..error }
     }
 
     fn shown(&self, key: &Key) -> Option<String> {
@@ -163,6 +168,7 @@ fn explain(figment: &Figment, error: figment::Error) -> Error {
             }
             format!("there is no such setting; there are {}", known.join(", "))
         }
+        Kind::UnknownVariant(found, known) => format!("{found:?} is none of {}", known.join(", ")),
         kind => kind.to_string(),
     };
     let key = path.join(".");

@@ -1,6 +1,6 @@
 //! The single values: what fits, what does not, and what is not for eyes.
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -51,6 +51,13 @@ pub(super) fn within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u3
         return Err(de::Error::custom(format!("{value} is not within {LEAST} to {MOST}")));
     }
     Ok(value)
+}
+
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong =
+        |_| de::Error::custom(format!("{text:?}: an address is like 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080, numbers and no names"));
+    text.parse().map_err(wrong)
 }
 
 pub(super) fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

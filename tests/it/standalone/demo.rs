@@ -1,12 +1,28 @@
 //! `windrow demo`, README's first command.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 use windrow_tests::server::{Finished, Server, run};
 
 async fn demo(arguments: &[&str]) -> Finished {
     let folder = tempfile::tempdir().expect("a folder");
+    demo_in(&folder, arguments).await
+}
+
+async fn demo_in(folder: &TempDir, arguments: &[&str]) -> Finished {
     let data_dir = folder.path().join("data").display().to_string();
     run("windrow", &[&["demo"], arguments].concat(), &[("WINDROW_DATA_DIR".to_owned(), data_dir)]).await
+}
+
+#[tokio::test]
+async fn what_the_demo_built_is_there_when_its_server_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let demo = demo_in(&folder, &["--json"]).await;
+    let shown: Value = serde_json::from_str(&demo.stdout).unwrap_or_else(|error| panic!("{error}: {demo:?}"));
+    let built = std::fs::read(shown["file"].as_str().expect("a file")).expect("it is there");
+    let digest: String = Sha256::digest(&built).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((Some(built.len() as u64), json!(digest), &shown["url"]), (shown["bytes"].as_u64(), shown["sha256"].clone(), &Value::Null));
 }
 
 #[tokio::test]
@@ -25,7 +41,7 @@ async fn the_demo_shows_people_how_the_job_goes() {
     let demo = demo(&[]).await;
     assert_eq!(demo.code, Some(0), "{demo:?}");
     let begins: Vec<_> = demo.stdout.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
-    assert_eq!(begins, ["server", "accepted", "completed", "artifact", "sha256", "bytes", "link"]);
+    assert_eq!(begins, ["server", "accepted", "completed", "artifact", "sha256", "bytes", "file"]);
     assert!(demo.stderr.contains("[##############################] 100 % completed"), "{demo:?}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -35,13 +36,15 @@ pub struct Args {
 pub async fn run(args: &Args, cli: &Cli, effective: &Effective) -> Result<(), Failure> {
     let format = if args.json { Format::Json } else { cli.output };
     if cli.url.is_some() {
-        return show(&Client::of(cli, effective)?, format).await;
+        return show(&Client::of(cli, effective)?, format, None).await;
     }
     let server = Server::start(&effective.settings).await?;
     let base = Url::parse(&server.ready.url).map_err(|error| anyhow!("the server's URL {}: {error}", server.ready.url))?;
     let client = Client::new(base, server.ready.key.clone(), cli.tenant.as_ref().map(ToString::to_string))?;
+    // Links to a folder end with this server, so the file is fetched.
+    let keep_in = effective.settings.objects_folder().map(|_| effective.settings.data_dir.as_path());
     let shown = tokio::select! {
-        shown = show(&client, format) => shown,
+        shown = show(&client, format, keep_in) => shown,
         _ = tokio::signal::ctrl_c() => Err(Failure::Job("interrupted".into())),
     };
     server.stop().await?;
@@ -81,7 +84,7 @@ impl Server {
     }
 }
 
-async fn show(client: &Client, format: Format) -> Result<(), Failure> {
+async fn show(client: &Client, format: Format, keep_in: Option<&Path>) -> Result<(), Failure> {
     let start = Instant::now();
     let submission = json!({ "kind": "build.generate", "payload": payload(), "tags": ["demo"] });
     let accepted = client.post("/v1/jobs", Some(submission.to_string()), None).await?.json();
@@ -103,8 +106,11 @@ async fn show(client: &Client, format: Format) -> Result<(), Failure> {
     bar.end();
     let job = reply.json();
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let url = artifact_url(client, &id, &job).await?;
-    output::answer(format, &summary(&job, client, elapsed_ms, url.as_ref()).to_string(), || lines(&job, elapsed_ms, url.as_ref()));
+    let place = match (artifact_url(client, &id, &job).await?, keep_in) {
+        (Some(url), Some(folder)) => Some(Place::File(keep(client, &url, &text(&job["result"]["artifact"]), folder).await?)),
+        (url, _) => url.map(Place::Link),
+    };
+    output::answer(format, &summary(&job, client, elapsed_ms, place.as_ref()).to_string(), || lines(&job, elapsed_ms, place.as_ref()));
     check_completed(&job)
 }
 
@@ -117,23 +123,40 @@ fn payload() -> Value {
     })
 }
 
+/// Where to find what was built.
+enum Place {
+    Link(String),
+    File(PathBuf),
+}
+
+/// Fetches what the link leads to, into this folder.
+async fn keep(client: &Client, url: &str, name: &str, folder: &Path) -> Result<PathBuf, Failure> {
+    let file = folder.join(name);
+    let content = client.download(url).await?;
+    std::fs::write(&file, content).map_err(|error| anyhow!(error).context(format!("writing {}", file.display())))?;
+    Ok(file)
+}
+
 /// The link to what was built; none where nothing was.
-async fn artifact_url(client: &Client, id: &str, job: &Value) -> Result<Option<Value>, Failure> {
+async fn artifact_url(client: &Client, id: &str, job: &Value) -> Result<Option<String>, Failure> {
     if job["state"] != "completed" {
         return Ok(None);
     }
     let listed = client.get(&job_path(id, "/artifacts"), &[]).await?.json();
     let mut artifacts = listed["artifacts"].as_array().into_iter().flatten();
-    Ok(artifacts.find(|artifact| artifact["name"] == job["result"]["artifact"]).map(|artifact| artifact["url"].clone()))
+    Ok(artifacts.find(|artifact| artifact["name"] == job["result"]["artifact"]).map(|artifact| text(&artifact["url"])))
 }
 
-fn lines(job: &Value, elapsed_ms: u64, url: Option<&Value>) -> Vec<String> {
+fn lines(job: &Value, elapsed_ms: u64, place: Option<&Place>) -> Vec<String> {
     let result = &job["result"];
     let cached = if result["cached"] == true { ", as built before" } else { "" };
     let mut lines = vec![format!("{:<9} in {:.1} s{cached}", text(&job["state"]), elapsed_ms as f64 / 1_000.0)];
     if result.is_object() {
         lines.extend(["artifact", "sha256", "bytes"].map(|name| format!("{name:<9} {}", text(&result[name]))));
-        lines.extend(url.map(|url| format!("link      {}", text(url))));
+        lines.extend(place.map(|place| match place {
+            Place::Link(url) => format!("link      {url}"),
+            Place::File(file) => format!("file      {}", file.display()),
+        }));
     }
     if job["error"].is_object() {
         lines.push(format!("error     {}: {}", text(&job["error"]["code"]), text(&job["error"]["message"])));
@@ -141,7 +164,12 @@ fn lines(job: &Value, elapsed_ms: u64, url: Option<&Value>) -> Vec<String> {
     lines
 }
 
-fn summary(job: &Value, client: &Client, elapsed_ms: u64, url: Option<&Value>) -> Value {
+fn summary(job: &Value, client: &Client, elapsed_ms: u64, place: Option<&Place>) -> Value {
+    let (url, file) = match place {
+        Some(Place::Link(url)) => (Some(url), None),
+        Some(Place::File(file)) => (None, Some(file)),
+        None => (None, None),
+    };
     json!({
         "server": client.base(),
         "id": job["id"],
@@ -154,6 +182,7 @@ fn summary(job: &Value, client: &Client, elapsed_ms: u64, url: Option<&Value>) -
         "bytes": job["result"]["bytes"],
         "cached": job["result"]["cached"],
         "url": url,
+        "file": file,
         "error": job["error"],
     })
 }
