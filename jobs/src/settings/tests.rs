@@ -73,8 +73,8 @@ fn what_does_not_fit_names_its_key_and_where_it_came_from() {
     let (_folder, no_toml) = file_with("api listen");
     type Variables<'a> = &'a [(&'a str, &'a str)];
     let cases: [(Variables<'_>, &str, &str, &str); 25] = [
-        (&[("WINDROW_LISTEN", "localhost")], "api.listen", "WINDROW_LISTEN", "socket address"),
-        (&[("WINDROW_API__LISTEN", "8080")], "api.listen", "WINDROW_API__LISTEN", "socket address"),
+        (&[("WINDROW_LISTEN", "localhost")], "api.listen", "WINDROW_LISTEN", "an address is like 127.0.0.1:8080"),
+        (&[("WINDROW_API__LISTEN", "8080")], "api.listen", "WINDROW_API__LISTEN", "an address is like 127.0.0.1:8080"),
         (&[("WINDROW_PUBLIC_URL", "jobs.example.com")], "api.public_url", "WINDROW_PUBLIC_URL", "https://"),
         (&[("WINDROW_PUBLIC_URL", "https:///v1")], "api.public_url", "WINDROW_PUBLIC_URL", "https://"),
         (&[("WINDROW_API_KEY", "short")], "api.key", "WINDROW_API_KEY", "16"),

@@ -54,7 +54,17 @@ pub(super) fn within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u3
 }
 
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    // A port alone reads as a number.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Text(String),
+        Number(i64),
+    }
+    let text = match Given::deserialize(deserializer)? {
+        Given::Text(text) => text,
+        Given::Number(number) => number.to_string(),
+    };
     let wrong =
         |_| de::Error::custom(format!("{text:?}: an address is like 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080, numbers and no names"));
     text.parse().map_err(wrong)
