@@ -32,6 +32,12 @@ enum Below {
     Postgres(String),
 }
 
+impl<'o> From<&'o Opened> for &'o dyn Ledger {
+    fn from(opened: &'o Opened) -> Self {
+        &**opened
+    }
+}
+
 impl Opened {
     /// Deletes every row of the feed, of the leases and of the due times, as no verb ever does.
     pub async fn lose_side_rows(&self) {

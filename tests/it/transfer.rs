@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use serde_json::{Value, json};
 use windrow_jobs::{
     clock::SystemClock,
-    ledger::{Inspect, sqlite::SqliteLedger},
+    ledger::{Inspect, Upkeep, postgres::PostgresLedger, sqlite::SqliteLedger},
 };
 use windrow_tests::{
     cluster::{Cluster, Shape},
@@ -88,6 +88,22 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     let queues = cluster.read("/v1/queues").await;
     let syncs = queues["queues"].as_array().expect("queues").iter().find(|queue| queue["name"] == "syncs").expect("the queue");
     assert_eq!(syncs["paused"], true);
+}
+
+#[tokio::test]
+async fn nothing_is_moved_under_a_scheduler_that_leads() {
+    let mut server = Server::start().await;
+    server.wait(&server.echo(json!({})).await).await;
+    server.kill().await;
+    let file = server.data_dir().join("windrow.db");
+    let database = Postgres::shared().await.database().await;
+    let ledger = PostgresLedger::open(&database).await.expect("the ledger opens");
+    assert!(ledger.lead("dispatch", "scheduler", 600_000).await.expect("lead").is_some());
+    let refused = move_ledger(&file, &database).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("a scheduler runs over the database"), "{refused:?}");
+    ledger.abdicate("dispatch", "scheduler").await.expect("abdicate");
+    assert_eq!(move_ledger(&file, &database).await.code, Some(0));
 }
 
 #[tokio::test]

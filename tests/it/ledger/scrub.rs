@@ -12,28 +12,7 @@ use windrow_tests::{
     ledgers::{Opened, START},
 };
 
-/// Makes a test of each case for each ledger; a case may also reach below its ledger.
-macro_rules! below {
-    ($($case:ident),+ $(,)?) => {
-        below!(on model: $($case),+);
-        below!(on sqlite: $($case),+);
-        below!(on postgres: $($case),+);
-    };
-    (on $ledger:ident: $($case:ident),+) => {
-        mod $ledger {
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    let clock = windrow_tests::ledgers::clock();
-                    let ledger = windrow_tests::ledgers::$ledger(&clock).await;
-                    super::$case(&ledger, &clock).await;
-                }
-            )+
-        }
-    };
-}
-
-below! {
+conformance! {
     a_ledger_that_is_whole_is_left_alone,
     a_lost_due_time_is_put_back,
     a_lost_deadline_is_put_back,
