@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod backoff;
 pub mod clock;
 pub mod contract;
+pub mod cron;
 #[cfg(feature = "dispatch")]
 pub mod dispatch;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod process;
 pub mod queue;
 #[cfg(feature = "redis-nudges")]
 pub mod redis;
+pub mod schedule;
 pub mod settings;
 pub mod status;
 pub mod submit;

@@ -187,7 +187,7 @@ impl Rejection {
         }
     }
 
-    fn field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Field { pointer: pointer.into(), message: message.into() }
     }
 }

@@ -1,6 +1,6 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind four roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind five roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect`, a worker `Work`, the scheduler
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable`, a worker `Work`, the scheduler
 //! `Upkeep`. The ledger decides nothing: it writes decided [`Change`]s where their guards hold, and keeps
 //! the side rows true (`feed`, `leases`, `delayed`; they may be stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
@@ -18,6 +18,7 @@ mod rows;
 pub mod schema;
 mod side;
 pub mod sqlite;
+mod timetable;
 pub mod transfer;
 
 use std::sync::Arc;
@@ -28,9 +29,9 @@ use tokio::sync::broadcast;
 pub use self::{
     error::{Error, Result},
     records::{
-        Balance, Claim, Claimed, Depths, FeedEvent, FeedRow, HeadKey, Held, Holding, LaneDepth, LaneKey, Leadership, ListFilter, Listed,
-        LogChunk, LogLine, Note, Offer, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob, Scrubbed, Ticket, TicketId,
-        WorkerRecord,
+        Balance, Claim, Claimed, Decided, Depths, Edited, FeedEvent, FeedRow, Fired, HeadKey, Held, Holding, LaneDepth, LaneKey,
+        Leadership, ListFilter, Listed, LogChunk, LogLine, Note, Offer, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob,
+        ScheduleKey, Scrubbed, Ticket, TicketId, WorkerRecord,
     },
 };
 use crate::{
@@ -41,6 +42,7 @@ use crate::{
     keys::{Inserted, Written},
     lifecycle::{Change, Snapshot},
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
+    schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
     tenant::TenantId,
 };
@@ -147,6 +149,44 @@ pub trait Work: Send + Sync {
     async fn record_artifact(&self, id: JobId, artifact: Artifact) -> Result<bool>;
 }
 
+/// Keeping schedules.
+#[async_trait]
+pub trait Timetable: Send + Sync {
+    /// Keeps a schedule that begins at the ledger's now, unless the tenant has one of its name. An insert whose answer was
+    /// lost can be repeated with the same id.
+    async fn create_schedule(&self, id: ScheduleId, tenant: &TenantId, definition: Definition) -> Result<Edited>;
+
+    /// Changes a schedule of the tenant: what it expected until now is decided first, by what it said until now. With
+    /// `seen`, only while it stands at that version.
+    async fn edit_schedule(&self, tenant: &TenantId, id: ScheduleId, seen: Option<u32>, edit: Edit, rules: &Rules) -> Result<Edited>;
+
+    /// Deletes a schedule of the tenant with its fires. Returns whether there was one. Jobs that it made stay.
+    async fn delete_schedule(&self, tenant: &TenantId, id: ScheduleId) -> Result<bool>;
+
+    /// Fires a schedule of the tenant now, whatever it expects; none where there is no such schedule.
+    async fn run_schedule(&self, tenant: &TenantId, id: ScheduleId, rules: &Rules) -> Result<Option<std::result::Result<Fire, Placed>>>;
+
+    /// One schedule of the tenant.
+    async fn schedule(&self, tenant: &TenantId, by: &ScheduleKey) -> Result<Option<Schedule>>;
+
+    /// At most `limit` of the tenant's schedules, by name, after that of this name.
+    async fn schedules(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<Schedule>>;
+
+    /// At most `limit` of a schedule's fires, latest first, before this instant, of this status if one is given. Empty where
+    /// the tenant has no such schedule.
+    async fn fires(
+        &self,
+        tenant: &TenantId,
+        id: ScheduleId,
+        status: Option<FireStatus>,
+        before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Fire>>;
+
+    /// When the schedule is due that is looked at first.
+    async fn first_due(&self) -> Result<Option<Timestamp>>;
+}
+
 /// The duties' verbs: time, order, cleanliness.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -183,6 +223,13 @@ pub trait Upkeep: Send + Sync {
     /// Promotes due jobs, at most `limit`, the tenants in turn.
     async fn promote(&self, limit: usize) -> Result<Promoted>;
 
+    /// Decides what is due of at most `limit` schedules, each with its jobs in the same transaction.
+    async fn fire(&self, rules: &Rules, limit: usize) -> Result<Fired>;
+
+    /// Forgets fires whose instants are longer ago than this, at most `limit`; never one that somebody waits for. Returns how
+    /// many.
+    async fn forget_fires(&self, kept_ms: i64, limit: usize) -> Result<u64>;
+
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
@@ -211,5 +258,5 @@ pub trait Upkeep: Send + Sync {
 }
 
 /// A ledger in all its roles.
-pub trait Ledger: Intake + Inspect + Work + Upkeep {}
-impl<L: Intake + Inspect + Work + Upkeep> Ledger for L {}
+pub trait Ledger: Intake + Inspect + Timetable + Work + Upkeep {}
+impl<L: Intake + Inspect + Timetable + Work + Upkeep> Ledger for L {}

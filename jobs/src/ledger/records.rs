@@ -11,6 +11,7 @@ use crate::{
     job::{Job, JobId, Progress, State},
     lifecycle::Snapshot,
     queue::QueueName,
+    schedule::{Fire, Schedule, ScheduleId},
     status::Planning,
     tenant::TenantId,
 };
@@ -288,6 +289,52 @@ pub struct Promoted {
     pub next_due: Option<Timestamp>,
     /// For how long the oldest of what was due had been, when this began.
     pub lag_ms: i64,
+}
+
+/// What names a schedule to its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScheduleKey {
+    /// Its id.
+    Id(ScheduleId),
+    /// Its name.
+    Name(String),
+}
+
+/// What became of a schedule that was to be kept or changed.
+#[derive(Debug, Clone)]
+pub enum Edited {
+    /// It stands like this now.
+    Done(Box<Schedule>),
+    /// There is none.
+    Missing,
+    /// It has changed since it was seen: it stands at this version.
+    Stale(u32),
+    /// Another schedule of the tenant has the name.
+    NameTaken,
+}
+
+/// Fires that were decided.
+#[derive(Debug, Clone, Default)]
+pub struct Fired {
+    /// Each of them.
+    pub fires: Vec<Decided>,
+    /// When the next schedule is due; now or earlier where the limit cut.
+    pub next_due: Option<Timestamp>,
+    /// For how long the oldest of what was due had been, when this began.
+    pub lag_ms: i64,
+}
+
+/// A fire, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The schedule.
+    pub schedule: ScheduleId,
+    /// Its name.
+    pub name: String,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// What became of it.
+    pub fire: Fire,
 }
 
 /// What a prune deleted.

@@ -390,7 +390,7 @@ fn json<T: DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {
 }
 
 /// An enum that is kept as its bare serde name.
-fn word<T: for<'de> Deserialize<'de>>(text: Option<String>) -> Result<Option<T>> {
+pub(super) fn word<T: for<'de> Deserialize<'de>>(text: Option<String>) -> Result<Option<T>> {
     Ok(text.map(|text| serde_json::from_value(serde_json::Value::String(text))).transpose()?)
 }
 

@@ -51,7 +51,7 @@ impl Intake for ModelLedger {
 }
 
 impl Tables {
-    fn insert_all(&mut self, jobs: Vec<NewJob>, now: Timestamp, told: &mut Told) -> Vec<Inserted> {
+    pub(super) fn insert_all(&mut self, jobs: Vec<NewJob>, now: Timestamp, told: &mut Told) -> Vec<Inserted> {
         let mut met: BTreeMap<JobId, Inserted> = BTreeMap::new();
         let mut inserted = Vec::new();
         for new in jobs {

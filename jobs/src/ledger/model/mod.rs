@@ -6,6 +6,7 @@
 
 mod inspect;
 mod intake;
+mod timetable;
 mod upkeep;
 mod work;
 
@@ -26,6 +27,7 @@ use crate::{
     keys::{Answer, Written},
     lifecycle::{Change, Guard, Snapshot},
     queue::{LimitScope, Limits, QueueName},
+    schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
 };
 
@@ -99,6 +101,8 @@ struct Tables {
     /// Who holds a unique key.
     holders: BTreeMap<KeyName, JobId>,
     depths: Option<Depths>,
+    schedules: BTreeMap<ScheduleId, Schedule>,
+    fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
 }
 
 /// Whose key it is, and the key.

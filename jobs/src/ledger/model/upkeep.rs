@@ -19,10 +19,11 @@ use crate::{
     clock::Timestamp,
     job::{Job, JobId, State},
     ledger::{
-        Depths, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Scrubbed, Ticket,
+        Depths, FeedRow, Fired, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Scrubbed, Ticket,
         TicketId, Upkeep, WorkerRecord,
     },
     lifecycle,
+    schedule::Rules,
     tenant::TenantId,
 };
 
@@ -126,6 +127,14 @@ impl Upkeep for ModelLedger {
             }
             Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due), lag_ms }
         }))
+    }
+
+    async fn fire(&self, rules: &Rules, limit: usize) -> Result<Fired> {
+        Ok(self.transact(|tables, now, told| tables.fire(rules, limit, now, told)))
+    }
+
+    async fn forget_fires(&self, kept_ms: i64, limit: usize) -> Result<u64> {
+        Ok(self.transact(|tables, now, _| tables.forget_fires(now.plus_ms(-kept_ms), limit)))
     }
 
     async fn reap(&self, _: usize, incarnation_over: bool) -> Result<u64> {

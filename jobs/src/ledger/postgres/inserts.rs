@@ -127,7 +127,8 @@ async fn insert(core: &Core, jobs: &[&NewJob], unless_reused: bool) -> Result<Ve
     Ok(inserted)
 }
 
-async fn keep(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<()> {
+/// Keeps these jobs with their side rows.
+pub(super) async fn keep(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<()> {
     for jobs in jobs.chunks(BATCH_MAX) {
         // One id twice in one statement would be refused as a whole; the later one is the repetition.
         let mut distinct = HashSet::with_capacity(jobs.len());

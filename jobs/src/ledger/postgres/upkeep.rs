@@ -19,10 +19,11 @@ use crate::{
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, Inspect, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention,
+        BATCH_MAX, Depths, Error, FeedRow, Fired, HeadKey, Inspect, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention,
         RunningJob, Scrubbed, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
     },
     lifecycle::Change,
+    schedule::Rules,
 };
 
 #[async_trait]
@@ -149,6 +150,14 @@ impl Upkeep for PostgresLedger {
         }
         let next_due = self.due_buckets().await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
         Ok(Promoted { promoted, next_due, lag_ms })
+    }
+
+    async fn fire(&self, rules: &Rules, limit: usize) -> Result<Fired> {
+        self.fire_due(rules, limit).await
+    }
+
+    async fn forget_fires(&self, kept_ms: i64, limit: usize) -> Result<u64> {
+        self.forget(kept_ms, limit).await
     }
 
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {

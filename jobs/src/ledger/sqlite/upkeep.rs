@@ -21,10 +21,11 @@ use crate::{
     clock::Timestamp,
     job::{JobId, State},
     ledger::{
-        BATCH_MAX, Depths, Error, FeedRow, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob,
+        BATCH_MAX, Depths, Error, FeedRow, Fired, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob,
         Scrubbed, Ticket, TicketId, Upkeep, WORKER_FORGOTTEN_MS, WorkerRecord, guarded::apply, rows, side,
     },
     lifecycle::Change,
+    schedule::Rules,
 };
 
 #[async_trait]
@@ -94,6 +95,14 @@ impl Upkeep for SqliteLedger {
 
     async fn promote(&self, limit: usize) -> Result<Promoted> {
         self.writer.write(Promote { limit }).await
+    }
+
+    async fn fire(&self, rules: &Rules, limit: usize) -> Result<Fired> {
+        self.fire_due(rules, limit).await
+    }
+
+    async fn forget_fires(&self, kept_ms: i64, limit: usize) -> Result<u64> {
+        self.forget(kept_ms, limit).await
     }
 
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {

@@ -1,0 +1,4 @@
+-- A schedule of the tenant goes.
+DELETE FROM schedules
+WHERE id = ?1
+  AND tenant = ?2

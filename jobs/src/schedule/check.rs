@@ -1,0 +1,119 @@
+//! What can be wrong with a schedule, before it is kept: every refusal names its field.
+
+use super::{
+    CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, Definition, JITTER_S_MAX, Misfire, NAME_BYTES_MAX, Template,
+    template::{self, Unknown, Values},
+};
+use crate::{
+    clock::Timestamp,
+    contract::Catalog,
+    cron::Field,
+    queue::QueueName,
+    submit::{NewJob, Rejection, Submission, submit},
+    tenant::TenantId,
+};
+
+/// Why a schedule is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rejection}")]
+pub struct Placed {
+    /// What the rejection's pointer is relative to.
+    within: &'static str,
+    /// What is wrong.
+    pub rejection: Rejection,
+}
+
+impl Placed {
+    /// Where in the body the trouble is, as a JSON pointer (RFC 6901).
+    pub fn pointer(&self) -> String {
+        format!("{}{}", self.within, self.rejection.pointer())
+    }
+
+    fn field(pointer: &str, message: impl Into<String>) -> Self {
+        Self { within: "", rejection: Rejection::field(pointer, message) }
+    }
+}
+
+/// Where the template stands in the body.
+const TEMPLATE: &str = "/job";
+
+pub(super) fn check(
+    definition: &Definition,
+    catalog: &Catalog,
+    queues: &[QueueName],
+    gap_s_min: u32,
+    now: Timestamp,
+) -> Result<(), Placed> {
+    check_name(&definition.name)?;
+    let timing = definition.timing(now).map_err(|malformed| {
+        let pointer = match malformed.field {
+            Field::Cron => "/cron",
+            Field::TimeZone => "/time_zone",
+        };
+        Placed::field(pointer, malformed.message)
+    })?;
+    let gap_s = timing.shortest_gap_s();
+    if gap_s < gap_s_min.into() {
+        let message =
+            format!("two fires may be {gap_s} s apart, and this tenant's schedules must keep {gap_s_min} s (schedules.gap_s_min)");
+        return Err(Placed::field("/cron", message));
+    }
+    if let (Some(starts_at), Some(ends_at)) = (definition.starts_at, definition.ends_at)
+        && ends_at < starts_at
+    {
+        return Err(Placed::field("/ends_at", "ends_at is before starts_at"));
+    }
+    if definition.jitter_s > JITTER_S_MAX {
+        return Err(Placed::field("/jitter_s", format!("{} is not within 0 to {JITTER_S_MAX}", definition.jitter_s)));
+    }
+    if let Misfire::CatchUp { max, window_s } = definition.misfire {
+        for (name, value, most) in [("max", max, CATCH_UP_MAX), ("window_s", window_s, CATCH_UP_WINDOW_S_MAX)] {
+            if value == 0 || value > most {
+                return Err(Placed::field(&format!("/misfire/catch_up/{name}"), format!("{value} is not within 1 to {most}")));
+            }
+        }
+    }
+    let fire_at = definition.first_fire_after(now).unwrap_or(now);
+    job(&definition.job, &TenantId::default_tenant(), Values { fire_at, n: 1 }, catalog, queues, now).map(drop)
+}
+
+fn check_name(name: &str) -> Result<(), Placed> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if !begins_well || name.len() > NAME_BYTES_MAX || !name.bytes().all(letter) {
+        let message = format!("a name has 1 to {NAME_BYTES_MAX} letters, digits, '.', '_' and '-', and begins with a letter or digit");
+        return Err(Placed::field("/name", message));
+    }
+    if name == "preview" || name.parse::<super::ScheduleId>().is_ok() {
+        return Err(Placed::field("/name", "a name is neither a UUID nor the word preview, since it stands in URLs in the id's place"));
+    }
+    Ok(())
+}
+
+/// The job that this template makes, or why it is refused.
+pub(super) fn job(
+    template: &Template,
+    tenant: &TenantId,
+    values: Values,
+    catalog: &Catalog,
+    queues: &[QueueName],
+    now: Timestamp,
+) -> Result<NewJob, Placed> {
+    let rejected = |rejection| Placed { within: TEMPLATE, rejection };
+    let payload = template::render(&template.payload, values)
+        .map_err(|Unknown { pointer, message }| rejected(Rejection::Payload { pointer: format!("/payload{pointer}"), message }))?;
+    let submission = Submission {
+        kind: template.kind.clone(),
+        payload,
+        queue: template.queue.clone(),
+        priority: template.priority,
+        run_at: None,
+        delay_s: None,
+        max_attempts: template.max_attempts,
+        deadline: None,
+        tags: template.tags.clone(),
+        unique_key: None,
+        idempotency_key: None,
+    };
+    submit(tenant, submission, catalog, queues, now).map_err(rejected)
+}
