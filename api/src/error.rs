@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use windrow_jobs::{
     job::JobId,
     ledger, objects,
+    schedule::Placed,
     submit::{PAYLOAD_BYTES_MAX, Rejection},
 };
 
@@ -56,8 +57,8 @@ pub(crate) enum ApiError {
     BodyUnreadable,
     #[error("the body took too long to arrive")]
     BodyTimedOut,
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
+    #[error("{rejection}")]
+    Rejected { pointer: String, rejection: Rejection },
     #[error("this Idempotency-Key went with another submission within the last 24 hours; send a new key with a new submission")]
     IdempotencyKeyReused,
     #[error("a submission with this Idempotency-Key is being accepted right now; send it again for its answer")]
@@ -66,6 +67,12 @@ pub(crate) enum ApiError {
     UniqueKeyHeld(JobId),
     #[error("there is no such job")]
     JobNotFound,
+    #[error("there is no such schedule")]
+    ScheduleNotFound,
+    #[error("the tenant has a schedule of the name {0:?}; change that one by PATCH, or choose another name")]
+    ScheduleExists(String),
+    #[error("it has been edited since the tag of If-Match was given; look at it again")]
+    PreconditionFailed,
     #[error("the link is not a whole one, or it has expired; ask for the artifacts anew")]
     LinkInvalid,
     #[error("what the link leads to is not there any more")]
@@ -80,7 +87,7 @@ pub(crate) enum ApiError {
     RouteNotFound,
     #[error("only a dead or cancelled job can be redriven")]
     NotRedrivable,
-    #[error("the job changed under every look; try again")]
+    #[error("it changed under every look; try again")]
     Contended,
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
@@ -107,7 +114,7 @@ impl ApiError {
             Self::Query(_) => Code::QUERY_INVALID,
             Self::PageToken(_) => Code::PAGE_TOKEN_INVALID,
             Self::JsonMalformed { .. } => Code::JSON_MALFORMED,
-            Self::Field { .. } | Self::Rejected(Rejection::Field { .. }) => Code::FIELD_INVALID,
+            Self::Field { .. } | Self::Rejected { rejection: Rejection::Field { .. }, .. } => Code::FIELD_INVALID,
             Self::MediaType(_) => Code::MEDIA_TYPE_UNSUPPORTED,
             Self::BodyTooLarge { .. } => Code::BODY_TOO_LARGE,
             Self::BatchTooLarge { .. } => Code::BATCH_TOO_LARGE,
@@ -118,11 +125,14 @@ impl ApiError {
             Self::BodyNotAllowed => Code::BODY_NOT_ALLOWED,
             Self::BodyUnreadable => Code::BODY_UNREADABLE,
             Self::BodyTimedOut => Code::BODY_TIMED_OUT,
-            Self::Rejected(Rejection::PayloadTooLarge { .. }) => Code::PAYLOAD_TOO_LARGE,
-            Self::Rejected(Rejection::UnknownKind(_)) => Code::UNKNOWN_KIND,
-            Self::Rejected(Rejection::UnknownQueue(_)) => Code::UNKNOWN_QUEUE,
-            Self::Rejected(Rejection::Payload { .. }) => Code::PAYLOAD_INVALID,
+            Self::Rejected { rejection: Rejection::PayloadTooLarge { .. }, .. } => Code::PAYLOAD_TOO_LARGE,
+            Self::Rejected { rejection: Rejection::UnknownKind(_), .. } => Code::UNKNOWN_KIND,
+            Self::Rejected { rejection: Rejection::UnknownQueue(_), .. } => Code::UNKNOWN_QUEUE,
+            Self::Rejected { rejection: Rejection::Payload { .. }, .. } => Code::PAYLOAD_INVALID,
             Self::JobNotFound => Code::JOB_NOT_FOUND,
+            Self::ScheduleNotFound => Code::SCHEDULE_NOT_FOUND,
+            Self::ScheduleExists(_) => Code::SCHEDULE_EXISTS,
+            Self::PreconditionFailed => Code::PRECONDITION_FAILED,
             Self::LinkInvalid => Code::LINK_INVALID,
             Self::ObjectNotFound => Code::OBJECT_NOT_FOUND,
             Self::Objects(objects::Error::Unavailable(_)) => Code::OBJECTS_UNAVAILABLE,
@@ -155,8 +165,7 @@ impl ApiError {
     fn pointer(&self) -> Option<&str> {
         match self {
             Self::JsonMalformed { pointer, .. } => pointer.as_deref(),
-            Self::Field { pointer, .. } => Some(pointer),
-            Self::Rejected(rejection) => Some(rejection.pointer()),
+            Self::Field { pointer, .. } | Self::Rejected { pointer, .. } => Some(pointer),
             _ => None,
         }
     }
@@ -173,6 +182,21 @@ impl ApiError {
                 Self::Internal.to_string()
             }
             other => other.to_string(),
+        }
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected { pointer: rejection.pointer().to_owned(), rejection }
+    }
+}
+
+impl From<Placed> for ApiError {
+    fn from(placed: Placed) -> Self {
+        match (placed.pointer(), placed.rejection) {
+            (pointer, Rejection::Field { message, .. }) => Self::Field { pointer, message },
+            (pointer, rejection) => Self::Rejected { pointer, rejection },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The HTTP side: takes jobs in, answers questions, never runs anything.
 //!
-//! It holds the ledger's roles `Intake + Inspect` and no other, so "only enqueues" is a type. It reads no
+//! It holds the ledger's roles `Intake + Inspect + Timetable` and no other, so "only enqueues" is a type. It reads no
 //! settings: whoever starts it passes values in [`Parts`].
 //! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
 //! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.
@@ -23,31 +23,33 @@ pub mod wait;
 pub mod limits {
     pub use crate::{
         body::BODY_BYTES_MAX,
+        page::{PAGE_BYTES_MAX, PAGE_SIZE, PAGE_SIZE_MAX},
         prefer::WAIT_S_MAX,
         routes::{
             batch::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX},
-            list::{PAGE_BYTES_MAX, PAGE_SIZE, PAGE_SIZE_MAX},
+            schedules::preview::PREVIEW_FIRES_MAX,
         },
     };
 }
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    ledger::{Inspect, Intake},
+    ledger::{Inspect, Intake, Timetable},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
+    tenant::TenantId,
 };
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
-/// What the api may do to a ledger: take in, and look.
-pub trait Front: Intake + Inspect {}
-impl<L: Intake + Inspect + ?Sized> Front for L {}
+/// What the api may do to a ledger: take in, look, and keep schedules.
+pub trait Front: Intake + Inspect + Timetable {}
+impl<L: Intake + Inspect + Timetable + ?Sized> Front for L {}
 
 /// What an api is made of.
 pub struct Parts {
@@ -55,6 +57,8 @@ pub struct Parts {
     pub ledger: Arc<dyn Front>,
     /// The queues of the installation.
     pub queues: Vec<QueueName>,
+    /// What is asked of schedules.
+    pub schedules: Schedules,
     /// The first key, a platform key.
     pub key: String,
     /// The base of links and `Location`, without a slash at its end; empty makes them relative.
@@ -71,12 +75,30 @@ pub struct Parts {
     pub shutdown: CancellationToken,
 }
 
+/// What an installation asks of schedules.
+#[derive(Debug, Clone)]
+pub struct Schedules {
+    /// The shortest time between two fires, unless the tenant has its own.
+    pub gap_s_min: u32,
+    /// The tenants that have their own.
+    pub tenant_gaps_s_min: BTreeMap<TenantId, u32>,
+    /// For how long fires are kept.
+    pub fires_kept_ms: i64,
+}
+
+impl Schedules {
+    pub(crate) fn gap_s_min_of(&self, tenant: &TenantId) -> u32 {
+        self.tenant_gaps_s_min.get(tenant).copied().unwrap_or(self.gap_s_min)
+    }
+}
+
 /// The state of the routes. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     pub(crate) ledger: Arc<dyn Front>,
     pub(crate) kinds: Kinds,
     pub(crate) queues: Arc<[QueueName]>,
+    pub(crate) schedules: Arc<Schedules>,
     pub(crate) key: PlatformKey,
     pub(crate) public_url: Arc<str>,
     pub(crate) objects: Arc<dyn Objects>,
@@ -95,6 +117,7 @@ impl Api {
             kinds: Kinds::of(parts.ledger.clone()),
             ledger: parts.ledger,
             queues: parts.queues.into(),
+            schedules: Arc::new(parts.schedules),
             key: PlatformKey::of(&parts.key),
             public_url: parts.public_url.into(),
             objects: parts.objects,

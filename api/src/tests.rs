@@ -9,3 +9,4 @@ mod lists;
 mod objects;
 mod openapi;
 mod operators;
+mod schedules;

@@ -38,6 +38,8 @@ pub const JITTER_S_MAX: u32 = 86_400;
 pub const CATCH_UP_MAX: u32 = 1_000;
 /// The longest time over which missed fires are made up for: a year.
 pub const CATCH_UP_WINDOW_S_MAX: u32 = 366 * 86_400;
+/// The time zone of a schedule that names none.
+pub const TIME_ZONE: &str = "UTC";
 /// A fire that is decided later than this was missed, and the schedule's misfire policy says what becomes of it. Longer
 /// than any fail-over, so that a change of leaders loses none.
 pub const MISSED_AFTER_MS: i64 = 60_000;
@@ -72,7 +74,7 @@ impl FromStr for ScheduleId {
 /// What a schedule says: the body of `POST /v1/schedules`, and an entry of `schedules.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ScheduleDefinition))]
 pub struct Definition {
     /// Unique within the tenant; letters, digits, `.`, `_` and `-`, up to 128 bytes.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
@@ -104,14 +106,14 @@ pub struct Definition {
 }
 
 fn utc() -> String {
-    "UTC".into()
+    TIME_ZONE.into()
 }
 
 /// The job that each fire submits. In texts of the payload `{{ fire_at }}` stands for the instant and `{{ n }}` for the number
 /// of the job, from 1; a text that is nothing but `{{ n }}` becomes a number.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = JobTemplate))]
 pub struct Template {
     /// What is to be done.
     pub kind: String,

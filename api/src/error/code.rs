@@ -39,8 +39,11 @@ impl Code {
         Self::new(S::CONFLICT, "idempotency_in_flight", "The first submission is not answered yet");
     pub(crate) const UNIQUE_KEY_HELD: Self = Self::new(S::CONFLICT, "unique_key_held", "Another live job has the unique key");
     pub(crate) const NOT_REDRIVABLE: Self = Self::new(S::CONFLICT, "not_redrivable", "The job cannot be redriven");
-    pub(crate) const CONTENDED: Self = Self::new(S::CONFLICT, "contended", "The job keeps changing");
+    pub(crate) const CONTENDED: Self = Self::new(S::CONFLICT, "contended", "It keeps changing");
     pub(crate) const JOB_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "job_not_found", "No such job");
+    pub(crate) const SCHEDULE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "schedule_not_found", "No such schedule");
+    pub(crate) const SCHEDULE_EXISTS: Self = Self::new(S::CONFLICT, "schedule_exists", "The name is taken");
+    pub(crate) const PRECONDITION_FAILED: Self = Self::new(S::PRECONDITION_FAILED, "precondition_failed", "It has been edited since");
     pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
     pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
     pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");

@@ -18,7 +18,7 @@ fn all() -> [(&'static str, bool, Value, &'static str); 12] {
         ("ETag", false, json!({ "type": "string", "pattern": "^\"[^\"]+\"$" }), "What changes whenever the answer does."),
         ("Idempotency-Replayed", false, json!({ "type": "string", "const": "true" }), "The same submission was answered like this before."),
         ("Link", false, text(), "The next page (`rel=\"next\"`), unless this is the last one."),
-        ("Location", true, text(), "Where to look at the job from now on."),
+        ("Location", true, text(), "Where to look at what was made from now on."),
         ("Preference-Applied", false, json!({ "type": "string", "pattern": "^wait=[0-9]+$" }), "The wait that was applied."),
         ("Retry-After", false, seconds(), "When to look or to ask again, in seconds. A final job has none."),
         ("WWW-Authenticate", true, json!({ "type": "string", "pattern": "^Bearer " }), "How to authenticate (RFC 6750)."),

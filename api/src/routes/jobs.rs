@@ -20,7 +20,10 @@ use windrow_jobs::{
     tenant::TenantId,
 };
 
-use super::view::{SubmittedJob, View};
+use super::{
+    tagged::KnownTag,
+    view::{SubmittedJob, View},
+};
 use crate::{
     Api,
     auth::Caller,
@@ -187,16 +190,6 @@ fn accepted(job: NewJob) -> Job {
 async fn outcome(api: &Api, accepted: &Job, prefer: Prefer) -> Result<Job, ApiError> {
     wait_until_final(api, &accepted.tenant, accepted.id, prefer).await?;
     find(api, &accepted.tenant, accepted.id).await
-}
-
-/// What of a job the client has already.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "only its description is used")]
-struct KnownTag {
-    /// The `ETag` of what you have: while it is still so, the answer is 304 without a body.
-    #[param(rename = "If-None-Match")]
-    tag: Option<String>,
 }
 
 /// Look at a job

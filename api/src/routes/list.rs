@@ -1,35 +1,24 @@
 //! `GET /v1/jobs`: a tenant's jobs, newest first, a page at a time.
 
-use axum::{
-    Json as Answer,
-    extract::State,
-    http::{HeaderValue, header::LINK},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use windrow_jobs::{
     clock::Timestamp,
-    job::{Job, State as JobState},
+    job::{Job, JobId, State as JobState},
     ledger::{self, ListFilter, Page},
     queue::QueueName,
+    tenant::TenantId,
 };
 
 use crate::{
     Api,
     auth::Caller,
     error::{ApiError, LedgerErrors},
-    openapi, page,
+    page::{self, PAGE_BYTES_MAX},
     query::Params,
 };
-
-/// Jobs of a page that does not say (AIP-158).
-pub const PAGE_SIZE: usize = 50;
-/// The most jobs of a page.
-pub const PAGE_SIZE_MAX: usize = 1_000;
-/// A page ends behind the job whose payload and result come to this many bytes together with those before it: a thousand
-/// jobs at the limit of payloads would be a gigabyte.
-pub const PAGE_BYTES_MAX: usize = 8 << 20;
 
 pub(crate) const PARAMETERS: [&str; 8] = ["kind", "queue", "state", "tag", "created_from", "created_to", "page_size", "page_token"];
 
@@ -70,11 +59,6 @@ struct Asked {
     page_token: Option<String>,
 }
 
-openapi::gives! {
-    Tokens: PAGE_TOKEN_INVALID;
-}
-struct Tokens;
-
 /// List jobs
 ///
 /// The tenant's jobs, newest first, a page at a time. Filters join by "and".
@@ -86,25 +70,28 @@ struct Tokens;
     params(Asked, Caller),
     responses(
         (status = 200, description = "A page.", body = Listed, headers(("Link"))),
-        Caller, Params, Tokens, LedgerErrors,
+        Caller, Params, page::Asked, LedgerErrors,
     )
 )]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, mut params: Params) -> Result<Response, ApiError> {
     let filter = filter(&mut params)?;
-    let size = params.read("page_size", page_size)?.unwrap_or(PAGE_SIZE);
-    let token = params.take("page_token");
+    let asked = page::Asked::take(&mut params)?;
     params.finish(&PARAMETERS)?;
 
-    let before = token.map(|token| page::after(&caller.tenant, &filter, &token)).transpose()?;
-    let ledger::Listed { jobs, more } = api.ledger.list(&caller.tenant, &filter, Page { before, size, bytes_max: PAGE_BYTES_MAX }).await?;
+    let list = identity(&caller.tenant, &filter);
+    let before = asked.after(&list, |last| last.try_into().ok().map(JobId::from_bytes))?;
+    let page = Page { before, size: asked.size, bytes_max: PAGE_BYTES_MAX };
+    let ledger::Listed { jobs, more } = api.ledger.list(&caller.tenant, &filter, page).await?;
     let last = jobs.last().filter(|_| more);
-    let next_page_token = last.map(|job| page::token(&caller.tenant, &filter, job.id));
-    let link = next_page_token.as_ref().map(|token| next_link(&api, &filter, size, token));
-    let mut response = Answer(Listed { jobs, next_page_token }).into_response();
-    if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
-        response.headers_mut().insert(LINK, link);
-    }
-    Ok(response)
+    let next_page_token = last.map(|job| page::token(&list, job.id.as_bytes()));
+    let next = next_page_token.clone();
+    Ok(page::answer(&api, "/v1/jobs", &given(&filter), asked.size, next.as_deref(), Listed { jobs, next_page_token }))
+}
+
+/// What a page token is bound to.
+fn identity(tenant: &TenantId, filter: &ListFilter) -> Value {
+    let ListFilter { kind, queue, state, tag, created_from, created_to } = filter;
+    json!([tenant, kind, queue, state, tag, created_from, created_to])
 }
 
 fn filter(params: &mut Params) -> Result<ListFilter, ApiError> {
@@ -123,28 +110,15 @@ fn state(text: &str) -> Result<JobState, String> {
     JobState::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("a state is one of {names}"))
 }
 
-fn page_size(text: &str) -> Result<usize, String> {
-    let size = text.parse().ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
-    size.ok_or_else(|| format!("a page has 1 to {PAGE_SIZE_MAX} jobs"))
-}
-
-/// The `Link` header (RFC 8288) of the next page: the same list with the token.
-fn next_link(api: &Api, filter: &ListFilter, size: usize, token: &str) -> String {
-    let values = [
-        filter.kind.clone(),
-        filter.queue.as_ref().map(ToString::to_string),
-        filter.state.as_ref().map(ToString::to_string),
-        filter.tag.clone(),
-        filter.created_from.as_ref().map(ToString::to_string),
-        filter.created_to.as_ref().map(ToString::to_string),
-        Some(size.to_string()),
-        Some(token.to_owned()),
-    ];
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in PARAMETERS.into_iter().zip(values) {
-        if let Some(value) = value {
-            query.append_pair(name, &value);
-        }
-    }
-    format!("<{}/v1/jobs?{}>; rel=\"next\"", api.public_url, query.finish())
+/// The filter as the query says it.
+fn given(filter: &ListFilter) -> [(&'static str, Option<String>); 6] {
+    let ListFilter { kind, queue, state, tag, created_from, created_to } = filter;
+    [
+        ("kind", kind.clone()),
+        ("queue", queue.as_ref().map(ToString::to_string)),
+        ("state", state.as_ref().map(ToString::to_string)),
+        ("tag", tag.clone()),
+        ("created_from", created_from.as_ref().map(ToString::to_string)),
+        ("created_to", created_to.as_ref().map(ToString::to_string)),
+    ]
 }

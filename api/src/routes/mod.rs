@@ -13,6 +13,8 @@ pub(crate) mod objects;
 pub(crate) mod operate;
 pub(crate) mod probes;
 pub(crate) mod queues;
+pub(crate) mod schedules;
+mod tagged;
 mod view;
 
 use axum::extract::DefaultBodyLimit;
@@ -37,6 +39,13 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(objects::open))
         .routes(routes!(operate::cancel))
         .routes(routes!(operate::redrive))
+        .routes(routes!(schedules::list::list, schedules::create))
+        .routes(routes!(schedules::preview::preview))
+        .routes(routes!(schedules::read, schedules::change::change, schedules::remove))
+        .routes(routes!(schedules::change::pause))
+        .routes(routes!(schedules::change::resume))
+        .routes(routes!(schedules::fires::run))
+        .routes(routes!(schedules::fires::list))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

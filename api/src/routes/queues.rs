@@ -7,7 +7,7 @@ use axum::{
     Json as Answer,
     extract::{Path, State, rejection::PathRejection},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use windrow_jobs::{
     clock::Timestamp,
@@ -18,7 +18,7 @@ use windrow_jobs::{
 use crate::{
     Api,
     auth::Caller,
-    body::Json,
+    body::{Json, given, value},
     error::{ApiError, LedgerErrors},
     openapi,
     query::Params,
@@ -184,16 +184,6 @@ pub(crate) struct QueueLimits {
     rate_per_s: Option<f64>,
     /// The lane's share against others.
     weight: u32,
-}
-
-/// A field that may be left out but not be `null`.
-fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// Tells a field that is `null` from one that is left out.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Pause a queue, let it go on, or cap it

@@ -9,7 +9,7 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 type Case<'a> = (&'a str, &'a str, Headers<'a>, &'a str, u16, &'a str, Option<&'a str>);
 
 /// Checks that an answer is a problem document with this status, code and pointer.
-fn check_problem(answer: &Answer, status: u16, code: &str, pointer: Option<&str>) {
+pub(super) fn check_problem(answer: &Answer, status: u16, code: &str, pointer: Option<&str>) {
     let problem = answer.json();
     assert_eq!((answer.status.as_u16(), problem["code"].as_str()), (status, Some(code)), "{problem}");
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -125,6 +125,7 @@ async fn a_failing_ledger_is_never_a_false_answer() {
     for (fault, status, code) in cases {
         let fixture = Fixture::new();
         let path = fixture.submitted("").await;
+        let schedule = fixture.scheduled("a", "").await;
         fixture.ledger.fail(fault);
         let calls = [
             ("POST", "/v1/jobs", r#"{"kind":"echo","payload":{}}"#),
@@ -137,6 +138,16 @@ async fn a_failing_ledger_is_never_a_false_answer() {
             ("GET", "/v1/kinds/no.such", ""),
             ("GET", "/v1/queues", ""),
             ("PATCH", "/v1/queues/default", "{}"),
+            ("POST", "/v1/schedules", r#"{"name":"b","cron":"@daily","job":{"kind":"echo","payload":{}}}"#),
+            ("GET", "/v1/schedules", ""),
+            ("GET", &schedule, ""),
+            ("PATCH", &schedule, r#"{"cron":"@daily"}"#),
+            ("DELETE", &schedule, ""),
+            ("GET", &format!("{schedule}/fires"), ""),
+            ("POST", &format!("{schedule}/pause"), ""),
+            ("POST", &format!("{schedule}/resume"), ""),
+            ("POST", &format!("{schedule}/run"), ""),
+            ("POST", "/v1/schedules/preview", r#"{"cron":"@daily"}"#),
         ];
         for (method, path, body) in calls {
             let answer = fixture.call(method, path, &[], body).await;
@@ -173,6 +184,16 @@ async fn whoever_has_no_key_is_told_so_and_nothing_else() {
         ("GET", "/v1/kinds/echo".into()),
         ("GET", "/v1/queues".into()),
         ("PATCH", "/v1/queues/default".into()),
+        ("POST", "/v1/schedules".into()),
+        ("GET", "/v1/schedules".into()),
+        ("POST", "/v1/schedules/preview".into()),
+        ("GET", format!("/v1/schedules/{id}")),
+        ("PATCH", format!("/v1/schedules/{id}")),
+        ("DELETE", format!("/v1/schedules/{id}")),
+        ("GET", format!("/v1/schedules/{id}/fires")),
+        ("POST", format!("/v1/schedules/{id}/pause")),
+        ("POST", format!("/v1/schedules/{id}/resume")),
+        ("POST", format!("/v1/schedules/{id}/run")),
     ];
     let refused = ["", "Bearer", "Bearer ", "Bearer wrong-key-wrong-key", &format!("Basic {KEY}"), &format!("Bearer {KEY}x")];
     for (method, path) in routes {

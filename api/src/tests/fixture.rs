@@ -1,7 +1,7 @@
 //! A router over a ledger in memory that can be made to fail.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicU8, Ordering},
 };
 
@@ -21,21 +21,26 @@ use windrow_jobs::{
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     ledger::{
-        Balance, Claim, Depths, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, TicketId, Upkeep, Work, WorkerRecord,
-        model::ModelLedger,
+        Balance, Claim, Depths, Edited, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, ScheduleKey, TicketId, Timetable,
+        Upkeep, Work, WorkerRecord, model::ModelLedger,
     },
     lifecycle::{self, Change, Ending, Snapshot},
     objects::{folder::FolderObjects, link::Signer},
     queue::{BUILT_IN_QUEUES, LimitScope, Limits, LimitsPatch, QueueName},
+    schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
     tenant::TenantId,
 };
 
 use super::conformance;
-use crate::{Api, Parts, router, wait::Changes};
+use crate::{Api, Parts, Schedules, router, wait::Changes};
 
 pub(super) const KEY: &str = "a-key-for-tests-0123456789";
 pub(super) const START_MS: i64 = 1_800_000_000_000;
+
+/// The tenant that may have a fire a minute only; the others may have one each second.
+pub(super) const SLOW_TENANT: &str = "slow";
+pub(super) const FIRES_KEPT_MS: i64 = 30 * 86_400_000;
 
 pub(super) struct Fixture {
     pub(super) router: Router,
@@ -66,7 +71,7 @@ impl Answer {
 impl Fixture {
     pub(super) fn new() -> Self {
         let clock = VirtualClock::starting_at(Timestamp::from_ms(START_MS));
-        let ledger = Arc::new(Fallible { model: ModelLedger::new(Arc::new(clock.clone())), fault: AtomicU8::new(Fault::None as u8) });
+        let ledger = Arc::new(Fallible { model: ModelLedger::new(Arc::new(clock.clone())), fault: AtomicU8::new(Fault::None as u8), meddler: Mutex::default() });
         let (changes, shutdown) = (Changes::default(), CancellationToken::new());
         let home = tempfile::tempdir().expect("a folder");
         let signer = Signer::new(b"master");
@@ -74,6 +79,11 @@ impl Fixture {
         let router = router(Api::new(Parts {
             ledger: ledger.clone(),
             queues: BUILT_IN_QUEUES.iter().map(|name| name.parse().expect("a queue")).collect(),
+            schedules: Schedules {
+                gap_s_min: 1,
+                tenant_gaps_s_min: [(SLOW_TENANT.parse().expect("a tenant"), 60)].into(),
+                fires_kept_ms: FIRES_KEPT_MS,
+            },
             key: KEY.into(),
             public_url: "https://jobs.example.com".into(),
             objects: Arc::new(objects.clone()),
@@ -124,6 +134,18 @@ impl Fixture {
 
     pub(super) async fn post(&self, path: &str, body: &str) -> Answer {
         self.call("POST", path, &[], body).await
+    }
+
+    pub(super) async fn patch(&self, path: &str, body: &str) -> Answer {
+        self.call("PATCH", path, &[], body).await
+    }
+
+    /// Makes a schedule of an echo job that fires each hour, with these further fields, and returns its path.
+    pub(super) async fn scheduled(&self, name: &str, fields: &str) -> String {
+        let job = r#"{"kind":"echo","payload":{"message":"{{ n }} at {{ fire_at }}"}}"#;
+        let answer = self.post("/v1/schedules", &format!(r#"{{"name":"{name}","cron":"@hourly","job":{job}{fields}}}"#)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.json());
+        answer.header("location").strip_prefix("https://jobs.example.com").expect("an absolute location").to_owned()
     }
 
     /// Submits an echo job with these further fields and returns its path.
@@ -188,11 +210,18 @@ pub(super) enum Fault {
 pub(super) struct Fallible {
     pub(super) model: ModelLedger,
     fault: AtomicU8,
+    /// An edit that somebody else makes just before the next one.
+    meddler: Mutex<Option<Edit>>,
 }
 
 impl Fallible {
     pub(super) fn fail(&self, fault: Fault) {
         self.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    /// Lets somebody else make this edit just before the next one.
+    pub(super) fn meddle(&self, edit: Edit) {
+        *self.meddler.lock().expect("not poisoned") = Some(edit);
     }
 
     async fn pass(&self) -> Result<()> {
@@ -286,5 +315,59 @@ impl Inspect for Fallible {
     async fn balances(&self) -> Result<Vec<Balance>> {
         self.pass().await?;
         self.model.balances().await
+    }
+}
+
+#[async_trait]
+impl Timetable for Fallible {
+    async fn create_schedule(&self, id: ScheduleId, tenant: &TenantId, definition: Definition) -> Result<Edited> {
+        self.pass().await?;
+        self.model.create_schedule(id, tenant, definition).await
+    }
+
+    async fn edit_schedule(&self, tenant: &TenantId, id: ScheduleId, seen: Option<u32>, edit: Edit, rules: &Rules) -> Result<Edited> {
+        self.pass().await?;
+        let meddling = self.meddler.lock().expect("not poisoned").take();
+        if let Some(meddling) = meddling {
+            self.model.edit_schedule(tenant, id, None, meddling, rules).await?;
+        }
+        self.model.edit_schedule(tenant, id, seen, edit, rules).await
+    }
+
+    async fn delete_schedule(&self, tenant: &TenantId, id: ScheduleId) -> Result<bool> {
+        self.pass().await?;
+        self.model.delete_schedule(tenant, id).await
+    }
+
+    async fn run_schedule(&self, tenant: &TenantId, id: ScheduleId, rules: &Rules) -> Result<Option<std::result::Result<Fire, Placed>>> {
+        self.pass().await?;
+        self.model.run_schedule(tenant, id, rules).await
+    }
+
+    async fn schedule(&self, tenant: &TenantId, by: &ScheduleKey) -> Result<Option<Schedule>> {
+        self.pass().await?;
+        self.model.schedule(tenant, by).await
+    }
+
+    async fn schedules(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<Schedule>> {
+        self.pass().await?;
+        self.model.schedules(tenant, after, limit).await
+    }
+
+    async fn fires(
+        &self,
+        tenant: &TenantId,
+        id: ScheduleId,
+        status: Option<FireStatus>,
+        before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Fire>> {
+        self.pass().await?;
+        self.model.fires(tenant, id, status, before, limit).await
+    }
+
+    async fn first_due(&self) -> Result<Option<Timestamp>> {
+        self.pass().await?;
+        self.model.first_due().await
     }
 }

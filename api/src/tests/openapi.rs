@@ -8,6 +8,7 @@ use windrow_jobs::{
     keys::KEY_BYTES_MAX,
     ledger::Depths,
     queue::Limits,
+    schedule::{CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, JITTER_S_MAX, NAME_BYTES_MAX},
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PRIORITY_MAX, TAGS_MAX},
 };
 
@@ -15,7 +16,7 @@ use super::{
     conformance::{allowed, validate},
     fixture::{Fixture, KEY, START_MS},
 };
-use crate::{limits::PAGE_SIZE_MAX, openapi::document, routes};
+use crate::{limits::{PAGE_SIZE, PAGE_SIZE_MAX, PREVIEW_FIRES_MAX}, openapi::document, routes};
 
 fn paths() -> &'static serde_json::Map<String, Value> {
     document()["paths"].as_object().expect("paths")
@@ -41,7 +42,7 @@ fn the_router_has_the_paths_of_the_document_and_no_others() {
     let known: BTreeSet<String> = known.map(|path| path.replace("{*", "{")).collect();
     let documented: BTreeSet<String> = paths().keys().cloned().collect();
     assert_eq!(known, documented, "the router's, then the document's");
-    assert!(documented.len() >= 20 && operations().count() >= 21, "{documented:?}");
+    assert!(documented.len() >= 27 && operations().count() >= 32, "{documented:?}");
 }
 
 #[tokio::test]
@@ -103,6 +104,18 @@ fn the_numbers_of_the_document_are_those_of_the_code() {
         ("Submission", "tags", "maxItems", TAGS_MAX as f64),
         ("Submission", "unique_key", "maxLength", KEY_BYTES_MAX as f64),
         ("Submission", "idempotency_key", "maxLength", KEY_BYTES_MAX as f64),
+        ("ScheduleDefinition", "name", "maxLength", NAME_BYTES_MAX as f64),
+        ("ScheduleDefinition", "jitter_s", "maximum", f64::from(JITTER_S_MAX)),
+        ("SchedulePatch", "name", "maxLength", NAME_BYTES_MAX as f64),
+        ("SchedulePatch", "jitter_s", "maximum", f64::from(JITTER_S_MAX)),
+        ("JobTemplate", "priority", "minimum", f64::from(-PRIORITY_MAX)),
+        ("JobTemplate", "priority", "maximum", f64::from(PRIORITY_MAX)),
+        ("JobTemplate", "max_attempts", "maximum", f64::from(MAX_ATTEMPTS_MAX)),
+        ("JobTemplate", "tags", "maxItems", TAGS_MAX as f64),
+        ("JobTemplatePatch", "priority", "maximum", f64::from(PRIORITY_MAX)),
+        ("JobTemplatePatch", "max_attempts", "maximum", f64::from(MAX_ATTEMPTS_MAX)),
+        ("JobTemplatePatch", "tags", "maxItems", TAGS_MAX as f64),
+        ("PreviewRequest", "count", "maximum", PREVIEW_FIRES_MAX as f64),
         ("QueuePatch", "weight", "maximum", f64::from(Limits::WEIGHT_MAX)),
         ("QueuePatch", "concurrency", "maximum", f64::from(routes::queues::CONCURRENCY_MAX)),
         ("QueuePatch", "rate_per_s", "maximum", routes::queues::RATE_PER_S_MAX),
@@ -111,11 +124,23 @@ fn the_numbers_of_the_document_are_those_of_the_code() {
     for (schema, field, limit, expected) in cases {
         assert_eq!(of(schema, field, limit), Some(expected), "{limit} of {field} of {schema}");
     }
-    let query: BTreeMap<&str, &Value> =
-        parameters("/v1/jobs", "get").filter(|(_, place, _)| *place == "query").map(|(name, _, schema)| (name, schema)).collect();
-    assert_eq!(query.keys().copied().collect::<BTreeSet<_>>(), routes::list::PARAMETERS.into_iter().collect());
-    assert_eq!(query["page_size"]["maximum"].as_u64(), Some(PAGE_SIZE_MAX as u64));
-    assert_eq!(query["page_size"]["default"].as_u64(), Some(routes::list::PAGE_SIZE as u64));
+    let choices = schemas["Misfire"]["oneOf"].as_array().expect("choices");
+    let catch_up = choices.iter().find_map(|choice| choice["properties"].get("catch_up")).expect("catch_up");
+    for (field, expected) in [("max", CATCH_UP_MAX), ("window_s", CATCH_UP_WINDOW_S_MAX)] {
+        assert_eq!(catch_up["properties"][field]["maximum"].as_u64(), Some(expected.into()), "{catch_up}");
+    }
+    let lists = [
+        ("/v1/jobs", routes::list::PARAMETERS.as_slice()),
+        ("/v1/schedules", routes::schedules::list::PARAMETERS.as_slice()),
+        ("/v1/schedules/{id}/fires", routes::schedules::fires::PARAMETERS.as_slice()),
+    ];
+    for (path, known) in lists {
+        let query: BTreeMap<&str, &Value> =
+            parameters(path, "get").filter(|(_, place, _)| *place == "query").map(|(name, _, schema)| (name, schema)).collect();
+        assert_eq!(query.keys().copied().collect::<BTreeSet<_>>(), known.iter().copied().collect(), "{path}");
+        assert_eq!(query["page_size"]["maximum"].as_u64(), Some(PAGE_SIZE_MAX as u64));
+        assert_eq!(query["page_size"]["default"].as_u64(), Some(PAGE_SIZE as u64));
+    }
 }
 
 /// Name, place and schema of each parameter of an operation.
@@ -158,12 +183,13 @@ fn every_example_of_an_answer_has_its_schema() {
 async fn every_example_of_a_request_is_accepted() {
     let fixture = Fixture::new();
     fixture.publish_depths(Depths { at_ms: START_MS, lanes: vec![], planning: None }).await;
+    fixture.scheduled("standing", "").await;
     let mut count = 0;
     for (path, method, operation) in operations() {
         for (media_type, schema, value) in examples(&operation["requestBody"]["content"]) {
             validate(schema, value, &format!("the example of {method} {path}: {value}"));
             let body = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            let request = Request::builder().method(method.to_uppercase().as_str()).uri(path.replace("{queue}", "default"));
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(path.replace("{queue}", "default").replace("{id}", "standing"));
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);
             let answer = fixture.send(request.body(Body::from(body)).expect("a request")).await;
             assert!(answer.status.is_success(), "{method} {path} {value}: {}", answer.json());
@@ -171,7 +197,7 @@ async fn every_example_of_a_request_is_accepted() {
             count += 1;
         }
     }
-    assert!(count >= 8, "{count} examples");
+    assert!(count >= 14, "{count} examples");
 }
 
 #[tokio::test]

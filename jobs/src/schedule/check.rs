@@ -7,7 +7,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     contract::Catalog,
-    cron::Field,
+    cron::{Field, Malformed},
     queue::QueueName,
     submit::{NewJob, Rejection, Submission, submit},
     tenant::TenantId,
@@ -34,6 +34,16 @@ impl Placed {
     }
 }
 
+impl From<Malformed> for Placed {
+    fn from(malformed: Malformed) -> Self {
+        let pointer = match malformed.field {
+            Field::Cron => "/cron",
+            Field::TimeZone => "/time_zone",
+        };
+        Self::field(pointer, malformed.message)
+    }
+}
+
 /// Where the template stands in the body.
 const TEMPLATE: &str = "/job";
 
@@ -45,13 +55,7 @@ pub(super) fn check(
     now: Timestamp,
 ) -> Result<(), Placed> {
     check_name(&definition.name)?;
-    let timing = definition.timing(now).map_err(|malformed| {
-        let pointer = match malformed.field {
-            Field::Cron => "/cron",
-            Field::TimeZone => "/time_zone",
-        };
-        Placed::field(pointer, malformed.message)
-    })?;
+    let timing = definition.timing(now)?;
     let gap_s = timing.shortest_gap_s();
     if gap_s < gap_s_min.into() {
         let message =
