@@ -32,7 +32,7 @@ pub mod limits {
     };
 }
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
@@ -42,7 +42,7 @@ use windrow_jobs::{
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
-    tenant::TenantId,
+    settings::{SchedulesSettings, Settings},
 };
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
@@ -78,17 +78,15 @@ pub struct Parts {
 /// What an installation asks of schedules.
 #[derive(Debug, Clone)]
 pub struct Schedules {
-    /// The shortest time between two fires, unless the tenant has its own.
-    pub gap_s_min: u32,
-    /// The tenants that have their own.
-    pub tenant_gaps_s_min: BTreeMap<TenantId, u32>,
+    /// How far apart two fires must be.
+    pub gaps: SchedulesSettings,
     /// For how long fires are kept.
     pub fires_kept_ms: i64,
 }
 
-impl Schedules {
-    pub(crate) fn gap_s_min_of(&self, tenant: &TenantId) -> u32 {
-        self.tenant_gaps_s_min.get(tenant).copied().unwrap_or(self.gap_s_min)
+impl From<&Settings> for Schedules {
+    fn from(settings: &Settings) -> Self {
+        Self { gaps: settings.schedules.clone(), fires_kept_ms: settings.retention().fires_ms }
     }
 }
 

@@ -43,6 +43,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
     let api = Api::new(Parts {
         ledger: Arc::new(ledger),
         queues: settings.queue_names(),
+        schedules: (&settings).into(),
         key: key.as_str().to_owned(),
         public_url: settings.links_base(bound),
         objects,

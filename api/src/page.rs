@@ -82,7 +82,14 @@ fn fingerprint(list: &Value) -> [u8; LIST_BYTES] {
 }
 
 /// The page, with a `Link` (RFC 8288) to the next one if there is any: the same list with the token.
-pub(crate) fn answer(api: &Api, path: &str, filter: &[(&str, Option<String>)], size: usize, next: Option<&str>, page: impl Serialize) -> Response {
+pub(crate) fn answer(
+    api: &Api,
+    path: &str,
+    filter: &[(&str, Option<String>)],
+    size: usize,
+    next: Option<&str>,
+    page: impl Serialize,
+) -> Response {
     let mut response = Answer(page).into_response();
     let Some(token) = next else {
         return response;

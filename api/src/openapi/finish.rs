@@ -24,6 +24,7 @@ pub(super) fn finished(mut document: Value) -> Value {
     components["securitySchemes"] = json!({
         "key": { "type": "http", "scheme": "bearer", "description": "An API key; beside a standalone server it lies in `<data>/api-key`." },
     });
+    join_closed(&mut components["schemas"]);
     for (_, schema) in entries(&mut components["schemas"]).filter(|(name, _)| !SENT.contains(&name.as_str())) {
         require_what_may_be_null(schema);
     }
@@ -104,6 +105,26 @@ fn problem(status: &str, codes: &BTreeMap<String, String>) -> Value {
             "properties": { "status": { "const": number }, "code": { "enum": names } },
         } } },
     })
+}
+
+/// What is sent takes no field that it does not name, so an answer that has all of its fields among others cannot be put together
+/// of it by `allOf`: such an answer becomes one object. All of its fields are always there.
+fn join_closed(schemas: &mut Value) {
+    let all = schemas.clone();
+    for (_, schema) in entries(schemas) {
+        let parts = schema["allOf"].as_array().into_iter().flatten();
+        let resolve = |part: &Value| match part["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+            Some(name) => all[name].clone(),
+            None => part.clone(),
+        };
+        let parts: Vec<Value> = parts.map(resolve).collect();
+        if parts.iter().any(|part| part["additionalProperties"] == false) {
+            let properties = parts.iter().filter_map(|part| part["properties"].as_object()).flatten();
+            let properties: Map<_, _> = properties.map(|(name, property)| (name.clone(), property.clone())).collect();
+            let required: Vec<_> = properties.keys().cloned().map(Value::from).collect();
+            *schema = json!({ "type": "object", "description": schema["description"], "properties": properties, "required": required });
+        }
+    }
 }
 
 /// Nothing is left out of an answer for being empty, and so whatever may be `null` is always there.

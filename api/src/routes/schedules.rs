@@ -194,7 +194,11 @@ pub(crate) async fn remove(
     _: NoBody,
 ) -> Result<StatusCode, ApiError> {
     let schedule = find(&api, &caller.tenant, &path).await?;
-    if api.ledger.delete_schedule(&caller.tenant, schedule.id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::ScheduleNotFound) }
+    if api.ledger.delete_schedule(&caller.tenant, schedule.id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::ScheduleNotFound)
+    }
 }
 
 /// What stands for a schedule in its path.
@@ -247,7 +251,7 @@ fn is_trial(params: &mut Params) -> Result<bool, ApiError> {
 
 async fn check(api: &Api, tenant: &TenantId, definition: &Definition, now: Timestamp) -> Result<(), ApiError> {
     let catalog = api.kinds.with(&definition.job.kind).await?;
-    Ok(definition.check(&catalog, &api.queues, api.schedules.gap_s_min_of(tenant), now)?)
+    Ok(definition.check(&catalog, &api.queues, api.schedules.gaps.gap_s_min_of(tenant), now)?)
 }
 
 /// What a write would find out by itself.

@@ -21,19 +21,20 @@ use windrow_jobs::{
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     ledger::{
-        Balance, Claim, Depths, Edited, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, ScheduleKey, TicketId, Timetable,
-        Upkeep, Work, WorkerRecord, model::ModelLedger,
+        Balance, Claim, Depths, Edited, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, ScheduleKey, TicketId,
+        Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
     },
     lifecycle::{self, Change, Ending, Snapshot},
     objects::{folder::FolderObjects, link::Signer},
     queue::{BUILT_IN_QUEUES, LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
+    settings::Settings,
     submit::NewJob,
     tenant::TenantId,
 };
 
 use super::conformance;
-use crate::{Api, Parts, Schedules, router, wait::Changes};
+use crate::{Api, Parts, router, wait::Changes};
 
 pub(super) const KEY: &str = "a-key-for-tests-0123456789";
 pub(super) const START_MS: i64 = 1_800_000_000_000;
@@ -71,19 +72,21 @@ impl Answer {
 impl Fixture {
     pub(super) fn new() -> Self {
         let clock = VirtualClock::starting_at(Timestamp::from_ms(START_MS));
-        let ledger = Arc::new(Fallible { model: ModelLedger::new(Arc::new(clock.clone())), fault: AtomicU8::new(Fault::None as u8), meddler: Mutex::default() });
+        let ledger = Arc::new(Fallible {
+            model: ModelLedger::new(Arc::new(clock.clone())),
+            fault: AtomicU8::new(Fault::None as u8),
+            meddler: Mutex::default(),
+        });
         let (changes, shutdown) = (Changes::default(), CancellationToken::new());
         let home = tempfile::tempdir().expect("a folder");
         let signer = Signer::new(b"master");
         let objects = FolderObjects::open(home.path(), signer.clone(), "https://jobs.example.com".into()).expect("a store");
+        let mut settings = Settings::default();
+        settings.schedules.tenant_gaps_s_min = format!("{SLOW_TENANT}=60").parse().expect("seconds");
         let router = router(Api::new(Parts {
             ledger: ledger.clone(),
             queues: BUILT_IN_QUEUES.iter().map(|name| name.parse().expect("a queue")).collect(),
-            schedules: Schedules {
-                gap_s_min: 1,
-                tenant_gaps_s_min: [(SLOW_TENANT.parse().expect("a tenant"), 60)].into(),
-                fires_kept_ms: FIRES_KEPT_MS,
-            },
+            schedules: (&settings).into(),
             key: KEY.into(),
             public_url: "https://jobs.example.com".into(),
             objects: Arc::new(objects.clone()),

@@ -16,7 +16,11 @@ use super::{
     conformance::{allowed, validate},
     fixture::{Fixture, KEY, START_MS},
 };
-use crate::{limits::{PAGE_SIZE, PAGE_SIZE_MAX, PREVIEW_FIRES_MAX}, openapi::document, routes};
+use crate::{
+    limits::{PAGE_SIZE, PAGE_SIZE_MAX, PREVIEW_FIRES_MAX},
+    openapi::document,
+    routes,
+};
 
 fn paths() -> &'static serde_json::Map<String, Value> {
     document()["paths"].as_object().expect("paths")
@@ -189,7 +193,9 @@ async fn every_example_of_a_request_is_accepted() {
         for (media_type, schema, value) in examples(&operation["requestBody"]["content"]) {
             validate(schema, value, &format!("the example of {method} {path}: {value}"));
             let body = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            let request = Request::builder().method(method.to_uppercase().as_str()).uri(path.replace("{queue}", "default").replace("{id}", "standing"));
+            let request = Request::builder()
+                .method(method.to_uppercase().as_str())
+                .uri(path.replace("{queue}", "default").replace("{id}", "standing"));
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);
             let answer = fixture.send(request.body(Body::from(body)).expect("a request")).await;
             assert!(answer.status.is_success(), "{method} {path} {value}: {}", answer.json());

@@ -224,7 +224,8 @@ async fn a_patch_changes_what_it_names_and_null_means_the_default() {
     let nulls = r#"{"time_zone":null,"starts_at":null,"ends_at":null,"jitter_s":null,"misfire":null,"overlap":null,
         "job":{"payload":{"message":"b"},"queue":null,"priority":null,"max_attempts":null,"tags":null}}"#;
     let plain = fixture.patch("/v1/schedules/a", nulls).await.json();
-    let expected_job = json!({ "kind": "echo", "payload": {"message": "b"}, "queue": null, "priority": null, "max_attempts": null, "tags": [] });
+    let expected_job =
+        json!({ "kind": "echo", "payload": {"message": "b"}, "queue": null, "priority": null, "max_attempts": null, "tags": [] });
     assert_eq!(plain["job"], expected_job);
     let defaults = ["time_zone", "starts_at", "ends_at", "jitter_s", "misfire", "overlap"].map(|name| plain[name].clone());
     assert_eq!(json!(defaults), json!(["UTC", null, null, 0, "fire_once", "allow"]));
@@ -371,7 +372,10 @@ async fn a_fire_and_its_job_name_each_other() {
     let payload = fixture.get(&format!("/v1/jobs/{job}")).await.json()["payload"].clone();
     assert_eq!(payload, json!({ "message": "1 at 2027-01-15T09:00:00.000Z" }));
     let schedule = fixture.get(&path).await.json();
-    assert_eq!((&schedule["last_fire_at"], &schedule["next_fire_at"]), (&json!("2027-01-15T09:00:00.000Z"), &json!("2027-01-15T10:00:00.000Z")));
+    assert_eq!(
+        (&schedule["last_fire_at"], &schedule["next_fire_at"]),
+        (&json!("2027-01-15T09:00:00.000Z"), &json!("2027-01-15T10:00:00.000Z"))
+    );
 }
 
 #[tokio::test]
@@ -415,7 +419,8 @@ async fn a_preview_tells_the_next_fires_on_both_clocks() {
     };
     let instants = |preview: &Value| preview["fires"].as_array().expect("fires").iter().map(|fire| fire["utc"].clone()).collect::<Vec<_>>();
 
-    let berlin = preview(json!({ "cron": "0 8 * * *", "time_zone": "Europe/Berlin", "from": "2027-03-27T12:00:00+01:00", "count": 2 })).await;
+    let berlin =
+        preview(json!({ "cron": "0 8 * * *", "time_zone": "Europe/Berlin", "from": "2027-03-27T12:00:00+01:00", "count": 2 })).await;
     let expected = json!([
         { "utc": "2027-03-28T06:00:00.000Z", "local": "2027-03-28T08:00:00.000+02:00" },
         { "utc": "2027-03-29T06:00:00.000Z", "local": "2027-03-29T08:00:00.000+02:00" },
@@ -431,5 +436,5 @@ async fn a_preview_tells_the_next_fires_on_both_clocks() {
     assert_eq!(instants(&preview(anchored).await), [json!("2027-01-15T09:00:00.000Z")], "counted from its beginning");
     let bounded = json!({ "cron": "@daily", "starts_at": "2027-02-01T00:00:00Z", "ends_at": "2027-02-02T00:00:00Z" });
     assert_eq!(instants(&preview(bounded).await), [json!("2027-02-01T00:00:00.000Z"), json!("2027-02-02T00:00:00.000Z")]);
-    assert_eq!(preview(json!({ "cron": "@yearly", "count": 100 })).await["fires"].as_array().map(Vec::len), Some(100));
+    assert_eq!(preview(json!({ "cron": "@monthly", "count": 100 })).await["fires"].as_array().map(Vec::len), Some(100));
 }

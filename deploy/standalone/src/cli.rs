@@ -84,6 +84,8 @@ enum Command {
     Status,
     /// Show the queues, pause them, set their limits
     Queues(commands::queues::Args),
+    /// Make schedules, see what became of their fires, apply a file of them
+    Schedules(commands::schedules::Args),
     /// Check that everything that was accepted is accounted for
     #[command(subcommand)]
     Audit(commands::audit::Audit),
@@ -138,6 +140,7 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Cancel(id) => commands::job::cancel(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Redrive(id) => commands::job::redrive(&id, &Client::of(&cli, &effective)?, format).await,
         Command::Audit(audit) => commands::audit::run(audit, &Client::of(&cli, &effective)?, format).await,
+        Command::Schedules(args) => commands::schedules::run(args, &Client::of(&cli, &effective)?, format).await,
         Command::Queues(args) => commands::queues::run(args, &Client::of(&cli, &effective)?, format).await,
     }
     .map_err(|failure| failure.with_origin(&effective))

@@ -47,7 +47,8 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    fn etag(&self) -> Option<String> {
+    /// What names this edition of what was answered.
+    pub fn etag(&self) -> Option<String> {
         self.headers.get("etag").and_then(|etag| etag.to_str().ok()).map(ToOwned::to_owned)
     }
 }
@@ -111,6 +112,21 @@ impl Client {
     /// `PATCH` with a JSON body.
     pub async fn patch(&self, path: &str, query: &[(&str, String)], body: String) -> Result<Reply, Failure> {
         self.send(Method::PATCH, path, query, &[], Some(body)).await
+    }
+
+    /// `PATCH` with a JSON body, of what still stands as it was `seen`.
+    pub async fn patch_seen(&self, path: &str, query: &[(&str, String)], seen: &str, body: String) -> Result<Reply, Failure> {
+        self.send(Method::PATCH, path, query, &[("if-match", seen.to_owned())], Some(body)).await
+    }
+
+    /// `POST` with a query and a JSON body.
+    pub async fn post_to(&self, path: &str, query: &[(&str, String)], body: String) -> Result<Reply, Failure> {
+        self.send(Method::POST, path, query, &[], Some(body)).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Result<Reply, Failure> {
+        self.send(Method::DELETE, path, &[], &[], None).await
     }
 
     /// What a link leads to; the link is the permission.

@@ -127,6 +127,16 @@ impl Problem {
         }
     }
 
+    /// The class of problems.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Where in the body the trouble is.
+    pub fn pointer(&self) -> Option<&str> {
+        self.pointer.as_deref()
+    }
+
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("error: {self}")];
         let rest = [("at", self.pointer.as_deref()), ("code", Some(self.code.as_str())), ("request", Some(self.request_id.as_str()))];

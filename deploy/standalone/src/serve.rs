@@ -84,6 +84,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let api = Api::new(Parts {
         ledger: Arc::new(ledger.clone()),
         queues: settings.queue_names(),
+        schedules: (&settings).into(),
         key: key.clone(),
         public_url: settings.links_base(bound),
         objects,

@@ -79,12 +79,7 @@ struct Asked {
         Caller, SchedulePath, Params, page::Asked, LedgerErrors,
     )
 )]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    caller: Caller,
-    path: SchedulePath,
-    mut params: Params,
-) -> Result<Response, ApiError> {
+pub(crate) async fn list(State(api): State<Api>, caller: Caller, path: SchedulePath, mut params: Params) -> Result<Response, ApiError> {
     let status = params.read("status", status)?;
     let asked = page::Asked::take(&mut params)?;
     params.finish(&PARAMETERS)?;
@@ -125,13 +120,7 @@ fn name(status: FireStatus) -> String {
         Caller, SchedulePath, NoParams, NoBody, Refusals, TemplateRefused, LedgerErrors,
     )
 )]
-pub(crate) async fn run(
-    State(api): State<Api>,
-    caller: Caller,
-    path: SchedulePath,
-    _: NoParams,
-    _: NoBody,
-) -> Result<Response, ApiError> {
+pub(crate) async fn run(State(api): State<Api>, caller: Caller, path: SchedulePath, _: NoParams, _: NoBody) -> Result<Response, ApiError> {
     let schedule = find(&api, &caller.tenant, &path).await?;
     let rules = rules(&api, &schedule).await?;
     let fired = api.ledger.run_schedule(&caller.tenant, schedule.id, &rules).await?;

@@ -10,6 +10,7 @@ pub mod kinds;
 pub mod list;
 pub mod migrate;
 pub mod queues;
+pub mod schedules;
 pub mod serve;
 pub mod status;
 pub mod submit;

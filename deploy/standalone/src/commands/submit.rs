@@ -120,7 +120,8 @@ fn body(args: &Args) -> Result<String, Failure> {
     Ok(format!("{{\"kind\":{kind},\"payload\":{payload}{rest}}}"))
 }
 
-fn payload(given: &str) -> Result<Box<RawValue>, Failure> {
+/// A payload as an option gives it: JSON, `@FILE`, or `-` for stdin.
+pub(super) fn payload(given: &str) -> Result<Box<RawValue>, Failure> {
     let json = match given.strip_prefix('@') {
         Some(path) => read("--payload", path)?,
         None if given == "-" => read("--payload", given)?,
@@ -130,7 +131,7 @@ fn payload(given: &str) -> Result<Box<RawValue>, Failure> {
 }
 
 /// A file's text, or stdin's for `-`.
-fn read(argument: &str, path: &str) -> Result<String, Failure> {
+pub(super) fn read(argument: &str, path: &str) -> Result<String, Failure> {
     let text = if path == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)
