@@ -27,7 +27,7 @@ use windrow_jobs::{
     status::Planning,
 };
 
-use crate::{Scheduler, duty, lag::Lags, leader::Renewal, scrub::Ask};
+use crate::{Scheduler, delays::Delays, duty, lag::Lags, leader::Renewal, scrub::Ask};
 
 /// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
@@ -61,6 +61,8 @@ pub(crate) struct Term {
     pub(crate) renewal: Renewal,
     /// Where due times are told on, for the duty `promote`.
     pub(crate) delays: watch::Sender<i64>,
+    /// The same for the duty `fire`.
+    pub(crate) schedules: Arc<Delays>,
     /// How far behind every duty is.
     pub(crate) lags: Lags,
 }
@@ -233,6 +235,7 @@ impl<'s> Dispatch<'s> {
                 FeedEvent::Workers => self.load_workers().await?,
                 FeedEvent::Delayed(due_ms) => {
                     self.term.delays.send_replace(*due_ms);
+                    self.term.schedules.tell(*due_ms);
                 }
                 event => self.planner.apply(event, now),
             }

@@ -1,17 +1,22 @@
 //! The scheduler: time passes here. One leader runs the duties; a standby waits for its lease to run out.
 //!
 //! A duty takes no input, acts on a tick and on a nudge, bears being run twice, and reports what it did.
-//! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `reap.rs` ends attempts whose
-//! workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare.
+//! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `fire.rs` decides what schedules expect, `reap.rs` ends
+//! attempts whose workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare.
+//! No duty, and in every process: `watchdog.rs` warns when schedules do not fire.
 
+mod delays;
 mod dispatch;
 mod duty;
+mod fire;
 mod lag;
+mod late;
 mod leader;
 mod promote;
 mod prune;
 mod reap;
 mod scrub;
+mod watchdog;
 
 use std::sync::Arc;
 
@@ -25,12 +30,14 @@ use windrow_jobs::{
     dispatch::carrier::PlannerEnd,
     ledger::{Inspect, Retention, Upkeep},
     objects::Objects,
+    queue::QueueName,
 };
 
-use crate::{duty::Duty, lag::Lags, leader::Renewal};
+use crate::{delays::Delays, duty::Duty, lag::Lags, leader::Renewal};
 
 /// Every duty, by name.
-const DUTIES: [&str; 5] = [dispatch::NAME, promote::Promote::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
+const DUTIES: [&str; 6] =
+    [dispatch::NAME, promote::Promote::NAME, fire::Fire::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
 
 /// The ledger as the duties see it.
 pub trait DutyLedger: Upkeep + Inspect {}
@@ -52,6 +59,12 @@ pub struct Scheduler {
     pub objects: Arc<dyn Objects>,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// The queues of the installation.
+    pub queues: Vec<QueueName>,
+    /// How long fires are kept.
+    pub fires_kept_ms: i64,
+    /// A fire that is late by more than this is warned of.
+    pub late_after_s: u32,
     /// Whether everything that is written to the ledger is written by this process, so that its nudges tell of
     /// all of it. Otherwise the feed is read at short intervals.
     pub hears_all: bool,
@@ -60,7 +73,7 @@ pub struct Scheduler {
 impl Scheduler {
     /// Leads whenever nobody else does, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        leader::run(&self, &stop).await;
+        tokio::join!(leader::run(&self, &stop), watchdog::watch(&self, &stop));
     }
 
     /// Runs every duty until `stop`: a term of leadership.
@@ -68,11 +81,13 @@ impl Scheduler {
         let delays = watch::Sender::new(i64::MAX);
         let mut duties = JoinSet::new();
         duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
+        let schedules = Arc::new(Delays::default());
+        duties.spawn(duty::drive(fire::Fire::new(self, schedules.clone()), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         let (asks, asked) = mpsc::channel(1);
         duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
-        let term = dispatch::Term { epoch, renewal: renewal.clone(), delays, lags: lags.clone() };
+        let term = dispatch::Term { epoch, renewal: renewal.clone(), delays, schedules, lags: lags.clone() };
         duties.spawn(dispatch::run(self.clone(), term, asked, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {

@@ -283,6 +283,11 @@ impl Inspect for Fallible {
         self.model.limits().await
     }
 
+    async fn first_due(&self) -> Result<Option<Timestamp>> {
+        self.pass().await?;
+        self.model.first_due().await
+    }
+
     async fn balances(&self) -> Result<Vec<Balance>> {
         self.pass().await?;
         self.model.balances().await

@@ -77,6 +77,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         clock: Arc::new(SystemClock),
         objects: objects.clone(),
         retention: settings.retention(),
+        queues: settings.queue_names(),
+        fires_kept_ms: 30 * 86_400_000,
+        late_after_s: 10,
         hears_all: true,
     };
     let changes = Changes::default();

@@ -106,6 +106,9 @@ pub trait Inspect: Send + Sync {
     /// Every limit that was set, by queue and scope.
     async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>>;
 
+    /// When the schedule is due that is looked at first.
+    async fn first_due(&self) -> Result<Option<Timestamp>>;
+
     /// Both sides of the conservation law, per tenant.
     async fn balances(&self) -> Result<Vec<Balance>>;
 }
@@ -182,9 +185,6 @@ pub trait Timetable: Send + Sync {
         before: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Fire>>;
-
-    /// When the schedule is due that is looked at first.
-    async fn first_due(&self) -> Result<Option<Timestamp>>;
 }
 
 /// The duties' verbs: time, order, cleanliness.

@@ -229,7 +229,7 @@ impl Tables {
         let Some(due) = due(job) else { return false };
         let missing = self.delayed.insert(Delayed { due, tenant: job.tenant.clone(), id: job.id });
         if missing {
-            told.due = Some(told.due.map_or(due, |earliest| earliest.min(due)));
+            told.due(due);
         }
         missing
     }
