@@ -49,6 +49,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         signer,
         changes: Changes::default(),
         inside: None,
+        late_after_s: 10,
         shutdown: shutdown.clone(),
     });
     tracing::info!(url = %format!("http://{bound}"), "windrow-api is ready");

@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use windrow_jobs::ledger::Result;
+use windrow_jobs::{
+    ledger::Result,
+    status::{OVERDUE_METRIC, overdue_s},
+};
 
 use crate::{DutyLedger, Scheduler};
 
@@ -16,7 +19,7 @@ const LOOK_EVERY_MS: i64 = 2_000;
 /// Looks until `stop`.
 pub(crate) async fn watch(scheduler: &Scheduler, stop: &CancellationToken) {
     let mut watchdog =
-        Watchdog { ledger: scheduler.ledger.clone(), late_after_ms: i64::from(scheduler.late_after_s) * 1_000, barks: false };
+        Watchdog { ledger: scheduler.ledger.clone(), late_after_s: scheduler.late_after_s, barks: false };
     loop {
         if let Err(error) = watchdog.look().await {
             // Whoever tries to lead has warned of that.
@@ -31,7 +34,7 @@ pub(crate) async fn watch(scheduler: &Scheduler, stop: &CancellationToken) {
 
 struct Watchdog {
     ledger: Arc<dyn DutyLedger>,
-    late_after_ms: i64,
+    late_after_s: u32,
     /// Whether it warned, and it is not over.
     barks: bool,
 }
@@ -40,16 +43,16 @@ impl Watchdog {
     async fn look(&mut self) -> Result<Said> {
         let first_due = self.ledger.first_due().await?;
         let now = self.ledger.now().await?;
-        let overdue_ms = first_due.map_or(0, |due| now.ms_since(due).max(0));
-        metrics::gauge!("windrow_schedules_overdue_seconds").set(overdue_ms as f64 / 1_000.0);
-        let late = overdue_ms > self.late_after_ms;
+        let overdue_s = overdue_s(first_due, now);
+        metrics::gauge!(OVERDUE_METRIC).set(overdue_s);
+        let late = overdue_s > f64::from(self.late_after_s);
         let said = match (std::mem::replace(&mut self.barks, late), late) {
             (false, true) => Said::Overdue,
             (true, false) => Said::Over,
             _ => Said::Nothing,
         };
         match said {
-            Said::Overdue => tracing::warn!(overdue_s = overdue_ms as f64 / 1_000.0, "schedules are due and do not fire"),
+            Said::Overdue => tracing::warn!(overdue_s, "schedules are due and do not fire"),
             Said::Over => tracing::info!("schedules fire again"),
             Said::Nothing => {}
         }

@@ -93,6 +93,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         signer,
         changes,
         inside: Some(pulse),
+        late_after_s: 10,
         shutdown: shutdown.clone(),
     });
 
