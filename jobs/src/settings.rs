@@ -4,7 +4,7 @@
 //! came from. `deploy/windrow.example.toml` is the annotated list; a test holds it to the defaults.
 //! Next: each `main.rs`, which reads these once and hands plain values on.
 
-pub mod slots;
+pub mod numbers;
 pub mod source;
 pub mod value;
 
@@ -15,15 +15,17 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use self::numbers::{Meaning, OfTenants};
 use self::value::{FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_key, objects_url, public_url, redis_url, within};
 pub use self::{
-    slots::Slots,
+    numbers::{Gaps, Slots},
     source::{Effective, Entry, Error},
     value::{Secret, check_api_key},
 };
 use crate::{
     ledger::Retention,
     queue::{BUILT_IN_QUEUES, QueueName},
+    tenant::TenantId,
 };
 
 /// The longest drain, in seconds: a day.
@@ -35,6 +37,8 @@ pub const STALLED_AFTER_S: u32 = 30;
 pub const STALLED_AFTER_S_MIN: u32 = 5;
 /// The longest such time: an hour, so that somebody still looks.
 pub const STALLED_AFTER_S_MAX: u32 = 3_600;
+/// How late a fire may be before the watchdog speaks, in seconds, unless set: past every fail-over.
+pub const LATE_AFTER_S: u32 = 10;
 /// The longest retention, in days: a hundred years.
 pub const RETENTION_DAYS_MAX: u32 = 36_525;
 
@@ -56,6 +60,8 @@ pub struct Settings {
     pub secrets: SecretsSettings,
     /// How workers learn of tickets.
     pub dispatch: DispatchSettings,
+    /// What makes jobs by the clock.
+    pub schedules: SchedulesSettings,
     /// How long finished jobs are kept.
     pub retention: RetentionSettings,
     /// What is logged, and how.
@@ -145,6 +151,27 @@ pub struct DispatchSettings {
     pub redis_url: Option<Secret>,
 }
 
+/// Section `[schedules]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchedulesSettings {
+    /// The shortest time between two fires of a schedule, in seconds.
+    #[serde(deserialize_with = "within::<_, 1, { <OfTenants as Meaning>::MAX }>")]
+    pub gap_s_min: u32,
+    /// The same of tenants that keep another.
+    pub tenant_gaps_s_min: Gaps,
+    /// By how much a fire may be late before the watchdog speaks, in seconds.
+    #[serde(deserialize_with = "within::<_, 1, 3600>")]
+    pub late_after_s: u32,
+}
+
+impl SchedulesSettings {
+    /// The shortest time between two fires of this tenant's schedules, in seconds.
+    pub fn gap_s_min_of(&self, tenant: &TenantId) -> u32 {
+        self.tenant_gaps_s_min.0.get(tenant).copied().unwrap_or(self.gap_s_min)
+    }
+}
+
 /// Section `[retention]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,6 +182,9 @@ pub struct RetentionSettings {
     /// Dead jobs, in days.
     #[serde(deserialize_with = "within::<_, 1, RETENTION_DAYS_MAX>")]
     pub dead_days: u32,
+    /// What became of the fires of schedules, in days.
+    #[serde(deserialize_with = "within::<_, 1, RETENTION_DAYS_MAX>")]
+    pub fires_days: u32,
 }
 
 /// Section `[log]`.
@@ -192,7 +222,12 @@ impl Default for Settings {
             objects: ObjectsSettings::default(),
             secrets: SecretsSettings::default(),
             dispatch: DispatchSettings::default(),
-            retention: RetentionSettings { completed_days: days(retention.completed_ms), dead_days: days(retention.dead_ms) },
+            schedules: SchedulesSettings { gap_s_min: 1, tenant_gaps_s_min: Gaps::default(), late_after_s: LATE_AFTER_S },
+            retention: RetentionSettings {
+                completed_days: days(retention.completed_ms),
+                dead_days: days(retention.dead_ms),
+                fires_days: days(retention.fires_ms),
+            },
             log: LogSettings { filter: "info".into(), format: LogFormat::Auto },
         }
     }
@@ -210,7 +245,11 @@ impl Settings {
     /// The retention as the ledger takes it.
     pub fn retention(&self) -> Retention {
         let ms = |days: u32| i64::from(days) * DAY_MS;
-        Retention { completed_ms: ms(self.retention.completed_days), dead_ms: ms(self.retention.dead_days) }
+        Retention {
+            completed_ms: ms(self.retention.completed_days),
+            dead_ms: ms(self.retention.dead_days),
+            fires_ms: ms(self.retention.fires_days),
+        }
     }
 
     /// The base of links for an api that listens on `bound`: as set, or that address, or, where it listens on

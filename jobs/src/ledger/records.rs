@@ -370,19 +370,21 @@ pub struct Scrubbed {
     pub ready: Vec<ReadyJob>,
 }
 
-/// How long finished jobs are kept.
+/// How long what is over is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Completed and cancelled jobs.
     pub completed_ms: i64,
     /// Dead jobs.
     pub dead_ms: i64,
+    /// What became of the fires of schedules.
+    pub fires_ms: i64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         const DAY_MS: i64 = 86_400_000;
-        Self { completed_ms: 7 * DAY_MS, dead_ms: 90 * DAY_MS }
+        Self { completed_ms: 7 * DAY_MS, dead_ms: 90 * DAY_MS, fires_ms: 30 * DAY_MS }
     }
 }
 

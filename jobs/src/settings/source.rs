@@ -211,7 +211,7 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 18] = [
+pub(super) const KEYS: [Key; 22] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
@@ -226,8 +226,12 @@ pub(super) const KEYS: [Key; 18] = [
     Key::secret("secrets.master_key", "WINDROW_MASTER_KEY"),
     Key::new("secrets.master_key_file", Some("WINDROW_MASTER_KEY_FILE")),
     Key::secret("dispatch.redis_url", "WINDROW_REDIS_URL"),
+    Key::new("schedules.gap_s_min", None),
+    Key::new("schedules.tenant_gaps_s_min", None),
+    Key::new("schedules.late_after_s", None),
     Key::new("retention.completed_days", None),
     Key::new("retention.dead_days", None),
+    Key::new("retention.fires_days", None),
     Key::new("log.filter", Some("WINDROW_LOG")),
     Key::new("log.format", Some("WINDROW_LOG_FORMAT")),
 ];

@@ -56,6 +56,16 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
 }
 
 #[test]
+fn a_tenant_may_keep_another_gap_between_fires() {
+    let effective =
+        read(&[("WINDROW_SCHEDULES__GAP_S_MIN", "30"), ("WINDROW_SCHEDULES__TENANT_GAPS_S_MIN", "acme=60, beta=1")]).expect("settings");
+    let gap_s_of = |tenant: &str| effective.settings.schedules.gap_s_min_of(&tenant.parse().expect("a tenant"));
+    assert_eq!(["acme", "beta", "default"].map(gap_s_of), [60, 1, 30]);
+    let refused = read(&[("WINDROW_SCHEDULES__TENANT_GAPS_S_MIN", "acme=0")]).err().expect("no seconds at all");
+    assert!(refused.to_string().contains("acme=0: seconds are a number of 1 to 86400"), "{refused}");
+}
+
+#[test]
 fn slots_in_the_environment_replace_those_of_the_file() {
     let (_folder, path) = file_with("[worker.queues]\ndefault = 1\nbuilds = 1\n");
     let effective = read(&[("WINDROW_CONFIG", &path), ("WINDROW_QUEUES", "gpu=4")]).expect("settings");

@@ -81,5 +81,6 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("api_key_bytes_min", API_KEY_BYTES_MIN.into(), "the shortest API key"),
         ("completed_days", (retention.completed_ms / DAY_MS).into(), "how long completed and cancelled jobs are kept, unless set"),
         ("dead_days", (retention.dead_ms / DAY_MS).into(), "how long dead jobs are kept, unless set"),
+        ("fires_days", (retention.fires_ms / DAY_MS).into(), "how long it is kept what became of the fires of schedules, unless set"),
     ]
 }
