@@ -180,7 +180,8 @@ pub trait Upkeep: Send + Sync {
     /// The workers that were heard of within `silent_ms_max`.
     async fn workers(&self, silent_ms_max: i64) -> Result<Vec<WorkerRecord>>;
 
-    /// Promotes due jobs, at most `limit`, the tenants in turn.
+    /// Promotes due jobs, at most `limit` and at most [`BATCH_MAX`], the tenants in turn. It is one short commit: whoever has more to
+    /// promote calls again, and others write in between.
     async fn promote(&self, limit: usize) -> Result<Promoted>;
 
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
