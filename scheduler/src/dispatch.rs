@@ -17,7 +17,7 @@ use tokio::sync::{
         self,
         error::{RecvError, TryRecvError},
     },
-    mpsc, watch,
+    mpsc,
 };
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
@@ -59,10 +59,8 @@ pub(crate) struct Term {
     pub(crate) epoch: i64,
     /// Whether it still lasts.
     pub(crate) renewal: Renewal,
-    /// Where due times are told on, for the duty `promote`.
-    pub(crate) delays: watch::Sender<i64>,
-    /// The same for the duty `fire`.
-    pub(crate) schedules: Arc<Delays>,
+    /// Where due times are told on, for the duties `promote` and `fire`.
+    pub(crate) delays: [Arc<Delays>; 2],
     /// How far behind every duty is.
     pub(crate) lags: Lags,
 }
@@ -233,10 +231,7 @@ impl<'s> Dispatch<'s> {
             match event {
                 FeedEvent::Limits => self.load_limits().await?,
                 FeedEvent::Workers => self.load_workers().await?,
-                FeedEvent::Delayed(due_ms) => {
-                    self.term.delays.send_replace(*due_ms);
-                    self.term.schedules.tell(*due_ms);
-                }
+                FeedEvent::Delayed(due_ms) => self.term.delays.iter().for_each(|delays| delays.tell(*due_ms)),
                 event => self.planner.apply(event, now),
             }
         }

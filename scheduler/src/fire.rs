@@ -50,7 +50,7 @@ impl Fire {
             ledger: scheduler.ledger.clone(),
             clock: scheduler.clock.clone(),
             queues: scheduler.queues.clone(),
-            fires_kept_ms: scheduler.fires_kept_ms,
+            fires_kept_ms: scheduler.retention.fires_ms,
             late_after_ms: i64::from(scheduler.late_after_s) * 1_000,
             kinds: Known::built_in(),
             delays,

@@ -20,10 +20,7 @@ mod watchdog;
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Clock,
@@ -57,12 +54,10 @@ pub struct Scheduler {
     pub clock: Arc<dyn Clock>,
     /// Where the files of pruned jobs lie.
     pub objects: Arc<dyn Objects>,
-    /// How long finished jobs are kept.
+    /// How long finished jobs and what became of fires are kept.
     pub retention: Retention,
     /// The queues of the installation.
     pub queues: Vec<QueueName>,
-    /// How long fires are kept.
-    pub fires_kept_ms: i64,
     /// A fire that is late by more than this is warned of.
     pub late_after_s: u32,
     /// Whether everything that is written to the ledger is written by this process, so that its nudges tell of
@@ -78,16 +73,15 @@ impl Scheduler {
 
     /// Runs every duty until `stop`: a term of leadership.
     async fn lead(&self, epoch: i64, renewal: &Renewal, lags: &Lags, stop: &CancellationToken) {
-        let delays = watch::Sender::new(i64::MAX);
+        let (jobs, schedules) = (Arc::new(Delays::default()), Arc::new(Delays::default()));
         let mut duties = JoinSet::new();
-        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
-        let schedules = Arc::new(Delays::default());
+        duties.spawn(duty::drive(promote::Promote::new(self, jobs.clone()), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(fire::Fire::new(self, schedules.clone()), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         let (asks, asked) = mpsc::channel(1);
         duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
-        let term = dispatch::Term { epoch, renewal: renewal.clone(), delays, schedules, lags: lags.clone() };
+        let term = dispatch::Term { epoch, renewal: renewal.clone(), delays: [jobs, schedules], lags: lags.clone() };
         duties.spawn(dispatch::run(self.clone(), term, asked, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {

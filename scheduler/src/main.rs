@@ -33,8 +33,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         objects: process::objects::open(&settings)?,
         retention: settings.retention(),
         queues: settings.queue_names(),
-        fires_kept_ms: 30 * 86_400_000,
-        late_after_s: 10,
+        late_after_s: settings.schedules.late_after_s,
         hears_all: false,
     };
     let probing = tokio::spawn(process::health::serve(settings.worker.health_listen, Arc::new(Running), shutdown.clone()));

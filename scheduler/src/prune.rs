@@ -37,7 +37,6 @@ pub(crate) struct Prune {
     ledger: Arc<dyn DutyLedger>,
     objects: Arc<dyn Objects>,
     retention: Retention,
-    fires_kept_ms: i64,
     /// By how much the walk under way has found a job to be over its retention, at the most.
     over_ms: i64,
     /// The same of the walk before.
@@ -47,8 +46,7 @@ pub(crate) struct Prune {
 impl Prune {
     pub(crate) fn new(scheduler: &Scheduler) -> Self {
         let (ledger, objects) = (scheduler.ledger.clone(), scheduler.objects.clone());
-        let Scheduler { retention, fires_kept_ms, .. } = *scheduler;
-        Self { ledger, objects, retention, fires_kept_ms, over_ms: 0, over_before_ms: 0 }
+        Self { ledger, objects, retention: scheduler.retention, over_ms: 0, over_before_ms: 0 }
     }
 }
 
@@ -60,7 +58,7 @@ impl Duty for Prune {
         let pruned = self.ledger.prune(self.retention, JOBS_MAX).await?;
         self.delete(&pruned.objects).await;
         let mut forgotten = self.ledger.forget_keys(KEYS_MAX).await?;
-        forgotten += self.ledger.forget_fires(self.fires_kept_ms, FIRES_MAX).await?;
+        forgotten += self.ledger.forget_fires(self.retention.fires_ms, FIRES_MAX).await?;
         self.over_ms = pruned.over_ms.max(self.over_ms);
         let lag_ms = self.over_ms.max(self.over_before_ms);
         if !pruned.goes_on {

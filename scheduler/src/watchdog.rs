@@ -18,8 +18,7 @@ const LOOK_EVERY_MS: i64 = 2_000;
 
 /// Looks until `stop`.
 pub(crate) async fn watch(scheduler: &Scheduler, stop: &CancellationToken) {
-    let mut watchdog =
-        Watchdog { ledger: scheduler.ledger.clone(), late_after_s: scheduler.late_after_s, barks: false };
+    let mut watchdog = Watchdog { ledger: scheduler.ledger.clone(), late_after_s: scheduler.late_after_s, barks: false };
     loop {
         if let Err(error) = watchdog.look().await {
             // Whoever tries to lead has warned of that.

@@ -78,8 +78,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         objects: objects.clone(),
         retention: settings.retention(),
         queues: settings.queue_names(),
-        fires_kept_ms: 30 * 86_400_000,
-        late_after_s: 10,
+        late_after_s: settings.schedules.late_after_s,
         hears_all: true,
     };
     let changes = Changes::default();
@@ -93,7 +92,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         signer,
         changes,
         inside: Some(pulse),
-        late_after_s: 10,
+        late_after_s: settings.schedules.late_after_s,
         shutdown: shutdown.clone(),
     });
 

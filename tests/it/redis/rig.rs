@@ -172,7 +172,6 @@ impl Cluster {
             objects: objects.clone(),
             retention: Retention::default(),
             queues: vec![QueueName::default_queue()],
-            fires_kept_ms: 30 * 86_400_000,
             late_after_s: 10,
             hears_all: false,
         };
