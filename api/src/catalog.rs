@@ -10,8 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 use windrow_jobs::{
-    contract::{Catalog, Compiled, Contract},
-    kinds, ledger,
+    contract::{Catalog, Known},
+    ledger,
 };
 
 use crate::Front;
@@ -32,16 +32,10 @@ struct Inner {
     read_at: tokio::sync::Mutex<Option<Instant>>,
 }
 
-struct Known {
-    contracts: Vec<Contract>,
-    catalog: Catalog,
-}
-
 impl Kinds {
     /// The built-in kinds, and soon those of the ledger.
     pub(crate) fn of(ledger: Arc<dyn Front>) -> Self {
-        let known = Known::of(kinds::contracts());
-        Self(Arc::new(Inner { ledger, known: Mutex::new(known), read_at: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Inner { ledger, known: Mutex::new(Known::built_in()), read_at: tokio::sync::Mutex::default() }))
     }
 
     /// The catalog, in which `kind` is missing only if the ledger does not know it either.
@@ -71,7 +65,7 @@ impl Kinds {
     }
 
     fn known(&self) -> Catalog {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).catalog.clone()
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).catalog().clone()
     }
 }
 
@@ -82,33 +76,13 @@ impl Inner {
         if !is_older(*read_at, age) {
             return Ok(());
         }
-        let mut contracts = self.ledger.contracts().await?;
+        let published = self.ledger.contracts().await?;
         *read_at = Some(Instant::now());
-        contracts.extend(kinds::contracts());
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // Compiling the schemas costs milliseconds; nearly always nothing has changed.
-        if known.contracts != contracts {
-            *known = Known::of(contracts);
-        }
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).publish(published);
         Ok(())
     }
 }
 
 fn is_older(read_at: Option<Instant>, age: Duration) -> bool {
     read_at.is_none_or(|read_at| read_at.elapsed() >= age)
-}
-
-impl Known {
-    /// One contract that does not compile must not take the others away.
-    fn of(contracts: Vec<Contract>) -> Self {
-        let compiles = |contract: &&Contract| match Compiled::new((*contract).clone()) {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::warn!(kind = contract.kind, version = contract.version, %error, "a published schema does not compile");
-                false
-            }
-        };
-        let catalog = Catalog::new(contracts.iter().filter(compiles).cloned()).unwrap_or_default();
-        Self { contracts, catalog }
-    }
 }

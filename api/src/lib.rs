@@ -71,6 +71,8 @@ pub struct Parts {
     pub changes: Changes,
     /// Whoever else lives in this process and may need it to be restarted.
     pub inside: Option<Arc<dyn Health>>,
+    /// By how many seconds a schedule may be overdue before `/status` says so.
+    pub late_after_s: u32,
     /// Ends requests that wait, and makes `/readyz` say no.
     pub shutdown: CancellationToken,
 }
@@ -105,6 +107,7 @@ pub struct Api {
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) last_word: LastWord,
+    pub(crate) late_after_s: u32,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -124,6 +127,7 @@ impl Api {
             changes: parts.changes,
             inside: parts.inside,
             last_word: LastWord::default(),
+            late_after_s: parts.late_after_s,
             shutdown: parts.shutdown,
         }
     }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use windrow_jobs::{
     clock::Timestamp,
     ledger,
-    status::{Carrier, LEADER_SILENT_MS_MAX, Planning, RUNG_METRIC, Rung},
+    status::{Carrier, LEADER_SILENT_MS_MAX, OVERDUE_METRIC, Planning, RUNG_METRIC, Rung, overdue_s},
 };
 
 use crate::{Api, Front};
@@ -72,6 +72,8 @@ struct Components {
     planner: Planner,
     /// What brings tickets to workers.
     carrier: InUse,
+    /// What makes jobs by the clock.
+    schedules: Schedules,
 }
 
 /// How the database is.
@@ -105,6 +107,17 @@ struct InUse {
     why: Option<String>,
 }
 
+/// How the schedules are: asked of the ledger, not of the leader's word, so it is true without a leader.
+#[derive(Serialize, ToSchema)]
+struct Schedules {
+    /// How they are: degraded where one is overdue by more than `schedules.late_after_s`.
+    status: Health,
+    /// For how long the schedule that is due first has been; `null` if the ledger does not answer.
+    overdue_s: Option<f64>,
+    /// When it is due; `null` also where nothing is expected.
+    next_due_at: Option<Timestamp>,
+}
+
 /// How far behind a duty is.
 #[derive(Serialize, ToSchema)]
 struct Duty {
@@ -118,18 +131,20 @@ struct Duty {
 pub(crate) struct Standing {
     rung: Rung,
     word: Option<Word>,
+    schedules: Schedules,
 }
 
 impl Standing {
     /// Asks the ledger for the time and for the leader's last word, and tells the metrics.
     pub(crate) async fn of(api: &Api) -> Self {
         let heard = hear(&*api.ledger).await;
-        let word = api.last_word.keep(heard.clone().ok().flatten());
-        let fresh_ms = heard.as_ref().ok().and_then(Option::as_ref).map(|word| word.age_ms);
+        let said = heard.as_ref().and_then(|heard| heard.word.clone());
+        let fresh_ms = said.as_ref().map(|word| word.age_ms);
+        let word = api.last_word.keep(said);
         let carrying = word.as_ref().and_then(|word| word.planning.as_ref()).map(|planning| &planning.carrying);
-        let rung = Rung::of(heard.is_ok(), fresh_ms, carrying);
+        let rung = Rung::of(heard.is_some(), fresh_ms, carrying);
         metrics::gauge!(RUNG_METRIC).set(rung.number());
-        Self { rung, word }
+        Self { rung, word, schedules: Schedules::of(heard.as_ref(), api.late_after_s) }
     }
 
     /// The report.
@@ -143,10 +158,11 @@ impl Standing {
             _ => Health::Degraded,
         };
         let status = match self.rung {
-            Rung::Normal => Health::Up,
+            Rung::Normal => self.schedules.status,
             Rung::LedgerCarrier | Rung::LeaderGone => Health::Degraded,
             Rung::LedgerGone => Health::Down,
         };
+        let means = if self.rung == Rung::Normal && status != Health::Up { LATE } else { self.rung.means() };
         let (mut duties, mut who, mut carrying) = (Vec::new(), None, None);
         if let Some(planning) = planning {
             duties = planning.duties;
@@ -158,15 +174,31 @@ impl Standing {
         Status {
             status,
             rung: self.rung,
-            means: self.rung.means(),
+            means,
             version: env!("CARGO_PKG_VERSION"),
             components: Components {
                 ledger: Ledger { status: ledger },
                 planner: Planner { status: planner, age_ms, leader, epoch },
                 carrier: InUse { status: carrier, in_use, why },
+                schedules: self.schedules,
             },
             duties: duties.into_iter().map(|duty| Duty { name: duty.name, lag_s: duty.lag_ms as f64 / 1_000.0 }).collect(),
         }
+    }
+}
+
+/// What it means that schedules are overdue, where that is the only trouble.
+const LATE: &str = "schedules are due and do not fire; what they missed is decided as soon as they do";
+
+impl Schedules {
+    fn of(heard: Option<&Heard>, late_after_s: u32) -> Self {
+        let Some(Heard { now, first_due, .. }) = heard else {
+            return Self { status: Health::Down, overdue_s: None, next_due_at: None };
+        };
+        let overdue_s = overdue_s(*first_due, *now);
+        metrics::gauge!(OVERDUE_METRIC).set(overdue_s);
+        let status = if overdue_s > f64::from(late_after_s) { Health::Degraded } else { Health::Up };
+        Self { status, overdue_s: Some(overdue_s), next_due_at: *first_due }
     }
 }
 
@@ -192,11 +224,25 @@ impl Word {
     }
 }
 
-/// What the leader said last, if ever; an error where the ledger does not answer.
-async fn hear(ledger: &dyn Front) -> Result<Option<Word>, ()> {
-    let now = now(ledger).await.map_err(drop)?;
-    let depths = tokio::time::timeout(PROBE_MAX, ledger.depths()).await.map_err(drop)?.map_err(drop)?;
-    Ok(depths.map(|depths| Word { planning: depths.planning, age_ms: now.ms() - depths.at_ms, read_at: Instant::now() }))
+/// What the ledger tells.
+struct Heard {
+    now: Timestamp,
+    /// What the leader said last, if ever.
+    word: Option<Word>,
+    /// When the schedule is due that is looked at first.
+    first_due: Option<Timestamp>,
+}
+
+/// What the ledger tells; none where it does not answer in the time that a probe has.
+async fn hear(ledger: &dyn Front) -> Option<Heard> {
+    let asked = async {
+        let (depths, first_due) = (ledger.depths().await?, ledger.first_due().await?);
+        // Last, so that nothing seems to be older than it is.
+        let now = ledger.now().await?;
+        let word = depths.map(|depths| Word { planning: depths.planning, age_ms: now.ms() - depths.at_ms, read_at: Instant::now() });
+        Ok::<_, ledger::Error>(Heard { now, word, first_due })
+    };
+    tokio::time::timeout(PROBE_MAX, asked).await.ok()?.ok()
 }
 
 /// The ledger's clock, if it answers in the time that a probe has.

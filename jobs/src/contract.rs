@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{backoff::Backoff, queue::QueueName};
+use crate::{backoff::Backoff, kinds, queue::QueueName};
 
 /// A kind's contract, as published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,6 +157,45 @@ impl Catalog {
     /// Every contract, by name.
     pub fn contracts(&self) -> impl Iterator<Item = &Contract> {
         self.0.values().map(|compiled| &compiled.contract)
+    }
+}
+
+/// The built-in contracts and those that workers published, compiled.
+pub struct Known {
+    contracts: Vec<Contract>,
+    catalog: Catalog,
+}
+
+impl Known {
+    /// The built-in kinds alone.
+    pub fn built_in() -> Self {
+        Self::of(kinds::contracts())
+    }
+
+    /// These were published. Compiling the schemas costs milliseconds; nearly always nothing has changed.
+    pub fn publish(&mut self, mut published: Vec<Contract>) {
+        published.extend(kinds::contracts());
+        if self.contracts != published {
+            *self = Self::of(published);
+        }
+    }
+
+    /// The kinds as they are known now.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// One contract that does not compile must not take the others away.
+    fn of(contracts: Vec<Contract>) -> Self {
+        let compiles = |contract: &&Contract| match Compiled::new((*contract).clone()) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(kind = contract.kind, version = contract.version, %error, "a published schema does not compile");
+                false
+            }
+        };
+        let catalog = Catalog::new(contracts.iter().filter(compiles).cloned()).unwrap_or_default();
+        Self { contracts, catalog }
     }
 }
 

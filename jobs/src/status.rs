@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
+
 /// A leader that said nothing for longer is gone: a standby leads within this time and says so at once.
 pub const LEADER_SILENT_MS_MAX: i64 = 5_000;
 
@@ -106,6 +108,14 @@ impl Rung {
 
 /// The metric that tells the rung as a process sees it.
 pub const RUNG_METRIC: &str = "windrow_degradation_rung";
+
+/// The metric that tells [`overdue_s`] as a process sees it.
+pub const OVERDUE_METRIC: &str = "windrow_schedules_overdue_seconds";
+
+/// For how many seconds the schedule that is due first has been.
+pub fn overdue_s(first_due: Option<Timestamp>, now: Timestamp) -> f64 {
+    first_due.map_or(0, |due| now.ms_since(due).max(0)) as f64 / 1_000.0
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,36 +1,40 @@
 //! The scheduler: time passes here. One leader runs the duties; a standby waits for its lease to run out.
 //!
 //! A duty takes no input, acts on a tick and on a nudge, bears being run twice, and reports what it did.
-//! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `reap.rs` ends attempts whose
-//! workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare.
+//! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `fire.rs` decides what schedules expect, `reap.rs` ends
+//! attempts whose workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare.
+//! No duty, and in every process: `watchdog.rs` warns when schedules do not fire.
 
+mod delays;
 mod dispatch;
 mod duty;
+mod fire;
 mod lag;
+mod late;
 mod leader;
 mod promote;
 mod prune;
 mod reap;
 mod scrub;
+mod watchdog;
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Clock,
     dispatch::carrier::PlannerEnd,
     ledger::{Inspect, Retention, Upkeep},
     objects::Objects,
+    queue::QueueName,
 };
 
-use crate::{duty::Duty, lag::Lags, leader::Renewal};
+use crate::{delays::Delays, duty::Duty, lag::Lags, leader::Renewal};
 
 /// Every duty, by name.
-const DUTIES: [&str; 5] = [dispatch::NAME, promote::Promote::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
+const DUTIES: [&str; 6] =
+    [dispatch::NAME, promote::Promote::NAME, fire::Fire::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
 
 /// The ledger as the duties see it.
 pub trait DutyLedger: Upkeep + Inspect {}
@@ -50,8 +54,12 @@ pub struct Scheduler {
     pub clock: Arc<dyn Clock>,
     /// Where the files of pruned jobs lie.
     pub objects: Arc<dyn Objects>,
-    /// How long finished jobs are kept.
+    /// How long finished jobs and what became of fires are kept.
     pub retention: Retention,
+    /// The queues of the installation.
+    pub queues: Vec<QueueName>,
+    /// A fire that is late by more than this is warned of.
+    pub late_after_s: u32,
     /// Whether everything that is written to the ledger is written by this process, so that its nudges tell of
     /// all of it. Otherwise the feed is read at short intervals.
     pub hears_all: bool,
@@ -60,19 +68,20 @@ pub struct Scheduler {
 impl Scheduler {
     /// Leads whenever nobody else does, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        leader::run(&self, &stop).await;
+        tokio::join!(leader::run(&self, &stop), watchdog::watch(&self, &stop));
     }
 
     /// Runs every duty until `stop`: a term of leadership.
     async fn lead(&self, epoch: i64, renewal: &Renewal, lags: &Lags, stop: &CancellationToken) {
-        let delays = watch::Sender::new(i64::MAX);
+        let (jobs, schedules) = (Arc::new(Delays::default()), Arc::new(Delays::default()));
         let mut duties = JoinSet::new();
-        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(promote::Promote::new(self, jobs.clone()), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(fire::Fire::new(self, schedules.clone()), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         let (asks, asked) = mpsc::channel(1);
         duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
-        let term = dispatch::Term { epoch, renewal: renewal.clone(), delays, lags: lags.clone() };
+        let term = dispatch::Term { epoch, renewal: renewal.clone(), delays: [jobs, schedules], lags: lags.clone() };
         duties.spawn(dispatch::run(self.clone(), term, asked, stop.clone()));
         while let Some(ended) = duties.join_next().await {
             if let Err(error) = ended {

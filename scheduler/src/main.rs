@@ -32,6 +32,8 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         clock: Arc::new(SystemClock),
         objects: process::objects::open(&settings)?,
         retention: settings.retention(),
+        queues: settings.queue_names(),
+        late_after_s: settings.schedules.late_after_s,
         hears_all: false,
     };
     let probing = tokio::spawn(process::health::serve(settings.worker.health_listen, Arc::new(Running), shutdown.clone()));

@@ -1,5 +1,5 @@
-//! The duty `prune`: deletes what finished longer ago than the retention and answers to idempotency keys whose time is
-//! over, a little at a time.
+//! The duty `prune`: deletes what finished longer ago than the retention, fires of schedules that were kept long enough and
+//! answers to idempotency keys whose time is over, a little at a time.
 //!
 //! It walks through the ledger from end to end, over and over. Its lag: how much longer than its retention the oldest job
 //! was kept that this walk, or the one before, came across.
@@ -23,6 +23,8 @@ use crate::{
 const JOBS_MAX: usize = 1_000;
 /// The most answers forgotten in one go. With the pause below, more than a ledger can take in.
 const KEYS_MAX: usize = 1_000;
+/// The most fires forgotten in one go; ten thousand a second.
+const FIRES_MAX: usize = 1_000;
 /// The pause while there is something to delete.
 const BUSY_PAUSE_MS: i64 = 100;
 /// The pause while the walk goes on and finds nothing: ten million kept jobs are walked through in an hour and a half, for
@@ -55,7 +57,8 @@ impl Duty for Prune {
     async fn act(&mut self) -> Result<Acted> {
         let pruned = self.ledger.prune(self.retention, JOBS_MAX).await?;
         self.delete(&pruned.objects).await;
-        let forgotten = self.ledger.forget_keys(KEYS_MAX).await?;
+        let mut forgotten = self.ledger.forget_keys(KEYS_MAX).await?;
+        forgotten += self.ledger.forget_fires(self.retention.fires_ms, FIRES_MAX).await?;
         self.over_ms = pruned.over_ms.max(self.over_ms);
         let lag_ms = self.over_ms.max(self.over_before_ms);
         if !pruned.goes_on {

@@ -93,7 +93,8 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Response {
         "components": {
             "ledger": { "status": "up" },
             "planner": { "status": "up", "age_ms": 12, "leader": "scheduler-1", "epoch": 3 },
-            "carrier": { "status": "up", "in_use": "redis", "why": "Redis is configured, and answers" }
+            "carrier": { "status": "up", "in_use": "redis", "why": "Redis is configured, and answers" },
+            "schedules": { "status": "up", "overdue_s": 0.0, "next_due_at": "2027-01-15T08:00:00.000Z" }
         },
         "duties": [{ "name": "promote", "lag_s": 0.0 }]
     })))

@@ -93,6 +93,7 @@ impl Fixture {
             signer,
             changes: changes.clone(),
             inside: None,
+            late_after_s: 10,
             shutdown: shutdown.clone(),
         }));
         Self { router, ledger, clock, changes, shutdown, objects, _home: home }
@@ -313,6 +314,11 @@ impl Inspect for Fallible {
     async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>> {
         self.pass().await?;
         self.model.limits().await
+    }
+
+    async fn first_due(&self) -> Result<Option<Timestamp>> {
+        self.pass().await?;
+        self.model.first_due().await
     }
 
     async fn balances(&self) -> Result<Vec<Balance>> {

@@ -77,6 +77,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         clock: Arc::new(SystemClock),
         objects: objects.clone(),
         retention: settings.retention(),
+        queues: settings.queue_names(),
+        late_after_s: settings.schedules.late_after_s,
         hears_all: true,
     };
     let changes = Changes::default();
@@ -91,6 +93,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         signer,
         changes,
         inside: Some(pulse),
+        late_after_s: settings.schedules.late_after_s,
         shutdown: shutdown.clone(),
     });
 

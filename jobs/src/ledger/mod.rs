@@ -106,6 +106,9 @@ pub trait Inspect: Send + Sync {
     /// Every limit that was set, by queue and scope.
     async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>>;
 
+    /// When the schedule is due that is looked at first.
+    async fn first_due(&self) -> Result<Option<Timestamp>>;
+
     /// Both sides of the conservation law, per tenant.
     async fn balances(&self) -> Result<Vec<Balance>>;
 }
@@ -182,9 +185,6 @@ pub trait Timetable: Send + Sync {
         before: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Fire>>;
-
-    /// When the schedule is due that is looked at first.
-    async fn first_due(&self) -> Result<Option<Timestamp>>;
 }
 
 /// The duties' verbs: time, order, cleanliness.
@@ -220,7 +220,8 @@ pub trait Upkeep: Send + Sync {
     /// The workers that were heard of within `silent_ms_max`.
     async fn workers(&self, silent_ms_max: i64) -> Result<Vec<WorkerRecord>>;
 
-    /// Promotes due jobs, at most `limit`, the tenants in turn.
+    /// Promotes due jobs, at most `limit` and at most [`BATCH_MAX`], the tenants in turn. It is one short commit: whoever has more to
+    /// promote calls again, and others write in between.
     async fn promote(&self, limit: usize) -> Result<Promoted>;
 
     /// Decides what is due of at most `limit` schedules, each with its jobs in the same transaction.

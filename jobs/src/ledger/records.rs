@@ -276,13 +276,16 @@ pub enum FeedEvent {
     Limits,
     /// A worker came or went.
     Workers,
-    /// Jobs wait for a time not later than this one.
+    /// Jobs or schedules wait for a time not later than this one. Schedules have no event of their own, since a row of the
+    /// feed with one would stop a scheduler of the release before.
     Delayed(i64),
 }
 
 /// What a promotion did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promoted {
+    /// The ledger's clock when this ended.
+    pub now: Timestamp,
     /// Jobs that went on.
     pub promoted: u64,
     /// When the next one is due; now or earlier where the limit cut.
@@ -318,6 +321,8 @@ pub enum Edited {
 pub struct Fired {
     /// Each of them.
     pub fires: Vec<Decided>,
+    /// How many schedules went on.
+    pub schedules: usize,
     /// When the next schedule is due; now or earlier where the limit cut.
     pub next_due: Option<Timestamp>,
     /// For how long the oldest of what was due had been, when this began.
@@ -335,6 +340,8 @@ pub struct Decided {
     pub tenant: TenantId,
     /// What became of it.
     pub fire: Fire,
+    /// Whether it had been queued before this.
+    pub waited: bool,
 }
 
 /// What a prune deleted.

@@ -129,11 +129,16 @@ pub(super) trait ScheduleTable: JobTable {
     async fn hold_jobs(&mut self, ids: &[JobId]) -> Result<Vec<Snapshot>>;
     /// Keeps these jobs.
     async fn keep(&mut self, jobs: &[&NewJob]) -> Result<()>;
+    /// Tells the scheduler that leads when a schedule is due, for it may be asleep until a later one is.
+    fn tell_due(&mut self, due_at: Timestamp);
 }
 
 /// Keeps a schedule that begins now.
 pub(super) async fn create(table: &mut impl ScheduleTable, schedule: Schedule) -> Result<Edited> {
     let holder = table.insert_schedule(&schedule).await?;
+    if let Some(due_at) = schedule.due_at {
+        table.tell_due(due_at);
+    }
     Ok(if holder == schedule.id { Edited::Done(Box::new(schedule)) } else { Edited::NameTaken })
 }
 
@@ -152,7 +157,7 @@ pub(super) async fn fire(table: &mut impl ScheduleTable, rules: &Rules, limit: u
         }
     }
     let fires = decide_all(table, &mut schedules, rules, now, Occasion::Due).await?;
-    Ok(Fired { fires, next_due: None, lag_ms })
+    Ok(Fired { fires, schedules: schedules.len(), next_due: None, lag_ms })
 }
 
 /// Changes a schedule, once all that it expected until now is decided.
@@ -190,6 +195,9 @@ pub(super) async fn edit(
         table.reopen(id, REOPENED_MAX).await?;
     }
     table.store(&edited).await?;
+    if let Some(due_at) = edited.due_at {
+        table.tell_due(due_at);
+    }
     Ok(Edited::Done(Box::new(edited)))
 }
 
@@ -236,8 +244,10 @@ async fn decide_all(
         schedule.due_at = decision.due_at;
         schedule.last_fire_at = decision.last_fire_at;
         schedule.jobs_made = decision.jobs_made;
-        let whose = |fire| Decided { schedule: schedule.id, name: schedule.definition.name.clone(), tenant: schedule.tenant.clone(), fire };
-        decided.extend(decision.settled.into_iter().chain(decision.fires).map(whose));
+        let (schedule, name, tenant) = (schedule.id, &schedule.definition.name, &schedule.tenant);
+        let whose = |waited, fire| Decided { schedule, name: name.clone(), tenant: tenant.clone(), fire, waited };
+        decided.extend(decision.settled.into_iter().map(|fire| whose(true, fire)));
+        decided.extend(decision.fires.into_iter().map(|fire| whose(false, fire)));
     }
     table.move_on(schedules).await?;
     Ok(decided)

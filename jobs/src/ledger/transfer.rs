@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 13] = [
     Table {
         name: "jobs",
         columns: &[
@@ -190,6 +190,39 @@ const TABLES: [Table; 11] = [
     },
     Table { name: "contracts", columns: &[("kind", "text"), ("version", "integer"), ("contract", "text")] },
     Table { name: "limits", columns: &[("queue", "text"), ("tenant", "text"), ("limits", "text")] },
+    Table {
+        name: "schedules",
+        columns: &[
+            ("id", "uuid"),
+            ("tenant", "text"),
+            ("name", "text"),
+            ("definition", "text"),
+            ("paused", "boolean"),
+            ("version", "integer"),
+            ("created_at_ms", "bigint"),
+            ("updated_at_ms", "bigint"),
+            ("next_fire_at_ms", "bigint"),
+            ("last_fire_at_ms", "bigint"),
+            ("jobs_made", "bigint"),
+            ("due_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "fires",
+        columns: &[
+            ("schedule_id", "uuid"),
+            ("fire_at_ms", "bigint"),
+            ("status", "text"),
+            ("manual", "boolean"),
+            ("reason", "text"),
+            ("message", "text"),
+            ("job_id", "uuid"),
+            ("n", "bigint"),
+            ("decided_at_ms", "bigint"),
+            ("late_ms", "bigint"),
+            ("is_open", "boolean"),
+        ],
+    },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },
     Table { name: "totals", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

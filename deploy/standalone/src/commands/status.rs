@@ -24,6 +24,7 @@ fn lines(status: &Value) -> Vec<String> {
         format!("ledger    {}", text(&components["ledger"]["status"])),
         format!("planner   {} {}", text(&components["planner"]["status"]), text(&components["planner"]["leader"])),
         format!("carrier   {} {}", text(&components["carrier"]["status"]), text(&components["carrier"]["in_use"])),
+        format!("schedules {} {} s overdue", text(&components["schedules"]["status"]), text(&components["schedules"]["overdue_s"])),
     ];
     let duties = status["duties"].as_array().into_iter().flatten();
     lines.extend(duties.map(|duty| format!("{:<9} {} s behind", text(&duty["name"]), text(&duty["lag_s"]))));

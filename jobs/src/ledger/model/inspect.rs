@@ -90,6 +90,10 @@ impl Inspect for ModelLedger {
         Ok(self.read(|tables| tables.limits.iter().map(|((queue, scope), limits)| (queue.clone(), scope.clone(), *limits)).collect()))
     }
 
+    async fn first_due(&self) -> Result<Option<Timestamp>> {
+        Ok(self.read(|tables| tables.schedules.values().filter_map(|schedule| schedule.due_at).min()))
+    }
+
     async fn balances(&self) -> Result<Vec<Balance>> {
         Ok(self.read(|tables| {
             let of_jobs = tables.jobs.values().map(|job| &job.tenant);

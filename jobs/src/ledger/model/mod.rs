@@ -191,7 +191,7 @@ impl Tables {
             told.ready.push(ready_job(&job));
         }
         if let Some(due) = due(&job) {
-            told.due = Some(told.due.map_or(due, |earliest| earliest.min(due)));
+            told.due(due);
             self.delayed.insert(Delayed { due, tenant: job.tenant.clone(), id: job.id });
         }
         self.jobs.insert(job.id, job);
@@ -302,6 +302,11 @@ struct Told {
 }
 
 impl Told {
+    /// Something waits until then.
+    fn due(&mut self, due: Timestamp) {
+        self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
+    }
+
     fn into_events(self) -> Vec<FeedEvent> {
         let mut events = self.other;
         if !self.freed.is_empty() {

@@ -16,11 +16,12 @@ const REOPENED_MAX: usize = 1_000;
 #[async_trait]
 impl Timetable for ModelLedger {
     async fn create_schedule(&self, id: ScheduleId, tenant: &TenantId, definition: Definition) -> Result<Edited> {
-        Ok(self.transact(|tables, now, _| match tables.schedule_named(tenant, &definition.name) {
+        Ok(self.transact(|tables, now, told| match tables.schedule_named(tenant, &definition.name) {
             Some(holder) if holder.id != id => Edited::NameTaken,
             Some(standing) => Edited::Done(Box::new(standing.clone())),
             None => {
                 let schedule = Schedule::new(id, tenant.clone(), definition, now);
+                schedule.due_at.into_iter().for_each(|due| told.due(due));
                 tables.schedules.insert(id, schedule.clone());
                 Edited::Done(Box::new(schedule))
             }
@@ -90,10 +91,6 @@ impl Timetable for ModelLedger {
             tables.fires_of(id).rev().filter(fits).take(limit).cloned().collect()
         }))
     }
-
-    async fn first_due(&self) -> Result<Option<Timestamp>> {
-        Ok(self.read(|tables| tables.schedules.values().filter_map(|schedule| schedule.due_at).min()))
-    }
 }
 
 impl Tables {
@@ -102,8 +99,10 @@ impl Tables {
         due.retain(|(due_at, _)| *due_at <= now);
         due.sort();
         let lag_ms = due.first().map_or(0, |(due_at, _)| now.ms_since(*due_at));
-        let fires = due.into_iter().take(limit).flat_map(|(_, id)| self.decide(id, rules, now, Occasion::Due, told)).collect();
-        Fired { fires, next_due: self.schedules.values().filter_map(|schedule| schedule.due_at).min(), lag_ms }
+        due.truncate(limit);
+        let schedules = due.len();
+        let fires = due.into_iter().flat_map(|(_, id)| self.decide(id, rules, now, Occasion::Due, told)).collect();
+        Fired { fires, schedules, next_due: self.schedules.values().filter_map(|schedule| schedule.due_at).min(), lag_ms }
     }
 
     pub(super) fn forget_fires(&mut self, before: Timestamp, limit: usize) -> u64 {
@@ -162,6 +161,7 @@ impl Tables {
             let submitted = self.fires.iter_mut().filter(|((of, at), fire)| *of == id && latest.contains(at) && fire.job_id.is_some());
             submitted.for_each(|(_, fire)| fire.open = true);
         }
+        edited.due_at.into_iter().for_each(|due| told.due(due));
         self.schedules.insert(id, edited.clone());
         Edited::Done(Box::new(edited))
     }
@@ -191,7 +191,8 @@ impl Tables {
         schedule.jobs_made = decision.jobs_made;
         let (name, tenant) = (schedule.definition.name.clone(), schedule.tenant.clone());
         self.schedules.insert(id, schedule);
-        let whose = |fire| Decided { schedule: id, name: name.clone(), tenant: tenant.clone(), fire };
-        decision.settled.into_iter().chain(decision.fires).map(whose).collect()
+        let whose = |waited, fire| Decided { schedule: id, name: name.clone(), tenant: tenant.clone(), fire, waited };
+        let settled = decision.settled.into_iter().map(|fire| whose(true, fire));
+        settled.chain(decision.fires.into_iter().map(|fire| whose(false, fire))).collect()
     }
 }

@@ -98,6 +98,11 @@ impl Inspect for PostgresLedger {
             .collect()
     }
 
+    async fn first_due(&self) -> Result<Option<Timestamp>> {
+        let due_at_ms: Option<i64> = sqlx::query_scalar(self.core.sql.first_due.clone()).fetch_optional(&self.core.readers).await?;
+        Ok(due_at_ms.map(Timestamp::from_ms))
+    }
+
     async fn balances(&self) -> Result<Vec<Balance>> {
         let rows: Vec<rows::BalanceRow> = sqlx::query_as(self.core.sql.balances.clone()).fetch_all(&self.core.readers).await?;
         rows.into_iter().map(rows::BalanceRow::into_balance).collect()

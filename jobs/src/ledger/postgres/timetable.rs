@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     job::JobId,
     ledger::{
-        Edited, Error, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
+        Edited, Error, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
         timetable::{self, FireRow, ScheduleRow, ScheduleTable},
     },
     lifecycle::Snapshot,
@@ -95,11 +95,6 @@ impl Timetable for PostgresLedger {
             .fetch_all(&self.core.readers)
             .await?;
         rows.into_iter().map(FireRow::into_fire).collect()
-    }
-
-    async fn first_due(&self) -> Result<Option<Timestamp>> {
-        let due_at_ms: Option<i64> = sqlx::query_scalar(self.core.sql.first_due.clone()).fetch_optional(&self.core.readers).await?;
-        Ok(due_at_ms.map(Timestamp::from_ms))
     }
 }
 
@@ -264,6 +259,10 @@ impl ScheduleTable for Tx<'_> {
 
     async fn keep(&mut self, jobs: &[&NewJob]) -> Result<()> {
         inserts::keep(self, jobs).await
+    }
+
+    fn tell_due(&mut self, due_at: Timestamp) {
+        self.feed.push(FeedEvent::Delayed(due_at.ms()));
     }
 }
 

@@ -96,6 +96,11 @@ impl Inspect for SqliteLedger {
             .collect()
     }
 
+    async fn first_due(&self) -> Result<Option<Timestamp>> {
+        let due_at_ms: Option<i64> = sqlx::query_scalar(self.sql.first_due.clone()).fetch_optional(&self.readers).await?;
+        Ok(due_at_ms.map(Timestamp::from_ms))
+    }
+
     async fn balances(&self) -> Result<Vec<Balance>> {
         let rows: Vec<rows::BalanceRow> = sqlx::query_as(self.sql.balances.clone()).fetch_all(&self.readers).await?;
         rows.into_iter().map(rows::BalanceRow::into_balance).collect()

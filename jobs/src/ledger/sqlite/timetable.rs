@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     job::JobId,
     ledger::{
-        Edited, Error, Fired, Result, ScheduleKey, Timetable, rows,
+        Edited, Error, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
         timetable::{self, FireRow, ScheduleRow, ScheduleTable},
     },
     lifecycle::Snapshot,
@@ -81,11 +81,6 @@ impl Timetable for SqliteLedger {
             .fetch_all(&self.readers)
             .await?;
         rows.into_iter().map(FireRow::into_fire).collect()
-    }
-
-    async fn first_due(&self) -> Result<Option<Timestamp>> {
-        let due_at_ms: Option<i64> = sqlx::query_scalar(self.sql.first_due.clone()).fetch_optional(&self.readers).await?;
-        Ok(due_at_ms.map(Timestamp::from_ms))
     }
 }
 
@@ -314,6 +309,10 @@ impl ScheduleTable for Tx<'_> {
 
     async fn keep(&mut self, jobs: &[&NewJob]) -> Result<()> {
         insert::insert(self, jobs).await.map(drop)
+    }
+
+    fn tell_due(&mut self, due_at: Timestamp) {
+        self.feed.push(FeedEvent::Delayed(due_at.ms()));
     }
 }
 
