@@ -45,7 +45,14 @@ async fn the_server_does_what_the_document_says() {
     // That it was no empty run.
     let report: Value = serde_json::from_str(&fs::read_to_string(server.home().join("report.json")).expect("a report")).expect("JSON");
     assert_eq!(report["operations"]["tested"], operations(&document).count(), "{}", run.stdout);
-    for operation in ["POST /v1/jobs", "POST /v1/jobs/batch", "GET /v1/jobs/{id}", "PATCH /v1/queues/{queue}"] {
+    for operation in [
+        "POST /v1/jobs",
+        "POST /v1/jobs/batch",
+        "GET /v1/jobs/{id}",
+        "PATCH /v1/queues/{queue}",
+        "POST /v1/schedules",
+        "POST /v1/schedules/preview",
+    ] {
         let phases = report["valid_rates"][operation].as_object().unwrap_or_else(|| panic!("{operation}: {report}"));
         let accepted: u64 = phases.values().filter_map(|phase| phase["accepted"].as_u64()).sum();
         assert!(accepted > 0, "{operation} never succeeded: {}", run.stdout);

@@ -1,111 +1,28 @@
-//! The README's tour works as it is printed.
+//! What the README prints works.
 
-use std::{env, process::Stdio, time::Duration};
+use windrow_tests::server::Server;
 
-use tokio::process::Command;
-use windrow_tests::server::{Server, binary};
-
-use crate::documents::read;
-
-/// Where the README says that the server listens.
-const PRINTED_URL: &str = "http://127.0.0.1:8080";
-/// What stands in the README for whatever differs from run to run.
-const ELLIPSIS: char = '…';
-/// The tour takes seconds; five minutes are for reading.
-const TOUR_MAX: Duration = Duration::from_secs(60);
-/// Ends what a block prints.
-const MARK: &str = "\u{1e}";
-
-/// A block of commands, and what the README shows that it prints.
-struct Step {
-    commands: String,
-    prints: Option<String>,
-}
-
-/// The steps of a section, in the order in which they are read.
-fn steps(section: &str) -> Vec<Step> {
-    let readme = read("README.md");
-    let (_, below) = readme.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("the README has no section {section:?}"));
-    let text = below.split("\n## ").next().unwrap_or_default();
-    let mut steps: Vec<Step> = Vec::new();
-    // Of the parts between fences every second one is a block, its language in its first line.
-    for block in text.split("```").skip(1).step_by(2) {
-        let (language, body) = block.split_once('\n').unwrap_or_default();
-        match (language, steps.last_mut()) {
-            ("sh", _) => steps.push(Step { commands: body.to_owned(), prints: None }),
-            ("json" | "text", Some(step)) => step.prints = Some(body.trim_end().to_owned()),
-            _ => {}
-        }
-    }
-    steps
-}
-
-/// Whether `text` is `shown`, in which an ellipsis stands for anything.
-fn is_as_shown(text: &str, shown: &str) -> bool {
-    let mut parts = shown.split(ELLIPSIS);
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
-        return false;
-    };
-    let mut last = None;
-    for part in parts {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-        last = Some(part);
-    }
-    last.map_or(rest.is_empty(), |last| text.ends_with(last))
-}
+use crate::printed::{run, steps};
 
 #[tokio::test]
 async fn the_tour_works_as_printed() {
     let server = Server::start().await;
     // A reader takes longer to open the second terminal than the planner takes to say how deep the queues are.
     server.queue("default").await;
-    let steps = steps("A five-minute tour");
+    let steps = steps("README.md", "A five-minute tour");
     assert!(steps.len() >= 10, "the tour has {} steps", steps.len());
-    let script: String =
-        steps.iter().map(|step| format!("{}\nprintf '{MARK}'\n", step.commands.replace(PRINTED_URL, server.url()))).collect();
+    run(&server, &steps).await;
+}
 
-    // The reader stands where `windrow-data` lies and has the built binary; so do we.
-    let windrow = binary("windrow");
-    let binaries = windrow.parent().expect("a binary lies in a folder").display();
-    let path = format!("{binaries}:{}", env::var("PATH").unwrap_or_default());
-    let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", &script]).current_dir(server.home()).stdin(Stdio::null()).kill_on_drop(true);
-    bash.env("PATH", path).env("WINDROW_LISTEN", server.url().trim_start_matches("http://"));
-    let output = tokio::time::timeout(TOUR_MAX, bash.output()).await.expect("the tour comes to its end").expect("bash runs");
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-
-    let printed: Vec<_> = stdout.split(MARK).collect();
-    for (index, step) in steps.iter().enumerate() {
-        let printed = printed.get(index).unwrap_or_else(|| panic!("not reached:\n{}\n{stdout}\n{stderr}", step.commands)).trim();
-        // A block behind which nothing is shown prints nothing.
-        let shown = step.prints.as_deref().unwrap_or_default();
-        assert!(is_as_shown(printed, shown), "{}prints\n{printed}\nand the README shows\n{shown}\n{stderr}", step.commands);
-    }
-    assert!(output.status.success(), "{}: {stderr}", output.status);
+#[tokio::test]
+async fn the_commands_about_schedules_work_as_printed() {
+    let steps = steps("README.md", "Jobs by the clock");
+    assert_eq!(steps.len(), 2);
+    run(&Server::start().await, &steps).await;
 }
 
 #[test]
 fn the_readme_begins_with_the_two_commands() {
-    let commands: Vec<_> = steps("Two commands").into_iter().map(|step| step.commands).collect();
+    let commands: Vec<_> = steps("README.md", "Two commands").into_iter().map(|step| step.commands).collect();
     assert_eq!(commands, ["cargo run -- demo\n", "tests/run\n"]);
-}
-
-#[test]
-fn an_ellipsis_stands_for_anything_and_nothing_else_does() {
-    let cases = [
-        ("ab", "ab", true),
-        ("abc", "ab", false),
-        ("a-1-b-2-c", "a…b…c", true),
-        ("a-1-b-2-", "a…b…c", false),
-        ("a-1-c-2-b", "a…b…c", false),
-        ("xa", "a", false),
-        ("abcab", "…ab", true),
-        ("", "", true),
-    ];
-    for (text, shown, expected) in cases {
-        assert_eq!(is_as_shown(text, shown), expected, "{text:?} shown as {shown:?}");
-    }
 }

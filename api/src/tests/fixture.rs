@@ -374,9 +374,4 @@ impl Timetable for Fallible {
         self.pass().await?;
         self.model.fires(tenant, id, status, before, limit).await
     }
-
-    async fn first_due(&self) -> Result<Option<Timestamp>> {
-        self.pass().await?;
-        self.model.first_due().await
-    }
 }

@@ -166,15 +166,20 @@ impl Client {
         }
     }
 
-    /// Waits for a list to be as described.
+    /// Waits for a list of jobs to be as described.
     pub async fn until_list(&self, query: &str, what: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        self.until_entries(&format!("/v1/jobs?{query}"), "jobs", what, holds).await
+    }
+
+    /// Waits for the list of this name at a path to be as described.
+    pub async fn until_entries(&self, path: &str, list: &str, what: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let give_up = Instant::now() + WAIT_MAX;
         loop {
-            let seen = self.list(query).await;
+            let seen = array(self.read(path).await, list);
             if holds(&seen) {
                 return seen;
             }
-            assert!(Instant::now() < give_up, "the list {query} does not become {what}: {seen:?}");
+            assert!(Instant::now() < give_up, "the list at {path} does not become {what}: {seen:?}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

@@ -20,10 +20,22 @@ ECHO = {
     },
 }
 
+# Any text may be an expression or a zone to the document. None of these fires while the suite runs.
+WHEN = {
+    "cron": {"type": "string", "enum": ["@monthly", "30 2 1 1 *", "0 8 29 FEB MON-FRI", "@every 9h"]},
+    "time_zone": {"type": "string", "enum": ["UTC", "Europe/Berlin", "America/New_York"]},
+}
+OR_NULL = {"time_zone": {"type": ["string", "null"], "enum": [*WHEN["time_zone"]["enum"], None]}}
+
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    raw_schema["components"]["schemas"]["Submission"]["properties"].update(ECHO)
+    schemas = raw_schema["components"]["schemas"]
+    for name in ("Submission", "JobTemplate", "JobTemplatePatch"):
+        schemas[name]["properties"].update(ECHO)
+    for name in ("ScheduleDefinition", "PreviewRequest"):
+        schemas[name]["properties"].update(WHEN)
+    schemas["SchedulePatch"]["properties"].update({**WHEN, **OR_NULL})
     batch = raw_schema["paths"]["/v1/jobs/batch"]["post"]["requestBody"]["content"]
     # Their items are made up like those of an array, and written a line each below.
     batch["application/x-ndjson"] = {"schema": batch["application/json"]["schema"]}
