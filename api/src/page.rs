@@ -12,6 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
 
 use crate::{
     Api,
@@ -30,6 +31,19 @@ pub const PAGE_BYTES_MAX: usize = 8 << 20;
 
 /// Enough to notice a filter that was changed by mistake; a token gives no rights, so nobody gains by forging one.
 const LIST_BYTES: usize = 8;
+
+/// Which part of a list is asked for, as the document has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct Part {
+    /// The most entries of a page.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    page_size: Option<u16>,
+    /// The `next_page_token` of the page before, with the same filter.
+    #[param(min_length = 1)]
+    page_token: Option<String>,
+}
 
 /// A page that is asked for.
 pub(crate) struct Asked {

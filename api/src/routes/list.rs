@@ -51,12 +51,6 @@ struct Asked {
     created_from: Option<Timestamp>,
     /// Jobs accepted before this time.
     created_to: Option<Timestamp>,
-    /// The most jobs of a page.
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    page_size: Option<u16>,
-    /// The `next_page_token` of the page before, with the same filter.
-    #[param(min_length = 1)]
-    page_token: Option<String>,
 }
 
 /// List jobs
@@ -67,7 +61,7 @@ struct Asked {
     path = "/v1/jobs",
     tag = "jobs",
     operation_id = "listJobs",
-    params(Asked, Caller),
+    params(Asked, page::Part, Caller),
     responses(
         (status = 200, description = "A page.", body = Listed, headers(("Link"))),
         Caller, Params, page::Asked, LedgerErrors,

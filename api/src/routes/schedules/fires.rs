@@ -48,12 +48,6 @@ struct Listed {
 struct Asked {
     /// Fires that stand like this.
     status: Option<FireStatus>,
-    /// The most fires of a page.
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    page_size: Option<u16>,
-    /// The `next_page_token` of the page before, with the same status.
-    #[param(min_length = 1)]
-    page_token: Option<String>,
 }
 
 /// What became of a schedule's fires
@@ -64,7 +58,7 @@ struct Asked {
     path = "/v1/schedules/{id}/fires",
     tag = "schedules",
     operation_id = "listFires",
-    params(SchedulePath, Asked, Caller),
+    params(SchedulePath, Asked, page::Part, Caller),
     responses(
         (status = 200, description = "A page.", body = Listed, headers(("Link")), example = json!({ "fires": [
             {

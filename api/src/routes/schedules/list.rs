@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use serde::Serialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use windrow_jobs::{schedule::Schedule, tenant::TenantId};
 
 use crate::{
@@ -29,19 +29,6 @@ struct Listed {
     next_page_token: Option<String>,
 }
 
-/// Which schedules are asked for.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only its description is used")]
-struct Asked {
-    /// The most schedules of a page.
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    page_size: Option<u16>,
-    /// The `next_page_token` of the page before.
-    #[param(min_length = 1)]
-    page_token: Option<String>,
-}
-
 /// List schedules
 ///
 /// The tenant's schedules in the order of their names, a page at a time.
@@ -50,7 +37,7 @@ struct Asked {
     path = "/v1/schedules",
     tag = "schedules",
     operation_id = "listSchedules",
-    params(Asked, Caller),
+    params(page::Part, Caller),
     responses(
         (status = 200, description = "A page.", body = Listed, headers(("Link"))),
         Caller, Params, page::Asked, LedgerErrors,
