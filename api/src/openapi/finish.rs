@@ -137,7 +137,7 @@ fn require_what_may_be_null(schema: &mut Value) {
     };
     let nullable: Vec<_> = properties.iter().filter(|(_, property)| may_be_null(property)).map(|(name, _)| name.clone()).collect();
     let mut required: Vec<_> = schema["required"].as_array().cloned().unwrap_or_default();
-    required.extend(nullable.into_iter().map(Value::from));
+    required.extend(nullable.into_iter().map(Value::from).filter(|name| !required.contains(name)).collect::<Vec<_>>());
     schema["required"] = required.into();
 }
 

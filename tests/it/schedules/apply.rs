@@ -7,7 +7,7 @@ const FILE: &str = r#"
 [[schedules]]
 name = "a"
 cron = "@hourly"
-job = { kind = "echo", payload = { message = "{{ n }}", sleep_ms = 1 } }
+job = { kind = "echo", payload = { message = "job {{ n }}", sleep_ms = 1 } }
 
 [[schedules]]
 name = "b"
@@ -44,7 +44,7 @@ async fn a_file_is_applied_once_and_changes_what_it_names() {
     let other = FILE.replace("sleep_ms = 1", "sleep_ms = 2").replace("time_zone", "# time_zone").replace(", tags = [\"x\"]", "");
     let changed = apply(&server, &other, &["--output", "json"]).await;
     let report: Value = serde_json::from_str(&changed.stdout).unwrap_or_else(|error| panic!("{error}: {changed:?}"));
-    let payload = |sleep_ms: u32| json!({ "message": "{{ n }}", "sleep_ms": sleep_ms });
+    let payload = |sleep_ms: u32| json!({ "message": "job {{ n }}", "sleep_ms": sleep_ms });
     let expected = json!([
         { "name": "a", "changes": [{ "field": "job.payload", "from": payload(1), "to": payload(2) }] },
         { "name": "b", "changes": [

@@ -82,7 +82,7 @@ async fn a_preview_is_a_sentence_and_a_table() {
 #[tokio::test]
 async fn a_schedule_fires_by_the_clock_and_by_hand() {
     let server = Server::start().await;
-    let each_second = ["create", "--name", "s", "--cron", "@every 1s", "--kind", "echo", "--payload", r#"{"message":"{{ n }}"}"#];
+    let each_second = ["create", "--name", "s", "--cron", "@every 1s", "--kind", "echo", "--payload", r#"{"message":"job {{ n }}"}"#];
     schedules(&server, &each_second).await;
     let fired = "/v1/schedules/s/fires?status=fired";
     server.until_entries(fired, "fires", "two fires", |fires| fires.len() >= 2).await;
@@ -94,7 +94,7 @@ async fn a_schedule_fires_by_the_clock_and_by_hand() {
     assert!(made[0]["manual"] == true && made[1..].iter().all(|fire| fire["manual"] == false), "{made:?}");
     for fire in &made {
         let job = server.wait(&json!({ "id": fire["job_id"] })).await;
-        assert_eq!(job["result"]["message"], json!(fire["n"].to_string()), "{job}");
+        assert_eq!(job["result"]["message"], json!(format!("job {}", fire["n"])), "{job}");
     }
     let numbers: Vec<_> = made.iter().rev().map(|fire| fire["n"].as_u64()).collect();
     assert_eq!(numbers, (1..=made.len() as u64).map(Some).collect::<Vec<_>>(), "each job has the next number");
