@@ -5,7 +5,7 @@ use windrow_jobs::job::JobId;
 use super::fixture::{Answer, Fault, Fixture, KEY};
 use crate::body::BODY_BYTES_MAX;
 
-type Headers<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
 type Case<'a> = (&'a str, &'a str, Headers<'a>, &'a str, u16, &'a str, Option<&'a str>);
 
 /// Checks that an answer is a problem document with this status, code and pointer.

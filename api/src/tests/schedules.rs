@@ -13,7 +13,7 @@ use windrow_jobs::{
 };
 
 use super::{
-    errors::check_problem,
+    errors::{Headers, check_problem},
     fixture::{FIRES_KEPT_MS, Fixture, SLOW_TENANT, START_MS},
 };
 
@@ -134,10 +134,10 @@ async fn every_refused_request_about_schedules_is_a_problem() {
     fixture.scheduled("b", "").await;
     let unknown = format!("/v1/schedules/{}", ScheduleId::generate());
     let (fires, run, pause) = (format!("{path}/fires"), format!("{path}/run"), format!("{path}/pause"));
-    let (other, none): (&[(&str, &str)], &[(&str, &str)]) = (&[("x-tenant", "other")], &[]);
+    let (other, none): (Headers<'_>, Headers<'_>) = (&[("x-tenant", "other")], &[]);
     let taken = definition(json!({}));
-    let seen: &[(&str, &str)] = &[("if-match", "\"x\"")];
-    let weak: &[(&str, &str)] = &[("if-match", "W/\"x\", \"y\"")];
+    let seen: Headers<'_> = &[("if-match", "\"x\"")];
+    let weak: Headers<'_> = &[("if-match", "W/\"x\", \"y\"")];
     let cases = [
         ("POST", "/v1/schedules", none, taken.as_str(), 409, "schedule_exists", None),
         ("POST", "/v1/schedules?dry_run=true", none, &taken, 409, "schedule_exists", None),

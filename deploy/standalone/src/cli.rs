@@ -15,7 +15,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done; a job that was waited for is completed
   1  the command failed, or the job it waited for is dead, cancelled or not final in time; a check of doctor
-     failed; migrate --check found an older schema
+     failed; migrate --check found an older schema; schedules apply did not write all of its file
   2  wrong usage or configuration
   3  the server cannot be reached
   130  a second Ctrl-C or SIGTERM ended a server that was stopping

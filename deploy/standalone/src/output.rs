@@ -85,7 +85,8 @@ pub fn text(value: &Value) -> String {
 /// The longest JSON value shown to people, in characters; `--output json` shows all of it.
 const COMPACT_MAX: usize = 500;
 
-fn compact(value: &Value) -> String {
+/// A value as JSON, cut where it is long.
+pub fn compact(value: &Value) -> String {
     let json = if value.is_null() { String::new() } else { value.to_string() };
     match json.char_indices().nth(COMPACT_MAX) {
         Some((cut, _)) => format!("{}… ({} bytes)", &json[..cut], json.len()),

@@ -70,6 +70,15 @@ async fn what_is_refused_is_told_with_its_place_and_exit_code() {
 }
 
 #[tokio::test]
+async fn a_tenant_keeps_the_gap_that_is_set_for_it() {
+    let server = Server::start_with(&[("WINDROW_SCHEDULES__TENANT_GAPS_S_MIN", "acme=60")]).await;
+    let create = ["create", "--name", "a", "--cron", "@every 59s", "--kind", "echo"];
+    schedules(&server, &create).await;
+    let refused = server.command(&[&["--tenant", "acme", "schedules"], &create[..]].concat()).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("/cron") && refused.stderr.contains("60 s"), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_preview_is_a_sentence_and_a_table() {
     let server = Server::start().await;
     let line = ["preview", "0 8 * * *", "--time-zone", "Europe/Berlin", "--from", "2027-03-27T12:00:00Z", "--count", "1"];

@@ -186,5 +186,6 @@ fn lines(schedule: &Value) -> Vec<String> {
         ("jobs made", &schedule["jobs_made"]),
     ];
     let given = fields.into_iter().filter(|(_, value)| !value.is_null());
-    given.map(|(name, value)| format!("{name:<10} {}", text(value))).collect()
+    let shown = |value: &Value| if value.is_string() { text(value) } else { output::compact(value) };
+    given.map(|(name, value)| format!("{name:<10} {}", shown(value))).collect()
 }
