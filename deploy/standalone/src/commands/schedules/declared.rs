@@ -106,7 +106,7 @@ payload = { message = "{{ n }}", sleep_ms = 1, deep = [{ x = 0.5, at = 07:30:00 
     fn what_is_wrong_is_told_with_its_line() {
         let good = "\n[[schedules]]\nname = \"a\"\ncron = \"@hourly\"\njob = { kind = \"echo\", payload = {} }\n";
         let cases = [
-            (String::new(), vec!["f: missing field `schedules`"]),
+            (String::new(), vec!["f:1: missing field `schedules`"]),
             ("schedule = []".into(), vec!["f:1: unknown field `schedule`, expected `schedules`"]),
             ("\nschedules = [".into(), vec!["f:2: "]),
             (good.replace("cron", "color = 1\ncron"), vec!["f:2: schedule a: color: unknown field `color`"]),
