@@ -71,8 +71,6 @@ pub struct Parts {
     pub changes: Changes,
     /// Whoever else lives in this process and may need it to be restarted.
     pub inside: Option<Arc<dyn Health>>,
-    /// By how many seconds a schedule may be overdue before `/status` says so.
-    pub late_after_s: u32,
     /// Ends requests that wait, and makes `/readyz` say no.
     pub shutdown: CancellationToken,
 }
@@ -80,15 +78,15 @@ pub struct Parts {
 /// What an installation asks of schedules.
 #[derive(Debug, Clone)]
 pub struct Schedules {
-    /// How far apart two fires must be.
-    pub gaps: SchedulesSettings,
+    /// How far apart fires must be, and how late they may.
+    pub settings: SchedulesSettings,
     /// For how long fires are kept.
     pub fires_kept_ms: i64,
 }
 
 impl From<&Settings> for Schedules {
     fn from(settings: &Settings) -> Self {
-        Self { gaps: settings.schedules.clone(), fires_kept_ms: settings.retention().fires_ms }
+        Self { settings: settings.schedules.clone(), fires_kept_ms: settings.retention().fires_ms }
     }
 }
 
@@ -107,7 +105,6 @@ pub struct Api {
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) last_word: LastWord,
-    pub(crate) late_after_s: u32,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -127,7 +124,6 @@ impl Api {
             changes: parts.changes,
             inside: parts.inside,
             last_word: LastWord::default(),
-            late_after_s: parts.late_after_s,
             shutdown: parts.shutdown,
         }
     }

@@ -50,7 +50,6 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         signer,
         changes: Changes::default(),
         inside: None,
-        late_after_s: settings.schedules.late_after_s,
         shutdown: shutdown.clone(),
     });
     tracing::info!(url = %format!("http://{bound}"), "windrow-api is ready");

@@ -144,7 +144,7 @@ impl Standing {
         let carrying = word.as_ref().and_then(|word| word.planning.as_ref()).map(|planning| &planning.carrying);
         let rung = Rung::of(heard.is_some(), fresh_ms, carrying);
         metrics::gauge!(RUNG_METRIC).set(rung.number());
-        Self { rung, word, schedules: Schedules::of(heard.as_ref(), api.late_after_s) }
+        Self { rung, word, schedules: Schedules::of(heard.as_ref(), api.schedules.settings.late_after_s) }
     }
 
     /// The report.

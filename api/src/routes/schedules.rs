@@ -251,7 +251,7 @@ fn is_trial(params: &mut Params) -> Result<bool, ApiError> {
 
 async fn check(api: &Api, tenant: &TenantId, definition: &Definition, now: Timestamp) -> Result<(), ApiError> {
     let catalog = api.kinds.with(&definition.job.kind).await?;
-    Ok(definition.check(&catalog, &api.queues, api.schedules.gaps.gap_s_min_of(tenant), now)?)
+    Ok(definition.check(&catalog, &api.queues, api.schedules.settings.gap_s_min_of(tenant), now)?)
 }
 
 /// What a write would find out by itself.

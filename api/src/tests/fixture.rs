@@ -93,7 +93,6 @@ impl Fixture {
             signer,
             changes: changes.clone(),
             inside: None,
-            late_after_s: 10,
             shutdown: shutdown.clone(),
         }));
         Self { router, ledger, clock, changes, shutdown, objects, _home: home }

@@ -93,7 +93,6 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         signer,
         changes,
         inside: Some(pulse),
-        late_after_s: settings.schedules.late_after_s,
         shutdown: shutdown.clone(),
     });
 
