@@ -182,4 +182,16 @@ mod tests {
         clock.advance_ms(1);
         sleeper.await.expect("the sleeper returns");
     }
+    #[tokio::test]
+    async fn a_sleeper_looks_again_when_the_clock_was_set_back() {
+        let clock = VirtualClock::starting_at(Timestamp::from_ms(10_000));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(Timestamp::from_ms(11_000)).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance_ms(-5_000);
+        sleeper.await.expect("the sleeper returns");
+        assert_eq!(clock.now(), Timestamp::from_ms(5_000));
+    }
 }
