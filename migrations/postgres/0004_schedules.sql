@@ -16,7 +16,7 @@ CREATE TABLE schedules (
 );
 CREATE UNIQUE INDEX schedules_name ON schedules (tenant, name);
 -- What a look for due schedules costs does not depend on how many there are.
-CREATE INDEX schedules_due ON schedules (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX schedules_due ON schedules (due_at_ms, id) WHERE due_at_ms IS NOT NULL;
 
 -- Every instant at which a schedule was expected to fire. The key is what makes it fire once.
 CREATE TABLE fires (

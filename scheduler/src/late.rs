@@ -57,3 +57,48 @@ fn word(status: FireStatus) -> &'static str {
         FireStatus::Missed => "missed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use windrow_jobs::{
+        clock::Timestamp,
+        schedule::{Fire, ScheduleId},
+        tenant::TenantId,
+    };
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_scheduler_was_late_with_is_warned_of() {
+        let decided = |status, reason, late_ms, waited| Decided {
+            schedule: ScheduleId::generate(),
+            name: "each-minute".into(),
+            tenant: TenantId::default_tenant(),
+            fire: Fire {
+                fire_at: Timestamp::from_ms(0),
+                status,
+                manual: false,
+                reason,
+                message: None,
+                job_id: None,
+                n: None,
+                decided_at: Timestamp::from_ms(late_ms),
+                late_ms,
+                open: false,
+            },
+            waited,
+        };
+        let cases = [
+            (FireStatus::Fired, None, 10_000, false, false),
+            (FireStatus::Fired, None, 10_001, false, true),
+            (FireStatus::Fired, None, 600_000, true, false),
+            (FireStatus::CaughtUp, None, 600_000, false, true),
+            (FireStatus::Missed, None, 600_000, false, true),
+            (FireStatus::Skipped, Some(SkipReason::Overlap), 600_000, false, true),
+            (FireStatus::Skipped, Some(SkipReason::Paused), 600_000, false, false),
+        ];
+        for (status, reason, late_ms, waited, expected) in cases {
+            assert_eq!(is_late(&decided(status, reason, late_ms, waited), 10_000), expected, "{status:?} {reason:?} {late_ms} {waited}");
+        }
+    }
+}

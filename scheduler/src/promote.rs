@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use windrow_jobs::{
     clock::{Clock, Timestamp},
-    ledger::{BATCH_MAX, Result},
+    ledger::Result,
 };
 
 use crate::{
@@ -16,8 +16,9 @@ use crate::{
     duty::{Acted, Duty},
 };
 
-/// The most due rows looked at in one go, which is one commit; more wait for the next, which follows soon.
-const DUE_MAX: usize = BATCH_MAX;
+/// The most due rows looked at in one go, which is one commit: a few milliseconds of SQLite's only writer, for which every
+/// submission waits. More wait for the next look, which follows soon.
+const DUE_MAX: usize = 200;
 /// While more is due it rests as long as the last look took, at most this: promotion then takes half of the writer at most, and
 /// the workers, who are behind anyway, have the rest.
 const REST_MS_MAX: i64 = 25;
@@ -228,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn more_than_a_commit_may_hold_follows_at_once_in_others() {
         let mut rig = Rig::new();
-        rig.insert(2 * BATCH_MAX + 1, START).await;
+        rig.insert(2 * DUE_MAX + 1, START).await;
         let mut sleeps = Vec::new();
         for _ in 0..3 {
             sleeps.push(rig.promote.act().await.expect("the model promotes").sleep_ms);

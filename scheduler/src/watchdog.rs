@@ -66,3 +66,42 @@ enum Said {
     Overdue,
     Over,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use windrow_jobs::{
+        clock::{Timestamp, VirtualClock},
+        contract::Catalog,
+        kinds,
+        ledger::{Timetable, Upkeep, model::ModelLedger},
+        queue::QueueName,
+        schedule::{Rules, ScheduleId},
+        tenant::TenantId,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_speaks_once_when_nobody_fires_and_once_when_that_is_over() {
+        let clock = VirtualClock::starting_at(Timestamp::from_ms(1_800_000_000_000));
+        let ledger = Arc::new(ModelLedger::new(Arc::new(clock.clone())));
+        let mut watchdog = Watchdog { ledger: ledger.clone(), late_after_s: 10, barks: false };
+        assert_eq!(watchdog.look().await.expect("a look"), Said::Nothing, "nothing is expected");
+        let job = json!({ "kind": "echo", "payload": {} });
+        let definition = serde_json::from_value(json!({ "name": "each-minute", "cron": "@every 60s", "job": job })).expect("a definition");
+        ledger.create_schedule(ScheduleId::generate(), &TenantId::default_tenant(), definition).await.expect("it is created");
+        let mut said = Vec::new();
+        for pass_ms in [60_000, 10_000, 1, 5_000] {
+            clock.advance_ms(pass_ms);
+            said.push(watchdog.look().await.expect("a look"));
+        }
+        assert_eq!(said, [Said::Nothing, Said::Nothing, Said::Overdue, Said::Nothing]);
+
+        let catalog = Catalog::new(kinds::contracts()).expect("the built-in schemas compile");
+        let rules = Rules { catalog, queues: vec![QueueName::default_queue()], fires_kept_ms: 86_400_000 };
+        assert_eq!(ledger.fire(&rules, 10).await.expect("it fires").fires.len(), 1);
+        assert_eq!(watchdog.look().await.expect("a look"), Said::Over);
+        assert_eq!(watchdog.look().await.expect("a look"), Said::Nothing);
+    }
+}

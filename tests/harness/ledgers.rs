@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, path::PathBuf, sync::Arc};
 
-use sqlx::{ConnectOptions, Connection, PgConnection, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use windrow_jobs::{
     clock::{Timestamp, VirtualClock},
@@ -51,6 +51,24 @@ impl Opened {
             Below::Postgres(url) => {
                 let mut connection = PgConnection::connect(url).await.expect("the ledger's database");
                 sqlx::raw_sql(LOSE).execute(&mut connection).await.expect("the side rows go");
+            }
+        }
+    }
+}
+
+impl Opened {
+    /// Sets every schedule back by so much, as no verb ever does.
+    pub async fn rewind_schedules(&self, by_ms: i64) {
+        let rewind = format!("UPDATE schedules SET next_fire_at_ms = next_fire_at_ms - {by_ms}, due_at_ms = due_at_ms - {by_ms};");
+        match &self.below {
+            Below::Model(model) => model.rewind_schedules(by_ms),
+            Below::Sqlite(directory) => {
+                let mut connection = SqliteConnectOptions::new().filename(file(directory)).connect().await.expect("the ledger's file");
+                sqlx::raw_sql(AssertSqlSafe(rewind)).execute(&mut connection).await.expect("the schedules are set back");
+            }
+            Below::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.expect("the ledger's database");
+                sqlx::raw_sql(AssertSqlSafe(rewind)).execute(&mut connection).await.expect("the schedules are set back");
             }
         }
     }

@@ -11,4 +11,5 @@ pub mod proxy;
 pub mod python;
 pub mod redis;
 pub mod s3;
+pub mod schedules;
 pub mod server;

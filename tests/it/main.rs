@@ -8,6 +8,7 @@ mod compose;
 mod doctor;
 mod documents;
 mod fair;
+mod fires;
 mod harness;
 mod interleaving;
 mod ledger;

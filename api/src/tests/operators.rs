@@ -1,8 +1,11 @@
 use serde_json::{Value, json};
 use tokio::time::Duration;
 use windrow_jobs::{
+    clock::Timestamp,
     contract::Contract,
-    ledger::{Depths, LaneDepth, LaneKey, Work, WorkerRecord},
+    ledger::{Depths, LaneDepth, LaneKey, Timetable, Work, WorkerRecord},
+    schedule::ScheduleId,
+    tenant::TenantId,
 };
 
 use super::fixture::{Fault, Fixture, START_MS};
@@ -50,6 +53,29 @@ async fn old_depths_are_an_error_and_no_number() {
     assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (503, &json!("depths_unavailable")));
     let status = fixture.get("/status").await.json();
     assert_eq!((&status["status"], &status["components"]["planner"]["age_ms"]), (&json!("degraded"), &json!(10_001)));
+}
+
+#[tokio::test]
+async fn schedules_that_nobody_fires_show_whatever_the_leader_says() {
+    let fixture = Fixture::new();
+    let of = async || {
+        let status = fixture.get("/status").await.json();
+        (status["status"].clone(), status["components"]["schedules"].clone())
+    };
+    fixture.publish_depths(Depths { at_ms: START_MS, ..Depths::default() }).await;
+    assert_eq!(of().await, (json!("up"), json!({ "status": "up", "overdue_s": 0.0, "next_due_at": null })));
+    let job = json!({ "kind": "echo", "payload": {} });
+    let definition = serde_json::from_value(json!({ "name": "each-minute", "cron": "@every 60s", "job": job })).expect("a definition");
+    fixture.ledger.model.create_schedule(ScheduleId::generate(), &TenantId::default_tenant(), definition).await.expect("it is created");
+    let due_at = Timestamp::from_ms(START_MS + 60_000);
+    for (pass_ms, health, overdue_s) in [(60_000, "up", 0.0), (10_000, "up", 10.0), (1, "degraded", 10.001)] {
+        fixture.clock.advance_ms(pass_ms);
+        fixture.publish_depths(Depths { at_ms: START_MS, ..Depths::default() }).await;
+        let schedules = json!({ "status": health, "overdue_s": overdue_s, "next_due_at": due_at });
+        assert_eq!(of().await, (json!(health), schedules));
+    }
+    fixture.ledger.fail(Fault::Unavailable);
+    assert_eq!(of().await, (json!("down"), json!({ "status": "down", "overdue_s": null, "next_due_at": null })));
 }
 
 #[tokio::test]

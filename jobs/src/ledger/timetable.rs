@@ -105,8 +105,8 @@ pub(super) trait ScheduleTable: JobTable {
     async fn due(&mut self, now: Timestamp, limit: usize) -> Result<Vec<ScheduleRow>>;
     /// Takes hold of a schedule.
     async fn lock(&mut self, tenant: &TenantId, id: ScheduleId) -> Result<Option<ScheduleRow>>;
-    /// Writes a schedule unless its name or its id is taken. Returns whose the name is.
-    async fn insert_schedule(&mut self, schedule: &Schedule) -> Result<ScheduleId>;
+    /// Writes a schedule unless its name or its id is taken. Returns whether it was written.
+    async fn insert_schedule(&mut self, schedule: &Schedule) -> Result<bool>;
     /// Whose name this is.
     async fn holder(&mut self, tenant: &TenantId, name: &str) -> Result<Option<ScheduleId>>;
     /// Writes a schedule in the place of its row.
@@ -135,11 +135,16 @@ pub(super) trait ScheduleTable: JobTable {
 
 /// Keeps a schedule that begins now.
 pub(super) async fn create(table: &mut impl ScheduleTable, schedule: Schedule) -> Result<Edited> {
-    let holder = table.insert_schedule(&schedule).await?;
-    if let Some(due_at) = schedule.due_at {
-        table.tell_due(due_at);
+    if table.insert_schedule(&schedule).await? {
+        schedule.due_at.into_iter().for_each(|due_at| table.tell_due(due_at));
+        return Ok(Edited::Done(Box::new(schedule)));
     }
-    Ok(if holder == schedule.id { Edited::Done(Box::new(schedule)) } else { Edited::NameTaken })
+    // An insert whose answer was lost has kept it, or another has the name.
+    let standing = table.lock(&schedule.tenant, schedule.id).await?;
+    Ok(match standing {
+        Some(row) => Edited::Done(Box::new(row.into_schedule()?)),
+        None => Edited::NameTaken,
+    })
 }
 
 /// Decides what is due of at most `limit` schedules.

@@ -67,6 +67,16 @@ impl Process {
         self.daemon.signal(Signal::TERM);
     }
 
+    /// Sends SIGSTOP: it stands still until it is told to go on.
+    pub fn pause(&self) {
+        self.daemon.signal(Signal::STOP);
+    }
+
+    /// Sends SIGCONT: it goes on where it stood.
+    pub fn resume(&self) {
+        self.daemon.signal(Signal::CONT);
+    }
+
     /// Sends SIGKILL to its group.
     pub fn kill(&mut self) {
         self.daemon.kill();

@@ -24,6 +24,8 @@ mod promote;
 mod prune;
 mod reap;
 mod redrive;
+mod schedule_history;
+mod schedules;
 mod scrub;
 mod settle;
 mod tickets;

@@ -7,7 +7,10 @@ use windrow_jobs::{
     lifecycle::Ending,
     submit::NewJob,
 };
-use windrow_tests::{jobs::*, ledgers::START};
+use windrow_tests::{
+    jobs::*,
+    ledgers::{self, START},
+};
 
 conformance! {
     a_job_becomes_available_when_its_time_has_come,
@@ -201,11 +204,12 @@ async fn a_storm_is_promoted_in_commits_of_a_batch(ledger: &dyn Ledger, clock: &
     assert_eq!((commits.iter().sum::<u64>(), &told), (2 * batch + 1, &commits));
 }
 
+/// Of the ledger with one writer; over PostgreSQL an insert waits for no promotion.
 #[tokio::test]
 async fn what_is_written_during_a_storm_waits_for_one_commit_of_it() {
-    let clock = windrow_tests::ledgers::clock();
-    let opened = windrow_tests::ledgers::sqlite(&clock).await;
-    let ledger: &dyn Ledger = &*opened;
+    let clock = ledgers::clock();
+    let opened = ledgers::sqlite(&clock).await;
+    let ledger: &dyn Ledger = (&opened).into();
     const COMMITS: u64 = 6;
     let storm = (1..=COMMITS * BATCH_MAX as u64).map(|number| scheduled(number, START.plus_ms(100)));
     insert(ledger, storm).await;

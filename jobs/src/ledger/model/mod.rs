@@ -55,6 +55,15 @@ impl ModelLedger {
         tables.leases.clear();
     }
 
+    /// Sets every schedule back by so much, as no verb ever does.
+    pub fn rewind_schedules(&self, by_ms: i64) {
+        let mut tables = self.tables.lock().expect("no verb panics while it holds the tables");
+        for schedule in tables.schedules.values_mut() {
+            schedule.next_fire_at = schedule.next_fire_at.map(|next| next.plus_ms(-by_ms));
+            schedule.due_at = schedule.due_at.map(|due_at| due_at.plus_ms(-by_ms));
+        }
+    }
+
     /// Runs a verb as one transaction: alone, at one instant, with one feed row for all that it tells.
     fn transact<T>(&self, verb: impl FnOnce(&mut Tables, Timestamp, &mut Told) -> T) -> T {
         let mut tables = self.tables.lock().expect("no verb panics while it holds the tables");

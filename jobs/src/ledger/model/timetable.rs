@@ -16,15 +16,17 @@ const REOPENED_MAX: usize = 1_000;
 #[async_trait]
 impl Timetable for ModelLedger {
     async fn create_schedule(&self, id: ScheduleId, tenant: &TenantId, definition: Definition) -> Result<Edited> {
-        Ok(self.transact(|tables, now, told| match tables.schedule_named(tenant, &definition.name) {
-            Some(holder) if holder.id != id => Edited::NameTaken,
-            Some(standing) => Edited::Done(Box::new(standing.clone())),
-            None => {
-                let schedule = Schedule::new(id, tenant.clone(), definition, now);
-                schedule.due_at.into_iter().for_each(|due| told.due(due));
-                tables.schedules.insert(id, schedule.clone());
-                Edited::Done(Box::new(schedule))
+        Ok(self.transact(|tables, now, told| {
+            if let Some(standing) = tables.schedule_of(tenant, id) {
+                return Edited::Done(Box::new(standing.clone()));
             }
+            if tables.schedule_named(tenant, &definition.name).is_some() {
+                return Edited::NameTaken;
+            }
+            let schedule = Schedule::new(id, tenant.clone(), definition, now);
+            schedule.due_at.into_iter().for_each(|due| told.due(due));
+            tables.schedules.insert(id, schedule.clone());
+            Edited::Done(Box::new(schedule))
         }))
     }
 

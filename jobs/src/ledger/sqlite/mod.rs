@@ -58,6 +58,13 @@ macro_rules! statements {
                 Self { $($name: include_str!(concat!(stringify!($name), ".sql")).into_sql_str(),)+ }
             }
         }
+
+        impl Statements {
+            /// Each of them by its name, to be replaced.
+            pub fn each(&mut self) -> impl Iterator<Item = (&'static str, &mut SqlStr)> {
+                [$((stringify!($name), &mut self.$name)),+].into_iter()
+            }
+        }
     };
 }
 

@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     job::JobId,
     ledger::{
-        Edited, Error, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
+        Edited, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
         timetable::{self, FireRow, ScheduleRow, ScheduleTable},
     },
     lifecycle::Snapshot,
@@ -214,8 +214,8 @@ impl ScheduleTable for Tx<'_> {
         Ok(sqlx::query_as(self.sql.lock_schedule.clone()).bind(id.0).bind(tenant.as_str()).fetch_optional(&mut *self.connection).await?)
     }
 
-    async fn insert_schedule(&mut self, schedule: &Schedule) -> Result<ScheduleId> {
-        sqlx::query(self.sql.insert_schedule.clone())
+    async fn insert_schedule(&mut self, schedule: &Schedule) -> Result<bool> {
+        let inserted = sqlx::query(self.sql.insert_schedule.clone())
             .bind(schedule.id.0)
             .bind(schedule.tenant.as_str())
             .bind(&schedule.definition.name)
@@ -230,8 +230,7 @@ impl ScheduleTable for Tx<'_> {
             .bind(schedule.due_at.map(Timestamp::ms))
             .execute(&mut *self.connection)
             .await?;
-        let holder = self.holder(&schedule.tenant, &schedule.definition.name).await?;
-        holder.ok_or_else(|| Error::Unavailable("the schedule's name was taken and let go of at once".into()))
+        Ok(inserted.rows_affected() > 0)
     }
 
     async fn holder(&mut self, tenant: &TenantId, name: &str) -> Result<Option<ScheduleId>> {
