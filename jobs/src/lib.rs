@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod backoff;
 pub mod clock;
 pub mod contract;
+pub mod cron;
 #[cfg(feature = "dispatch")]
 pub mod dispatch;
 pub mod error;
