@@ -83,7 +83,8 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present instant.
     fn now(&self) -> Timestamp;
-    /// Returns once `now()` has reached `until`.
+    /// Returns once `now()` has reached `until`, and when the clock was set back: whoever sleeps looks again, since what it waits
+    /// for may be told by another clock.
     async fn sleep_until(&self, until: Timestamp);
 }
 
@@ -102,11 +103,14 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, until: Timestamp) {
+        let mut before = self.now();
         loop {
-            let left_ms = until.ms_since(self.now());
-            if left_ms <= 0 {
+            let now = self.now();
+            let left_ms = until.ms_since(now);
+            if left_ms <= 0 || now < before {
                 return;
             }
+            before = now;
             tokio::time::sleep(Duration::from_millis(left_ms.min(SYSTEM_SLEEP_PIECE_MS).unsigned_abs())).await;
         }
     }
@@ -135,9 +139,14 @@ impl Clock for VirtualClock {
     }
 
     async fn sleep_until(&self, until: Timestamp) {
-        let mut seen = self.0.subscribe();
+        let (mut seen, mut before) = (self.0.subscribe(), self.now());
+        let over = |now: &Timestamp| {
+            let set_back = *now < before;
+            before = *now;
+            *now >= until || set_back
+        };
         // The sender lives in `self`, so the wait can only end by the condition.
-        let _ = seen.wait_for(|now| *now >= until).await;
+        let _ = seen.wait_for(over).await;
     }
 }
 
@@ -172,5 +181,17 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance_ms(1);
         sleeper.await.expect("the sleeper returns");
+    }
+    #[tokio::test]
+    async fn a_sleeper_looks_again_when_the_clock_was_set_back() {
+        let clock = VirtualClock::starting_at(Timestamp::from_ms(10_000));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(Timestamp::from_ms(11_000)).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance_ms(-5_000);
+        sleeper.await.expect("the sleeper returns");
+        assert_eq!(clock.now(), Timestamp::from_ms(5_000));
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::{
         self,
         error::{RecvError, TryRecvError},
     },
-    mpsc, watch,
+    mpsc,
 };
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
@@ -27,7 +27,7 @@ use windrow_jobs::{
     status::Planning,
 };
 
-use crate::{Scheduler, duty, lag::Lags, leader::Renewal, scrub::Ask};
+use crate::{Scheduler, duty, lag::Lags, leader::Renewal, promote::Delays, scrub::Ask};
 
 /// How often the feed is read whether or not there was a nudge, where nudges tell of everything.
 const TICK_MS: i64 = 1_000;
@@ -60,7 +60,7 @@ pub(crate) struct Term {
     /// Whether it still lasts.
     pub(crate) renewal: Renewal,
     /// Where due times are told on, for the duty `promote`.
-    pub(crate) delays: watch::Sender<i64>,
+    pub(crate) delays: Arc<Delays>,
     /// How far behind every duty is.
     pub(crate) lags: Lags,
 }
@@ -231,9 +231,7 @@ impl<'s> Dispatch<'s> {
             match event {
                 FeedEvent::Limits => self.load_limits().await?,
                 FeedEvent::Workers => self.load_workers().await?,
-                FeedEvent::Delayed(due_ms) => {
-                    self.term.delays.send_replace(*due_ms);
-                }
+                FeedEvent::Delayed(due_ms) => self.term.delays.tell(*due_ms),
                 event => self.planner.apply(event, now),
             }
         }

@@ -15,10 +15,7 @@ mod scrub;
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Clock,
@@ -65,9 +62,9 @@ impl Scheduler {
 
     /// Runs every duty until `stop`: a term of leadership.
     async fn lead(&self, epoch: i64, renewal: &Renewal, lags: &Lags, stop: &CancellationToken) {
-        let delays = watch::Sender::new(i64::MAX);
+        let delays = Arc::new(promote::Delays::default());
         let mut duties = JoinSet::new();
-        duties.spawn(duty::drive(promote::Promote::new(self, delays.subscribe()), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(promote::Promote::new(self, delays.clone()), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         let (asks, asked) = mpsc::channel(1);

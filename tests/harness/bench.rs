@@ -6,6 +6,7 @@
 
 mod apalis;
 mod callers;
+mod delayed;
 mod environment;
 mod http;
 pub mod limit;
@@ -16,6 +17,7 @@ mod scenarios;
 mod servers;
 mod stage;
 mod statistics;
+mod storm;
 
 use std::{fmt, time::Duration};
 
@@ -46,12 +48,25 @@ pub enum Scenario {
     EndToEnd,
     /// Few jobs, each timed.
     Latency,
+    /// Few jobs with a due time, and retries.
+    Delayed,
+    /// Very many jobs that are due at once, beside a few immediate ones.
+    Storm,
 }
 
 impl Scenario {
     /// All of them, in the order in which they are run.
-    pub const ALL: [Self; 7] =
-        [Self::Submit, Self::SubmitBatch, Self::Enqueue, Self::EnqueueBatch, Self::Drain, Self::EndToEnd, Self::Latency];
+    pub const ALL: [Self; 9] = [
+        Self::Submit,
+        Self::SubmitBatch,
+        Self::Enqueue,
+        Self::EnqueueBatch,
+        Self::Drain,
+        Self::EndToEnd,
+        Self::Latency,
+        Self::Delayed,
+        Self::Storm,
+    ];
 }
 
 impl fmt::Display for Scenario {
@@ -64,6 +79,8 @@ impl fmt::Display for Scenario {
             Self::Drain => "drain",
             Self::EndToEnd => "end-to-end",
             Self::Latency => "latency",
+            Self::Delayed => "delayed",
+            Self::Storm => "storm",
         })
     }
 }
@@ -73,7 +90,7 @@ impl fmt::Display for Scenario {
 pub enum LedgerKind {
     /// `windrow serve`.
     Sqlite,
-    /// A cluster, with Redis.
+    /// A cluster, with Redis unless [`Options::redis`] says otherwise.
     Postgres,
 }
 
@@ -90,7 +107,7 @@ pub struct Options {
     pub duration: Duration,
     /// In how many slices each.
     pub rounds: usize,
-    /// A slice ends after so many jobs too; for a drain, its backlog.
+    /// A slice ends after so many jobs too; for a drain, its backlog; for a storm, how many are delayed.
     pub jobs: Option<u64>,
     /// Connections or calls at the same time.
     pub connections: usize,
@@ -100,8 +117,14 @@ pub struct Options {
     pub slots: u32,
     /// Jobs per request of `end-to-end`.
     pub batch: u64,
-    /// Jobs per second of `latency`.
+    /// Jobs per second of `latency`, the delayed ones of `delayed`, the immediate ones of `storm`.
     pub rate: u32,
+    /// Immediate jobs per second beside the delayed ones, in the loaded half of `delayed`.
+    pub load: u32,
+    /// Within how many milliseconds the jobs of `storm` are due.
+    pub spread_ms: u32,
+    /// Whether a cluster has Redis.
+    pub redis: bool,
 }
 
 impl Options {
@@ -165,6 +188,9 @@ async fn environment(servers: &Servers, options: &Options) -> anyhow::Result<Val
         "slots": options.slots,
         "batch": options.batch,
         "rate": options.rate,
+        "load": options.load,
+        "spread_ms": options.spread_ms,
+        "redis": options.redis && servers.kind() == LedgerKind::Postgres,
     });
     Ok(environment)
 }

@@ -99,7 +99,19 @@ async fn smoke(ledger: LedgerKind, options: &Options) -> (Value, Vec<Line>) {
 
 /// Slices end by their count of jobs, never by the clock.
 fn few() -> Options {
-    Options { duration: Duration::from_secs(120), rounds: 1, jobs: Some(JOBS), connections: 4, workers: 2, slots: 16, batch: 10, rate: 100 }
+    Options {
+        duration: Duration::from_secs(120),
+        rounds: 1,
+        jobs: Some(JOBS),
+        connections: 4,
+        workers: 2,
+        slots: 16,
+        batch: 10,
+        rate: 100,
+        load: 100,
+        spread_ms: 100,
+        redis: true,
+    }
 }
 
 fn check_lines(ledger: &str, lines: &[Line]) {
@@ -107,24 +119,54 @@ fn check_lines(ledger: &str, lines: &[Line]) {
     assert_eq!(names, Scenario::ALL.map(|scenario| scenario.to_string()));
     for line in lines {
         let json = serde_json::to_value(line).expect("a line has a JSON form");
-        assert_eq!((line.jobs, json["ledger"].as_str()), (JOBS, Some(ledger)), "{json}");
+        let with_due_times = ["delayed", "storm"].contains(&line.scenario.as_str());
+        assert_eq!((line.jobs == JOBS, json["ledger"].as_str()), (!with_due_times, Some(ledger)), "{json}");
         assert!(line.jobs_per_s > 0.0 && line.baseline.jobs_per_s > 0.0, "{json}");
         let ratio = match (line.baseline.latency, line.p50_ms) {
             (Some(latency), Some(p50_ms)) => latency.p50_ms / p50_ms,
             _ => line.jobs_per_s / line.baseline.jobs_per_s,
         };
         assert!((line.ratio - ratio).abs() < 0.01, "{json}");
-        assert_eq!(json["baseline"]["name"], "limit");
+        let compared_with = match line.scenario.as_str() {
+            "delayed" => "immediate",
+            "storm" => "calm",
+            _ => "limit",
+        };
+        assert_eq!(json["baseline"]["name"], compared_with);
+        check_parts(line);
         let timed = line.scenario != "drain";
         for key in ["p50_ms", "p99_ms"] {
             assert_eq!(json.get(key).map(Value::is_number), Some(timed), "{key} of {json}");
         }
         assert!(line.p50_ms <= line.p99_ms, "{json}");
-        let with_apalis = !line.scenario.starts_with("submit");
+        let with_apalis = !with_due_times && !line.scenario.starts_with("submit");
         assert_eq!(line.also.iter().map(|also| also.name.as_str()).collect::<Vec<_>>(), if with_apalis { vec!["apalis"] } else { vec![] });
         let is_latency = line.scenario == "latency";
-        assert_eq!((line.until_final.is_some(), json["baseline"]["p50_ms"].is_number()), (is_latency, is_latency), "{json}");
+        assert_eq!(
+            (line.until_final.is_some(), json["baseline"]["p50_ms"].is_number()),
+            (is_latency, is_latency || with_due_times),
+            "{json}"
+        );
         assert_eq!(line.row().len(), bench::report::HEADS.len());
+    }
+}
+
+/// Everything that the scenario tells apart was timed, and every job of it once.
+fn check_parts(line: &Line) {
+    let timed = |name: &str| line.parts.iter().filter(|part| part.name.contains(name)).map(|part| part.timed).sum::<u64>();
+    match line.scenario.as_str() {
+        "delayed" => {
+            assert_eq!(line.parts.len(), 6, "{line:?}");
+            assert_eq!((timed("idle"), timed("loaded")), (JOBS, JOBS), "{line:?}");
+            // Those, as many immediate ones, and the load.
+            assert!(line.jobs > 3 * JOBS, "{line:?}");
+        }
+        "storm" => {
+            assert_eq!((timed("the storm's own"), timed("calm: to the 202") > 0), (JOBS, true), "{line:?}");
+            let immediate: u64 = line.parts.iter().filter(|part| !part.name.starts_with("the storm")).map(|part| part.timed).sum();
+            assert_eq!(line.jobs, JOBS + immediate, "{line:?}");
+        }
+        _ => assert!(line.parts.is_empty(), "{line:?}"),
     }
 }
 

@@ -220,7 +220,8 @@ pub trait Upkeep: Send + Sync {
     /// The workers that were heard of within `silent_ms_max`.
     async fn workers(&self, silent_ms_max: i64) -> Result<Vec<WorkerRecord>>;
 
-    /// Promotes due jobs, at most `limit`, the tenants in turn.
+    /// Promotes due jobs, at most `limit` and at most [`BATCH_MAX`], the tenants in turn. It is one short commit: whoever has more to
+    /// promote calls again, and others write in between.
     async fn promote(&self, limit: usize) -> Result<Promoted>;
 
     /// Decides what is due of at most `limit` schedules, each with its jobs in the same transaction.

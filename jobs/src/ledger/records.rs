@@ -283,6 +283,8 @@ pub enum FeedEvent {
 /// What a promotion did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promoted {
+    /// The ledger's clock when this ended.
+    pub now: Timestamp,
     /// Jobs that went on.
     pub promoted: u64,
     /// When the next one is due; now or earlier where the limit cut.

@@ -207,6 +207,17 @@ pub(super) fn bucket_share(left: usize, buckets_left: usize) -> usize {
     left.div_ceil(buckets_left.max(1)).min(BATCH_MAX)
 }
 
+/// The shares of so many due buckets where none is known to leave some of its own.
+pub(super) fn bucket_shares(limit: usize, buckets: usize) -> Vec<i64> {
+    let mut left = limit;
+    let share = |taken: usize| {
+        let share = bucket_share(left, buckets - taken);
+        left -= share;
+        i64::try_from(share).unwrap_or(i64::MAX)
+    };
+    (0..buckets).map(share).collect()
+}
+
 /// Buckets of delayed jobs: promotion takes from each in turn. `due_buckets.sql` counts them too.
 const DELAY_BUCKETS: u64 = 64;
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, anyhow, ensure};
 use apalis::prelude::TaskSink;
 use windrow_jobs::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, Timestamp},
     contract::Catalog,
     keys::Inserted,
     ledger::Ledger,
@@ -34,13 +34,22 @@ pub(super) struct Library {
     queues: Vec<QueueName>,
     submission: Submission,
     jobs: u64,
+    /// When the jobs of each call are due; immediately unless it is said.
+    due: Option<Arc<dyn Fn(i64) -> Timestamp + Send + Sync>>,
+    calls: i64,
 }
 
 impl Library {
     pub(super) fn new(ledger: Arc<dyn Ledger>, job: &serde_json::Value, jobs: u64) -> anyhow::Result<Self> {
         let catalog = Catalog::new(windrow_jobs::kinds::contracts()).map_err(|error| anyhow!("{error}"))?;
         let submission = serde_json::from_value(job.clone())?;
-        Ok(Self { ledger, catalog, queues: vec![QueueName::default_queue()], submission, jobs })
+        Ok(Self { ledger, catalog, queues: vec![QueueName::default_queue()], submission, jobs, due: None, calls: 0 })
+    }
+
+    /// With jobs that are delayed, those of each call until then.
+    pub(super) fn due(mut self, due: impl Fn(i64) -> Timestamp + Send + Sync + 'static) -> Self {
+        self.due = Some(Arc::new(due));
+        self
     }
 }
 
@@ -51,6 +60,8 @@ impl Caller for Library {
 
     async fn call(&mut self) -> anyhow::Result<Option<SystemTime>> {
         let (tenant, now) = (TenantId::default_tenant(), SystemClock.now());
+        self.submission.run_at = self.due.as_ref().map(|due| due(self.calls));
+        self.calls += 1;
         let new = (0..self.jobs).map(|_| submit(&tenant, self.submission.clone(), &self.catalog, &self.queues, now));
         let inserted = self.ledger.insert(new.collect::<Result<_, _>>()?).await?;
         ensure!(inserted.iter().all(|became| *became == Inserted::Kept), "not all were kept: {inserted:?}");

@@ -92,7 +92,9 @@ pub(super) enum Until {
 /// Submits jobs over a connection of its own.
 pub(super) struct Submit {
     connection: Connection,
-    request: Vec<u8>,
+    /// Sent in turn.
+    requests: Vec<Vec<u8>>,
+    next: usize,
     jobs: u64,
     until: Until,
 }
@@ -107,15 +109,28 @@ impl Submit {
             let items = vec![job.to_string(); usize::try_from(jobs)?];
             ("/v1/jobs/batch", format!("[{}]", items.join(",")))
         };
-        let prefer = if until == Until::Final { "Prefer: wait=60\r\n" } else { "" };
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n{prefer}\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let connection = Connection::open(address).await?;
-        Ok(Self { connection, request: [head, body].concat().into_bytes(), jobs, until })
+        let requests = vec![request(address, path, key, None, until, &body)];
+        Ok(Self { connection: Connection::open(address).await?, requests, next: 0, jobs, until })
     }
+
+    /// Submits these jobs of a tenant in turn, one at a time.
+    pub(super) async fn open_in_turn(url: &str, key: &str, tenant: &str, jobs: &[Value], until: Until) -> anyhow::Result<Self> {
+        let address = url.trim_start_matches("http://");
+        let one = |job: &Value| request(address, "/v1/jobs", key, Some(tenant), until, &job.to_string());
+        let requests = jobs.iter().map(one).collect();
+        Ok(Self { connection: Connection::open(address).await?, requests, next: 0, jobs: 1, until })
+    }
+}
+
+fn request(address: &str, path: &str, key: &str, tenant: Option<&str>, until: Until, body: &str) -> Vec<u8> {
+    let prefer = if until == Until::Final { "Prefer: wait=60\r\n" } else { "" };
+    let tenant = tenant.map_or_else(String::new, |tenant| format!("X-Tenant: {tenant}\r\n"));
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n{tenant}{prefer}\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_str(), body].concat().into_bytes()
 }
 
 impl Caller for Submit {
@@ -124,7 +139,9 @@ impl Caller for Submit {
     }
 
     async fn call(&mut self) -> anyhow::Result<Option<SystemTime>> {
-        let answer = self.connection.exchange(&self.request).await?;
+        let request = &self.requests[self.next];
+        self.next = (self.next + 1) % self.requests.len();
+        let answer = self.connection.exchange(request).await?;
         let expected = if self.until == Until::Final { 200 } else { 202 };
         if answer.status != expected {
             bail!("status {} in the place of {expected}: {}", answer.status, String::from_utf8_lossy(answer.body));

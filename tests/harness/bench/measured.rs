@@ -14,11 +14,13 @@ use tokio::task::JoinSet;
 use super::{
     LedgerKind, Scenario,
     load::{Pace, Run},
-    report::{Baseline, Line, Percentiles, Spread, middle, spread},
+    report::{Baseline, Line, Part, Percentiles, Spread, middle, spread},
     stage::Books,
     statistics::{Times, rounded},
 };
 
+/// The tenant beside the default one.
+pub(super) const BESIDE: &str = "beside";
 /// The most jobs that sustained submission may be ahead of completion by: then the backlog neither runs dry nor grows.
 const AHEAD_MAX: u64 = 20_000;
 /// How often completion is looked at while jobs are submitted.
@@ -43,8 +45,14 @@ pub(super) struct Measured {
     pub until_final: Times,
     /// Other baselines.
     pub also: Vec<Baseline>,
-    /// How many jobs were accepted.
+    /// What the scenario tells apart.
+    pub parts: Vec<Part>,
+    /// What it is compared with, where that is not the bare pipeline.
+    pub compared_with: Option<&'static str>,
+    /// How many jobs were accepted, of the tenant `default`.
     pub accepted: u64,
+    /// How many of the tenant that is only [`BESIDE`] it.
+    pub beside: u64,
 }
 
 impl Measured {
@@ -63,14 +71,20 @@ impl Measured {
             jobs_per_s: middle(&self.ours),
             p50_ms: percentiles.map(|percentiles| percentiles.p50_ms),
             p99_ms: percentiles.map(|percentiles| percentiles.p99_ms),
-            baseline: Baseline { name: "limit".to_owned(), jobs_per_s: middle(&self.limit), latency },
+            baseline: Baseline { name: self.compared_with.unwrap_or("limit").to_owned(), jobs_per_s: middle(&self.limit), latency },
             ratio: rounded(ratio),
             of: self.of.map(ToOwned::to_owned),
             also: self.also,
             until_final: self.until_final.p50_p99_ms().map(Percentiles::of),
-            jobs: self.accepted,
+            parts: self.parts,
+            jobs: self.accepted + self.beside,
             spread: Spread { jobs_per_s: spread(&self.ours), baseline: spread(&self.limit) },
         }
+    }
+
+    /// Adds a part, if anything was timed.
+    pub(super) fn part(&mut self, name: &str, times: Times) {
+        self.parts.extend(Part::of(name, times));
     }
 
     /// Adds a round of submissions.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::statistics::{median, rounded};
+use super::statistics::{Times, median, rounded};
 
 /// The figures of one scenario over one ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Line {
     /// The same percentiles of other operations of the scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_final: Option<Percentiles>,
+    /// The same percentiles of what the scenario tells apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// Jobs that were accepted, all of which the ledger's audit found completed.
     pub jobs: u64,
     /// The slowest and the fastest round, of ours and of the baseline.
@@ -37,7 +40,7 @@ pub struct Line {
 /// A baseline's figures.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Baseline {
-    /// `limit` or `apalis`.
+    /// `limit` or `apalis`; `immediate` and `calm` are Windrow itself without what is measured.
     pub name: String,
     /// The median of the rounds.
     pub jobs_per_s: f64,
@@ -55,6 +58,20 @@ pub struct Percentiles {
     pub p99_ms: f64,
 }
 
+/// A part of what was measured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Part {
+    /// Which.
+    pub name: String,
+    /// How many were timed.
+    pub timed: u64,
+    /// Their percentiles.
+    #[serde(flatten)]
+    pub latency: Percentiles,
+    /// The longest.
+    pub most_ms: f64,
+}
+
 /// Jobs per second of the slowest round, then of the fastest.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Spread {
@@ -62,6 +79,14 @@ pub struct Spread {
     pub jobs_per_s: (f64, f64),
     /// The baseline's.
     pub baseline: (f64, f64),
+}
+
+impl Part {
+    /// Of these times; none where there are none.
+    pub(super) fn of(name: &str, times: Times) -> Option<Self> {
+        let (timed, most_ms) = (times.len() as u64, rounded(times.most_ms()?));
+        Some(Self { name: name.to_owned(), timed, latency: Percentiles::of(times.p50_p99_ms()?), most_ms })
+    }
 }
 
 impl Percentiles {
@@ -110,6 +135,10 @@ impl Line {
             self.until_final
                 .map(|until| format!("until final, as a waiting client hears it: p50 {:.2} ms, p99 {:.2} ms", until.p50_ms, until.p99_ms)),
         );
+        for Part { name, timed, latency, most_ms } in &self.parts {
+            remarks
+                .push(format!("{name}: p50 {:.2} ms, p99 {:.2} ms, at most {most_ms:.2} ms, of {timed}", latency.p50_ms, latency.p99_ms));
+        }
         for baseline in std::iter::once(&self.baseline).filter(|baseline| baseline.latency.is_some()).chain(&self.also) {
             let latency = baseline
                 .latency

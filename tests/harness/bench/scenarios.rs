@@ -2,6 +2,7 @@
 //!
 //! Each has a stage of its own. Slices of the bare pipeline and of Windrow alternate, so that what else happens on the
 //! machine hits both. Afterwards every job is run to its end, and the ledger's audit must find exactly those that were accepted.
+//! `delayed.rs` and `storm.rs` measure what has a due time.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -58,6 +59,8 @@ impl Bench<'_> {
             Scenario::Drain => self.drain().await,
             Scenario::EndToEnd => self.end_to_end().await,
             Scenario::Latency => self.latency().await,
+            Scenario::Delayed => self.delayed().await,
+            Scenario::Storm => self.storm().await,
         };
         let measured = measured.with_context(|| format!("scenario {scenario} over {}", self.servers.kind()))?;
         Ok(measured.line(scenario, self.servers.kind()))
@@ -227,7 +230,7 @@ impl Bench<'_> {
     }
 
     /// When a slice of ours ends.
-    fn end(&self) -> End {
+    pub(super) fn end(&self) -> End {
         End { after: self.options.slice(), jobs: self.options.backlog() }
     }
 
@@ -237,11 +240,11 @@ impl Bench<'_> {
     }
 
     /// Runs every job to its end, and has the ledger's audit find them all.
-    async fn close(&self, mut stage: Stage, measured: Measured) -> anyhow::Result<Measured> {
+    pub(super) async fn close(&self, mut stage: Stage, measured: Measured) -> anyhow::Result<Measured> {
         ensure!(measured.accepted > 0, "nothing was accepted");
         let books = stage.books().await?;
-        stage.wait_completed(&books, measured.accepted).await?;
-        stage.check_accounts(measured.accepted).await?;
+        stage.wait_completed(&books, measured.accepted + measured.beside).await?;
+        stage.check_accounts(&measured).await?;
         Ok(measured)
     }
 }

@@ -18,7 +18,9 @@ use windrow_jobs::{
 use super::{
     LedgerKind, Options,
     http::{Submit, Until},
+    measured::{BESIDE, Measured},
     servers::Servers,
+    statistics::Times,
 };
 use crate::{
     postgres::free_port,
@@ -63,7 +65,7 @@ impl Stage {
             ("WINDROW_QUEUES", slots),
             ("WINDROW_DATA_DIR", data_dir),
         ];
-        environment.extend(servers.redis_url().map(|url| ("WINDROW_REDIS_URL", url)));
+        environment.extend(servers.redis_url().filter(|_| options.redis).map(|url| ("WINDROW_REDIS_URL", url)));
         let url = format!("http://{listen}");
         Ok(Self {
             kind: servers.kind(),
@@ -129,6 +131,26 @@ impl Stage {
         Ok(submitters)
     }
 
+    /// Callers that submit the jobs of their number in turn, until accepted.
+    pub(super) async fn in_turn(&self, connections: usize, jobs: impl Fn(usize) -> Vec<Value>) -> anyhow::Result<Vec<Submit>> {
+        self.in_turn_of("default", connections, jobs, Until::Accepted).await
+    }
+
+    /// The same for a tenant.
+    pub(super) async fn in_turn_of(
+        &self,
+        tenant: &str,
+        connections: usize,
+        jobs: impl Fn(usize) -> Vec<Value>,
+        until: Until,
+    ) -> anyhow::Result<Vec<Submit>> {
+        let mut submitters = Vec::with_capacity(connections);
+        for caller in 0..connections {
+            submitters.push(Submit::open_in_turn(&self.url, KEY, tenant, &jobs(caller), until).await?);
+        }
+        Ok(submitters)
+    }
+
     /// The ledger as a program opens it that links the library.
     pub(super) async fn library(&self) -> anyhow::Result<Arc<dyn Ledger>> {
         Ok(match self.kind {
@@ -168,8 +190,8 @@ impl Stage {
     }
 
     /// Fails unless the ledger's audit says that exactly so many jobs were accepted, and all of them completed.
-    pub(super) async fn check_accounts(&self, accepted: u64) -> anyhow::Result<()> {
-        check_accounts(&self.audit().await, accepted)
+    pub(super) async fn check_accounts(&self, measured: &Measured) -> anyhow::Result<()> {
+        check_accounts(&self.audit().await, measured.accepted, measured.beside)
     }
 
     async fn audit(&self) -> Value {
@@ -188,12 +210,16 @@ impl Stage {
     }
 }
 
-fn check_accounts(audit: &Value, accepted: u64) -> anyhow::Result<()> {
-    let expected = json!([{ "tenant": "default", "accepted": accepted, "completed": accepted, "dead": 0, "cancelled": 0, "live": 0, "pruned": 0,
-        "outcomes": { "completed": accepted, "dead": 0, "cancelled": 0 } }]);
+fn check_accounts(audit: &Value, accepted: u64, beside: u64) -> anyhow::Result<()> {
+    let of = |tenant: &str, accepted: u64| {
+        json!({ "tenant": tenant, "accepted": accepted, "completed": accepted, "dead": 0, "cancelled": 0, "live": 0, "pruned": 0,
+        "outcomes": { "completed": accepted, "dead": 0, "cancelled": 0 } })
+    };
+    let of_beside = (beside > 0).then(|| of(BESIDE, beside));
+    let expected: Vec<Value> = of_beside.into_iter().chain([of("default", accepted)]).collect();
     ensure!(
-        audit["balanced"] == true && audit["tenants"] == expected,
-        "{accepted} jobs were accepted, and the ledger's audit says {audit}"
+        audit["balanced"] == true && audit["tenants"] == json!(expected),
+        "{accepted} jobs were accepted, and {beside} of a second tenant, and the ledger's audit says {audit}"
     );
     Ok(())
 }
@@ -224,6 +250,44 @@ impl Books {
         };
         Ok((span.0.context("no job has started")?, span.1.context("no job has finished")?))
     }
+
+    /// How much later than their `run_at` the jobs with these tags started, as their handlers told of their last attempts.
+    pub(super) async fn late(&self, tags: &str) -> anyhow::Result<Times> {
+        const ROWS: &str = "SELECT run_at_ms, result FROM jobs WHERE tags = $1";
+        let rows: Vec<(i64, String)> = match self {
+            Self::Postgres(pool) => sqlx::query_as(ROWS).bind(tags).fetch_all(pool).await?,
+            Self::Sqlite(pool) => sqlx::query_as(ROWS).bind(tags).fetch_all(pool).await?,
+        };
+        let mut late = Times::default();
+        for (run_at_ms, result) in rows {
+            let result: Value = serde_json::from_str(&result)?;
+            let started_us = result["started_at_us"].as_i64().context("a handler does not say when it started")?;
+            late.add_us(started_us - run_at_ms * 1_000);
+        }
+        Ok(late)
+    }
+
+    /// How much later than their `run_at` those jobs were claimed that were submitted before `since_ms` and due then or later.
+    pub(super) async fn late_between(&self, since_ms: i64) -> anyhow::Result<Times> {
+        const ROWS: &str = "SELECT started_at_ms - run_at_ms FROM jobs WHERE created_at_ms < $1 AND run_at_ms >= $1";
+        let rows: Vec<i64> = match self {
+            Self::Postgres(pool) => sqlx::query_scalar(ROWS).bind(since_ms).fetch_all(pool).await?,
+            Self::Sqlite(pool) => sqlx::query_scalar(ROWS).bind(since_ms).fetch_all(pool).await?,
+        };
+        let mut late = Times::default();
+        rows.into_iter().for_each(|late_ms| late.add_us(late_ms * 1_000));
+        Ok(late)
+    }
+
+    /// Whether there are due times at all.
+    pub(super) async fn are_delayed(&self) -> anyhow::Result<bool> {
+        const ANY: &str = "SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM delayed LIMIT 1) AS any_delayed";
+        let any: i64 = match self {
+            Self::Postgres(pool) => sqlx::query_scalar(ANY).fetch_one(pool).await?,
+            Self::Sqlite(pool) => sqlx::query_scalar(ANY).fetch_one(pool).await?,
+        };
+        Ok(any > 0)
+    }
 }
 
 #[cfg(test)]
@@ -236,7 +300,7 @@ mod tests {
             json!({ "balanced": balanced, "tenants": [{ "tenant": "default", "accepted": accepted, "completed": completed, "dead": 0,
                 "cancelled": 0, "live": live, "pruned": 0, "outcomes": { "completed": outcomes, "dead": 0, "cancelled": 0 } }] })
         };
-        check_accounts(&audit(true, 7, 7, 0, 7), 7).expect("an honest ledger");
+        check_accounts(&audit(true, 7, 7, 0, 7), 7, 0).expect("an honest ledger");
         let lies = [
             ("one that was accepted is not in the ledger", audit(true, 6, 6, 0, 6)),
             ("one that nobody asked for is there", audit(true, 8, 8, 0, 8)),
@@ -246,7 +310,8 @@ mod tests {
             ("there is no tenant", json!({ "balanced": true, "tenants": [] })),
         ];
         for (lie, audit) in lies {
-            assert!(check_accounts(&audit, 7).is_err(), "{lie}");
+            assert!(check_accounts(&audit, 7, 0).is_err(), "{lie}");
         }
+        assert!(check_accounts(&audit(true, 7, 7, 0, 7), 7, 1).is_err(), "another tenant's job is missing");
     }
 }

@@ -12,9 +12,24 @@ impl Times {
         self.0.push(u32::try_from(time.as_micros()).unwrap_or(u32::MAX));
     }
 
+    /// Adds one in microseconds; what lies before is taken for no time at all.
+    pub(super) fn add_us(&mut self, us: i64) {
+        self.0.push(u32::try_from(us.max(0)).unwrap_or(u32::MAX));
+    }
+
     /// Adds all of another.
     pub(super) fn merge(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The longest, in milliseconds; none without a measurement.
+    pub(super) fn most_ms(&self) -> Option<f64> {
+        self.0.iter().max().map(|us| f64::from(*us) / 1_000.0)
     }
 
     /// The p50 and the p99, in milliseconds; none without a measurement.

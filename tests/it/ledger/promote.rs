@@ -7,7 +7,10 @@ use windrow_jobs::{
     lifecycle::Ending,
     submit::NewJob,
 };
-use windrow_tests::{jobs::*, ledgers::START};
+use windrow_tests::{
+    jobs::*,
+    ledgers::{self, START},
+};
 
 conformance! {
     a_job_becomes_available_when_its_time_has_come,
@@ -22,6 +25,7 @@ conformance! {
     the_lag_is_how_long_the_oldest_was_due,
     the_limit_cuts_and_the_rest_is_due,
     a_storm_of_one_tenant_holds_up_no_other,
+    a_storm_is_promoted_in_commits_of_a_batch,
 }
 
 async fn a_job_becomes_available_when_its_time_has_come(ledger: &dyn Ledger, clock: &VirtualClock) {
@@ -122,14 +126,14 @@ async fn a_due_time_of_the_past_promotes_nothing(ledger: &dyn Ledger, clock: &Vi
 }
 
 async fn the_next_due_time_is_known(ledger: &dyn Ledger, clock: &VirtualClock) {
-    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { promoted: 0, next_due: None, lag_ms: 0 });
+    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { now: START, promoted: 0, next_due: None, lag_ms: 0 });
     insert(ledger, [300, 100, 200].into_iter().zip(1..).map(|(ms, number)| scheduled(number, START.plus_ms(ms)))).await;
     for due_ms in [100, 200, 300] {
         let promoted = ledger.promote(ALL).await.expect("promote");
         assert_eq!(promoted.next_due, Some(START.plus_ms(due_ms)));
         clock.advance_ms(100);
     }
-    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { promoted: 1, next_due: None, lag_ms: 0 });
+    assert_eq!(ledger.promote(ALL).await.expect("promote"), Promoted { now: clock.now(), promoted: 1, next_due: None, lag_ms: 0 });
 }
 
 async fn the_lag_is_how_long_the_oldest_was_due(ledger: &dyn Ledger, clock: &VirtualClock) {
@@ -176,4 +180,52 @@ async fn a_storm_of_one_tenant_holds_up_no_other(ledger: &dyn Ledger, clock: &Vi
         assert_eq!(state(ledger, single).await, State::Available, "{other} waits while {storming} storms");
         while promote(ledger).await > 0 {}
     }
+}
+
+async fn a_storm_is_promoted_in_commits_of_a_batch(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let tenants = ["north", "south", "east"];
+    let storm = (1..=2 * BATCH_MAX as u64 + 1)
+        .map(|number| NewJob { tenant: tenant_named(tenants[number as usize % tenants.len()]), ..scheduled(number, START.plus_ms(100)) });
+    insert(ledger, storm).await;
+    events(ledger).await;
+    clock.advance_ms(100);
+    let (mut commits, mut told) = (Vec::new(), Vec::new());
+    loop {
+        let promoted = ledger.promote(ALL).await.expect("promote");
+        commits.push(promoted.promoted);
+        told.push(
+            events(ledger).await.into_iter().map(|event| if let FeedEvent::Ready(jobs) = event { jobs.len() as u64 } else { 0 }).sum(),
+        );
+        let Some(due) = promoted.next_due else { break };
+        assert!(due <= promoted.now, "the rest follows at once");
+    }
+    let batch = BATCH_MAX as u64;
+    assert!(commits.iter().all(|jobs| (1..=batch).contains(jobs)), "{commits:?}");
+    assert_eq!((commits.iter().sum::<u64>(), &told), (2 * batch + 1, &commits));
+}
+
+/// Of the ledger with one writer; over PostgreSQL an insert waits for no promotion.
+#[tokio::test]
+async fn what_is_written_during_a_storm_waits_for_one_commit_of_it() {
+    let clock = ledgers::clock();
+    let opened = ledgers::sqlite(&clock).await;
+    let ledger: &dyn Ledger = (&opened).into();
+    const COMMITS: u64 = 6;
+    let storm = (1..=COMMITS * BATCH_MAX as u64).map(|number| scheduled(number, START.plus_ms(100)));
+    insert(ledger, storm).await;
+    clock.advance_ms(100);
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let promoting = async {
+        for _ in 0..COMMITS {
+            assert_eq!(promote(ledger).await, BATCH_MAX as u64);
+            done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    };
+    let inserting = async {
+        insert(ledger, [ready(100_000)]).await;
+        done.load(std::sync::atomic::Ordering::SeqCst)
+    };
+    // Both ask the one writer, in this order: the insert shares the second commit at the latest.
+    let ((), before) = tokio::join!(promoting, inserting);
+    assert!(before <= 2, "{before} of {COMMITS} commits came before");
 }

@@ -21,10 +21,15 @@ Scenarios (jobs of the kind echo with a payload of about 200 bytes; each job is 
   end-to-end     POSTs (of --batch jobs) while workers complete them: from the first POST to the last completion
   latency        one job per POST, --rate per second: p50 and p99 from the POST to the start of its handler; the ratio is that of the
                  p50s, the ceiling's by ours
+  delayed        --rate jobs per second, a third each due in 1 to 5 s, due in 50 to 500 ms, and failing once: p50 and p99 from run_at to
+                 the start of the handler, then the same beside --load immediate jobs per second; the ratio is that of the p50s,
+                 immediate jobs' from their POST to their start by ours
+  storm          --jobs delayed jobs are due within --spread-ms, beside --rate immediate ones per second: p50 and p99 of these from
+                 the POST to the start, before and during the storm; how many are promoted per second
   all            each of them
 
-Beside each, in the same run: `limit`, a bare pipeline of the same durable steps on the same servers, and, where it has such a
-thing, `apalis`, raw apalis-redis at its defaults. Afterwards the ledger's audit must find every accepted job completed.
+Beside each of the others, in the same run: `limit`, a bare pipeline of the same durable steps on the same servers, and, where it
+has such a thing, `apalis`, raw apalis-redis at its defaults. Afterwards the ledger's audit must find every accepted job completed.
 
 With --json stdout has a line per scenario and nothing else; the environment is a line on stderr.
 
@@ -51,7 +56,7 @@ pub struct Args {
     /// Slices in which Windrow and the ceiling take turns; the medians are reported
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// End a slice after so many jobs too; of a drain, its backlog [default: 50000]
+    /// End a slice after so many jobs too; of a drain, its backlog; of a storm, what is delayed [default: 50000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     jobs: Option<u64>,
     /// Requests or calls at the same time
@@ -66,9 +71,18 @@ pub struct Args {
     /// Jobs per POST of end-to-end
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     batch: u64,
-    /// Jobs per second of latency: by default so few that each is alone
+    /// Jobs per second of latency, of delayed, and immediate ones of storm: by default so few that each is alone
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+    /// Immediate jobs per second of delayed, in its loaded half
+    #[arg(long, value_name = "N", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    load: u32,
+    /// Milliseconds within which a storm is due
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    spread_ms: u32,
+    /// Measure a cluster without Redis
+    #[arg(long)]
+    without_redis: bool,
 }
 
 /// A scenario's name.
@@ -81,6 +95,8 @@ pub enum Scenario {
     Drain,
     EndToEnd,
     Latency,
+    Delayed,
+    Storm,
     All,
 }
 
@@ -198,6 +214,8 @@ mod testkit {
             Scenario::Drain => vec![bench::Scenario::Drain],
             Scenario::EndToEnd => vec![bench::Scenario::EndToEnd],
             Scenario::Latency => vec![bench::Scenario::Latency],
+            Scenario::Delayed => vec![bench::Scenario::Delayed],
+            Scenario::Storm => vec![bench::Scenario::Storm],
             Scenario::All => bench::Scenario::ALL.to_vec(),
         });
         named.collect()
@@ -221,6 +239,9 @@ mod testkit {
             slots: args.slots,
             batch: args.batch,
             rate: args.rate,
+            load: args.load,
+            spread_ms: args.spread_ms,
+            redis: !args.without_redis,
         }
     }
 

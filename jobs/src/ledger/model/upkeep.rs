@@ -19,8 +19,8 @@ use crate::{
     clock::Timestamp,
     job::{Job, JobId, State},
     ledger::{
-        Depths, FeedRow, Fired, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob, Scrubbed, Ticket,
-        TicketId, Upkeep, WorkerRecord,
+        BATCH_MAX, Depths, FeedRow, Fired, HeadKey, LaneKey, Leadership, Promoted, Pruned, ReadyJob, Result, Retention, RunningJob,
+        Scrubbed, Ticket, TicketId, Upkeep, WorkerRecord,
     },
     lifecycle,
     schedule::Rules,
@@ -117,7 +117,7 @@ impl Upkeep for ModelLedger {
         Ok(self.transact(|tables, now, told| {
             let mut promoted = 0;
             let lag_ms = tables.delayed.first().map_or(0, |entry| now.ms_since(entry.due).max(0));
-            for entry in tables.due_in_turn(now).into_iter().take(limit) {
+            for entry in tables.due_in_turn(now).into_iter().take(limit.min(BATCH_MAX)) {
                 // The entry goes whatever comes of it: a job that waits for another time has an entry for that.
                 tables.delayed.remove(&entry);
                 let decided = tables.jobs.get(&entry.id).map(|job| lifecycle::promote(&snapshot(job), now));
@@ -125,7 +125,7 @@ impl Upkeep for ModelLedger {
                     promoted += u64::from(tables.write(&change, now, told).is_done());
                 }
             }
-            Promoted { promoted, next_due: tables.delayed.first().map(|entry| entry.due), lag_ms }
+            Promoted { now, promoted, next_due: tables.delayed.first().map(|entry| entry.due), lag_ms }
         }))
     }
 

@@ -46,9 +46,8 @@ impl Upkeep for PostgresLedger {
 
     async fn issue(&self, leadership: &str, epoch: i64, tickets: Vec<Ticket>) -> Result<bool> {
         let ids: Vec<String> = tickets.iter().map(|ticket| serde_json::json!(ticket.ids).to_string()).collect();
-        let mut tx = self.core.begin().await?;
         // Losing a ticket in a crash loses a hint: nobody waits for the disk here.
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(tx.connection()).await?;
+        let mut tx = self.core.begin_relaxed().await?;
         let issued = sqlx::query(tx.sql().issue.clone())
             .bind(self.core.clock_ms())
             .bind(leadership)
@@ -138,18 +137,19 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn promote(&self, limit: usize) -> Result<Promoted> {
-        let now = self.now().await?;
-        let (mut promoted, mut left) = (0, limit);
-        let mut due = self.due_buckets().await?;
-        due.retain(|(_, due_at_ms)| *due_at_ms <= now.ms());
-        let lag_ms = due.iter().map(|(_, due_at_ms)| now.ms() - due_at_ms).max().unwrap_or(0);
-        for (turn, (bucket, _)) in due.iter().enumerate() {
-            let mut tx = self.core.begin().await?;
-            left -= promote_bucket(&mut tx, *bucket, side::bucket_share(left, due.len() - turn), now, &mut promoted).await?;
-            tx.commit().await?;
+        let (now, buckets) = self.due_buckets().await?;
+        let (due, later): (Vec<_>, Vec<_>) = buckets.into_iter().partition(|(_, due_at_ms)| *due_at_ms <= now.ms());
+        let first = |buckets: Vec<(i16, i64)>| buckets.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
+        if due.is_empty() {
+            return Ok(Promoted { now, promoted: 0, next_due: first(later), lag_ms: 0 });
         }
-        let next_due = self.due_buckets().await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
-        Ok(Promoted { promoted, next_due, lag_ms })
+        let lag_ms = due.iter().map(|(_, due_at_ms)| now.ms() - due_at_ms).max().unwrap_or(0);
+        // Losing a promotion in a crash loses nothing, as the due times come back with it: nobody waits for the disk here.
+        let mut tx = self.core.begin_relaxed().await?;
+        let promoted = promote(&mut tx, &due, limit.min(BATCH_MAX), now).await?;
+        tx.commit().await?;
+        let (now, buckets) = self.due_buckets().await?;
+        Ok(Promoted { now, promoted, next_due: first(buckets), lag_ms })
     }
 
     async fn fire(&self, rules: &Rules, limit: usize) -> Result<Fired> {
@@ -291,32 +291,39 @@ impl PostgresLedger {
         Ok((reaped, forgotten))
     }
 
-    async fn due_buckets(&self) -> Result<Vec<(i16, i64)>> {
-        Ok(sqlx::query_as(self.core.sql.due_buckets.clone()).fetch_all(&self.core.writers).await?)
+    /// The ledger's clock, and the earliest due time of every bucket that has any.
+    async fn due_buckets(&self) -> Result<(Timestamp, Vec<(i16, i64)>)> {
+        let rows: Vec<(i64, Option<i16>, Option<i64>)> =
+            sqlx::query_as(self.core.sql.due_buckets.clone()).bind(self.core.clock_ms()).fetch_all(&self.core.writers).await?;
+        let now_ms = rows.first().map(|(now_ms, ..)| *now_ms);
+        let now = now_ms.map(Timestamp::from_ms).ok_or_else(|| Error::Corrupt("the clock does not tell the time".into()))?;
+        Ok((now, rows.into_iter().filter_map(|(_, bucket, due_at_ms)| bucket.zip(due_at_ms)).collect()))
     }
 }
 
-/// Looks at what is due in a bucket; the returned count is of the rows looked at.
-async fn promote_bucket(tx: &mut Tx<'_>, bucket: i16, limit: usize, now: Timestamp, promoted: &mut u64) -> Result<usize> {
-    let due: Vec<(i64, Uuid)> = sqlx::query_as(tx.sql().due.clone())
-        .bind(bucket)
+/// Looks at what is due in these buckets, each from its earliest due time on. Returns how many jobs went on.
+async fn promote(tx: &mut Tx<'_>, buckets: &[(i16, i64)], limit: usize, now: Timestamp) -> Result<u64> {
+    let shares = side::bucket_shares(limit, buckets.len());
+    let due: Vec<(i16, i64, Uuid)> = sqlx::query_as(tx.sql().due.clone())
+        .bind(buckets.iter().map(|(bucket, _)| *bucket).collect::<Vec<_>>())
+        .bind(buckets.iter().map(|(_, due_at_ms)| *due_at_ms).collect::<Vec<_>>())
+        .bind(shares)
         .bind(now.ms())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(tx.connection())
         .await?;
     sqlx::query(tx.sql().drop_due.clone())
-        .bind(bucket)
-        .bind(due.iter().map(|(due_at_ms, _)| *due_at_ms).collect::<Vec<_>>())
-        .bind(due.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+        .bind(due.iter().map(|(bucket, ..)| *bucket).collect::<Vec<_>>())
+        .bind(due.iter().map(|(_, due_at_ms, _)| *due_at_ms).collect::<Vec<_>>())
+        .bind(due.iter().map(|(.., id)| *id).collect::<Vec<_>>())
         .execute(tx.connection())
         .await?;
-    let mut ids: Vec<JobId> = due.iter().map(|(_, id)| rows::job_id(*id)).collect();
+    let mut ids: Vec<JobId> = due.iter().map(|(.., id)| rows::job_id(*id)).collect();
+    // Locked in one order for all of them, as every writer does, so that none of them deadlock.
     ids.sort();
     ids.dedup();
     let changes: Vec<Change> = side::promote(&snapshots(tx, &ids).await?, now);
     let written = apply(tx, None, &changes.iter().collect::<Vec<_>>()).await?;
-    *promoted += written.iter().filter(|written| written.is_done()).count() as u64;
-    Ok(due.len())
+    Ok(written.iter().filter(|written| written.is_done()).count() as u64)
 }
 
 /// Deletes these jobs, where they are still as they were read, and folds them into the totals.

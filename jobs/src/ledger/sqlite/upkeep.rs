@@ -94,7 +94,7 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn promote(&self, limit: usize) -> Result<Promoted> {
-        self.writer.write(Promote { limit }).await
+        self.writer.write(Promote { limit: limit.min(BATCH_MAX) }).await
     }
 
     async fn fire(&self, rules: &Rules, limit: usize) -> Result<Fired> {
@@ -270,14 +270,15 @@ impl Verb for Promote {
     async fn write(&self, tx: &mut Tx<'_>) -> Result<Promoted> {
         let mut promoted = 0;
         let mut left = self.limit;
-        let mut due = due_buckets(tx).await?;
-        due.retain(|(_, due_at_ms)| *due_at_ms <= tx.now.ms());
+        let buckets = due_buckets(tx).await?;
+        let (due, later): (Vec<_>, Vec<_>) = buckets.into_iter().partition(|(_, due_at_ms)| *due_at_ms <= tx.now.ms());
         let lag_ms = due.iter().map(|(_, due_at_ms)| tx.now.ms() - due_at_ms).max().unwrap_or(0);
         for (turn, (bucket, _)) in due.iter().enumerate() {
             left -= promote_bucket(tx, *bucket, side::bucket_share(left, due.len() - turn), &mut promoted).await?;
         }
-        let next_due = due_buckets(tx).await?.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
-        Ok(Promoted { promoted, next_due, lag_ms })
+        let left_over = if due.is_empty() { later } else { due_buckets(tx).await? };
+        let next_due = left_over.into_iter().map(|(_, due_at_ms)| Timestamp::from_ms(due_at_ms)).min();
+        Ok(Promoted { now: tx.now, promoted, next_due, lag_ms })
     }
 }
 
