@@ -1,5 +1,5 @@
 //! The rules one by one, as tables; `transitions.rs` has what happens when a clock is put forward or back, `properties.rs`
-//! compares with an oracle that looks at every second.
+//! compares with an oracle that looks at every moment.
 
 mod properties;
 mod refusals;

@@ -35,8 +35,8 @@ const CALM_MIN: Duration = Duration::from_secs(1);
 const MARGIN: Duration = Duration::from_millis(300);
 /// How long a stretch of the storm is timed before it is asked whether it is over.
 const STRETCH: Duration = Duration::from_secs(2);
-/// How often it is asked.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is asked: PostgreSQL walks past what was promoted to say so.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Connections of each flow of immediate jobs.
 const CONNECTIONS_MAX: usize = 32;
 
