@@ -14,6 +14,7 @@ mod load;
 mod measured;
 pub mod report;
 mod scenarios;
+mod schedules;
 mod servers;
 mod stage;
 mod statistics;
@@ -30,6 +31,9 @@ use crate::server::current_binary;
 pub const BUILD: &str = "cargo build --release --workspace --bins --features windrow/testkit";
 /// The most jobs of a slice that have to be run to their end afterwards, and the backlog of a drain, unless asked otherwise.
 const JOBS: u64 = 50_000;
+
+/// The schedules of `schedules`, unless asked otherwise.
+const SCHEDULES: u64 = 100_000;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +56,13 @@ pub enum Scenario {
     Delayed,
     /// Very many jobs that are due at once, beside a few immediate ones.
     Storm,
+    /// Very many schedules, of which a thousand fire in the same second.
+    Schedules,
 }
 
 impl Scenario {
     /// All of them, in the order in which they are run.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Submit,
         Self::SubmitBatch,
         Self::Enqueue,
@@ -66,6 +72,7 @@ impl Scenario {
         Self::Latency,
         Self::Delayed,
         Self::Storm,
+        Self::Schedules,
     ];
 }
 
@@ -81,6 +88,7 @@ impl fmt::Display for Scenario {
             Self::Latency => "latency",
             Self::Delayed => "delayed",
             Self::Storm => "storm",
+            Self::Schedules => "schedules",
         })
     }
 }
@@ -107,7 +115,7 @@ pub struct Options {
     pub duration: Duration,
     /// In how many slices each.
     pub rounds: usize,
-    /// A slice ends after so many jobs too; for a drain, its backlog; for a storm, how many are delayed.
+    /// A slice ends after so many jobs too; for a drain, its backlog; for a storm, how many are delayed; for `schedules`, how many there are.
     pub jobs: Option<u64>,
     /// Connections or calls at the same time.
     pub connections: usize,
@@ -135,6 +143,10 @@ impl Options {
 
     fn backlog(&self) -> u64 {
         self.jobs.unwrap_or(JOBS)
+    }
+
+    fn schedules(&self) -> u64 {
+        self.jobs.unwrap_or(SCHEDULES)
     }
 }
 

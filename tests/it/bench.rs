@@ -119,7 +119,7 @@ fn check_lines(ledger: &str, lines: &[Line]) {
     assert_eq!(names, Scenario::ALL.map(|scenario| scenario.to_string()));
     for line in lines {
         let json = serde_json::to_value(line).expect("a line has a JSON form");
-        let with_due_times = ["delayed", "storm"].contains(&line.scenario.as_str());
+        let with_due_times = ["delayed", "storm", "schedules"].contains(&line.scenario.as_str());
         assert_eq!((line.jobs == JOBS, json["ledger"].as_str()), (!with_due_times, Some(ledger)), "{json}");
         assert!(line.jobs_per_s > 0.0 && line.baseline.jobs_per_s > 0.0, "{json}");
         let ratio = match (line.baseline.latency, line.p50_ms) {
@@ -130,6 +130,7 @@ fn check_lines(ledger: &str, lines: &[Line]) {
         let compared_with = match line.scenario.as_str() {
             "delayed" => "immediate",
             "storm" => "calm",
+            "schedules" => "decided",
             _ => "limit",
         };
         assert_eq!(json["baseline"]["name"], compared_with);
@@ -165,6 +166,11 @@ fn check_parts(line: &Line) {
             assert_eq!((timed("the storm's own"), timed("calm: to the 202") > 0), (JOBS, true), "{line:?}");
             let immediate: u64 = line.parts.iter().filter(|part| !part.name.starts_with("the storm")).map(|part| part.timed).sum();
             assert_eq!(line.jobs, JOBS + immediate, "{line:?}");
+        }
+        "schedules" => {
+            assert_eq!((timed("nothing to decide"), timed("decides 10"), timed("to its decision")), (100, 2, JOBS / 10), "{line:?}");
+            // Those of the looks too.
+            assert!(line.jobs >= JOBS / 10 + 2 * 10, "{line:?}");
         }
         _ => assert!(line.parts.is_empty(), "{line:?}"),
     }

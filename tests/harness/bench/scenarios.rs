@@ -61,6 +61,7 @@ impl Bench<'_> {
             Scenario::Latency => self.latency().await,
             Scenario::Delayed => self.delayed().await,
             Scenario::Storm => self.storm().await,
+            Scenario::Schedules => self.schedules().await,
         };
         let measured = measured.with_context(|| format!("scenario {scenario} over {}", self.servers.kind()))?;
         Ok(measured.line(scenario, self.servers.kind()))

@@ -260,9 +260,7 @@ impl Books {
         };
         let mut late = Times::default();
         for (run_at_ms, result) in rows {
-            let result: Value = serde_json::from_str(&result)?;
-            let started_us = result["started_at_us"].as_i64().context("a handler does not say when it started")?;
-            late.add_us(started_us - run_at_ms * 1_000);
+            late.add_us(started_at_us(&result)? - run_at_ms * 1_000);
         }
         Ok(late)
     }
@@ -279,6 +277,21 @@ impl Books {
         Ok(late)
     }
 
+    /// How much later than this instant the fires of it were decided, and their handlers started.
+    pub(super) async fn fires_at(&self, instant_ms: i64) -> anyhow::Result<(Times, Times)> {
+        const ROWS: &str = "SELECT fires.late_ms, jobs.result FROM fires JOIN jobs ON jobs.id = fires.job_id WHERE fires.fire_at_ms = $1";
+        let rows: Vec<(i64, String)> = match self {
+            Self::Postgres(pool) => sqlx::query_as(ROWS).bind(instant_ms).fetch_all(pool).await?,
+            Self::Sqlite(pool) => sqlx::query_as(ROWS).bind(instant_ms).fetch_all(pool).await?,
+        };
+        let (mut decided, mut started) = (Times::default(), Times::default());
+        for (late_ms, result) in rows {
+            decided.add_us(late_ms * 1_000);
+            started.add_us(started_at_us(&result)? - instant_ms * 1_000);
+        }
+        Ok((decided, started))
+    }
+
     /// Whether there are due times at all.
     pub(super) async fn are_delayed(&self) -> anyhow::Result<bool> {
         const ANY: &str = "SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM delayed LIMIT 1) AS any_delayed";
@@ -288,6 +301,12 @@ impl Books {
         };
         Ok(any > 0)
     }
+}
+
+/// When a handler started, as it tells in its result.
+fn started_at_us(result: &str) -> anyhow::Result<i64> {
+    let result: Value = serde_json::from_str(result)?;
+    result["started_at_us"].as_i64().context("a handler does not say when it started")
 }
 
 #[cfg(test)]

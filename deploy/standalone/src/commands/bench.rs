@@ -26,6 +26,9 @@ Scenarios (jobs of the kind echo with a payload of about 200 bytes; each job is 
                  immediate jobs' from their POST to their start by ours
   storm          --jobs delayed jobs are due within --spread-ms, beside --rate immediate ones per second: p50 and p99 of these from
                  the POST to the start, before and during the storm; how many are promoted per second
+  schedules      --jobs schedules (100000) are spread over a year, and 1000 more are due in the same second, as often as there are
+                 rounds: p50 and p99 from their instant to the start of the handler, beside those to the decision; and what a look of
+                 the scheduler takes with few and with all of them
   all            each of them
 
 Beside each of the others, in the same run: `limit`, a bare pipeline of the same durable steps on the same servers, and, where it
@@ -56,7 +59,7 @@ pub struct Args {
     /// Slices in which Windrow and the ceiling take turns; the medians are reported
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// End a slice after so many jobs too; of a drain, its backlog; of a storm, what is delayed [default: 50000]
+    /// End a slice after so many jobs too; of a drain, its backlog; of a storm, what is delayed; of schedules, their number [default: 50000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     jobs: Option<u64>,
     /// Requests or calls at the same time
@@ -97,6 +100,7 @@ pub enum Scenario {
     Latency,
     Delayed,
     Storm,
+    Schedules,
     All,
 }
 
@@ -216,6 +220,7 @@ mod testkit {
             Scenario::Latency => vec![bench::Scenario::Latency],
             Scenario::Delayed => vec![bench::Scenario::Delayed],
             Scenario::Storm => vec![bench::Scenario::Storm],
+            Scenario::Schedules => vec![bench::Scenario::Schedules],
             Scenario::All => bench::Scenario::ALL.to_vec(),
         });
         named.collect()

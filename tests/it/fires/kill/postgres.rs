@@ -18,9 +18,8 @@ use super::{Left, Play, SCHEDULES, Scene, Told, show};
 /// The statements that a scene executes, in their order.
 fn steps(scene: Scene) -> &'static [&'static str] {
     match scene {
-        Scene::Allow => &["clock", "due_schedules", "open_fires", "write_fires", "insert", "move_schedules", "append_feed"],
+        Scene::Allow => &["due_schedules", "open_fires", "write_fires", "insert", "move_schedules", "append_feed"],
         Scene::QueueOne => &[
-            "clock",
             "due_schedules",
             "open_fires",
             "lock_snapshots",
@@ -32,7 +31,6 @@ fn steps(scene: Scene) -> &'static [&'static str] {
             "append_feed",
         ],
         Scene::CancelWaiting => &[
-            "clock",
             "due_schedules",
             "open_fires",
             "lock_snapshots",
@@ -43,12 +41,12 @@ fn steps(scene: Scene) -> &'static [&'static str] {
             "move_schedules",
             "append_feed",
         ],
-        Scene::CancelRunning => &["clock", "due_schedules", "open_fires", "lock_snapshots", "write_fires", "apply", "move_schedules"],
+        Scene::CancelRunning => &["due_schedules", "open_fires", "lock_snapshots", "write_fires", "apply", "move_schedules"],
     }
 }
 
-/// What executes after the commit, for the duty's next look.
-const AFTERWARDS: &str = "first_due";
+/// What executes besides: at the opening, and the clock also first of all; and after the commit, for the duty's next look.
+const BESIDES: [&str; 3] = ["identity", "clock", "first_due"];
 /// What executes in the place of a statement that is to fail, and of one in which the connection is to die.
 const BROKEN: &str = "SELECT no_such_column";
 const FATAL: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
@@ -66,8 +64,9 @@ const GATES: &str = "
 
 #[tokio::test]
 async fn a_fire_happens_once_whatever_statement_fails_and_wherever_the_connection_dies() {
+    // One that listens, for the proxies.
+    let postgres = Postgres::own_with(&["fsync=off"]).await;
     for scene in Scene::ALL {
-        let postgres = Postgres::shared().await;
         let url = postgres.database().await;
         let clock = ledgers::clock();
         let sound = open(&url, &clock, Statements::default()).await;
@@ -98,7 +97,7 @@ async fn a_fire_happens_once_whatever_statement_fails_and_wherever_the_connectio
 
         // No step is missing in the list: without any other statement it fires all the same.
         let play = begin().await;
-        let others = |name: &str| !steps(scene).contains(&name) && name != AFTERWARDS;
+        let others = |name: &str| !steps(scene).contains(&name) && !BESIDES.contains(&name);
         let fired = open(&url, &clock, replaced(others, BROKEN)).await.fire(&rules(), SCHEDULES).await;
         assert_eq!(fired.expect("no other statement is executed").schedules, SCHEDULES, "{scene:?}");
         assert_eq!(play.end().await, expected, "{scene:?}");
