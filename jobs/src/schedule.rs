@@ -110,7 +110,7 @@ fn utc() -> String {
 }
 
 /// The job that each fire submits. In texts of the payload `{{ fire_at }}` stands for the instant and `{{ n }}` for the number
-/// of the job, from 1; a text that is nothing but `{{ n }}` becomes a number.
+/// of the job, from 1; a text that is nothing but `{{ n }}` becomes a number where the kind takes no text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = JobTemplate))]

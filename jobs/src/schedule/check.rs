@@ -1,8 +1,10 @@
 //! What can be wrong with a schedule, before it is kept: every refusal names its field.
 
+use serde_json::value::RawValue;
+
 use super::{
     CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, Definition, JITTER_S_MAX, Misfire, NAME_BYTES_MAX, Template,
-    template::{self, Unknown, Values},
+    template::{self, Rendered, Unknown, Values},
 };
 use crate::{
     clock::Timestamp,
@@ -46,6 +48,8 @@ impl From<Malformed> for Placed {
 
 /// Where the template stands in the body.
 const TEMPLATE: &str = "/job";
+/// Where the payload stands in a submission.
+const PAYLOAD: &str = "/payload";
 
 pub(super) fn check(
     definition: &Definition,
@@ -94,7 +98,8 @@ fn check_name(name: &str) -> Result<(), Placed> {
     Ok(())
 }
 
-/// The job that this template makes, or why it is refused.
+/// The job that this template makes, or why it is refused. A text that is nothing but `{{ n }}` becomes a number where the
+/// contract takes no text.
 pub(super) fn job(
     template: &Template,
     tenant: &TenantId,
@@ -104,9 +109,24 @@ pub(super) fn job(
     now: Timestamp,
 ) -> Result<NewJob, Placed> {
     let rejected = |rejection| Placed { within: TEMPLATE, rejection };
-    let payload = template::render(&template.payload, values)
-        .map_err(|Unknown { pointer, message }| rejected(Rejection::Payload { pointer: format!("/payload{pointer}"), message }))?;
-    let submission = Submission {
+    let mut as_numbers = Vec::new();
+    loop {
+        let Rendered { payload, numbers } = template::render(&template.payload, values, &as_numbers)
+            .map_err(|Unknown { pointer, message }| rejected(Rejection::Payload { pointer: format!("{PAYLOAD}{pointer}"), message }))?;
+        let rejection = match submit(tenant, submission(template, payload), catalog, queues, now) {
+            Ok(job) => return Ok(job),
+            Err(rejection) => rejection,
+        };
+        let place = rejection.pointer().strip_prefix(PAYLOAD).unwrap_or_default().to_owned();
+        if !numbers.contains(&place) || as_numbers.contains(&place) {
+            return Err(rejected(rejection));
+        }
+        as_numbers.push(place);
+    }
+}
+
+fn submission(template: &Template, payload: Box<RawValue>) -> Submission {
+    Submission {
         kind: template.kind.clone(),
         payload,
         queue: template.queue.clone(),
@@ -118,6 +138,5 @@ pub(super) fn job(
         tags: template.tags.clone(),
         unique_key: None,
         idempotency_key: None,
-    };
-    submit(tenant, submission, catalog, queues, now).map_err(rejected)
+    }
 }

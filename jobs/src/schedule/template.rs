@@ -22,63 +22,90 @@ pub(super) struct Unknown {
     pub message: String,
 }
 
-/// The payload with its placeholders filled in; as it is where it has none.
-pub(super) fn render(payload: &RawValue, values: Values) -> Result<Box<RawValue>, Unknown> {
+/// A payload with its placeholders filled in.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    /// The payload; as it was where it had none.
+    pub payload: Box<RawValue>,
+    /// The places of texts that are nothing but `{{ n }}`, as JSON pointers: a number could stand there too.
+    pub numbers: Vec<String>,
+}
+
+/// Fills the placeholders in; texts at `as_numbers` that are nothing but `{{ n }}` become numbers.
+pub(super) fn render(payload: &RawValue, values: Values, as_numbers: &[String]) -> Result<Rendered, Unknown> {
     if !payload.get().contains("{{") {
-        return Ok(payload.to_owned());
+        return Ok(Rendered { payload: payload.to_owned(), numbers: Vec::new() });
     }
     let unreadable = |error: serde_json::Error| Unknown { pointer: String::new(), message: error.to_string() };
     let mut value: Value = serde_json::from_str(payload.get()).map_err(unreadable)?;
-    fill(&mut value, &mut String::new(), values)?;
-    serde_json::value::to_raw_value(&value).map_err(unreadable)
+    let mut filler = Filler { values, as_numbers, pointer: String::new(), numbers: Vec::new() };
+    filler.fill(&mut value)?;
+    Ok(Rendered { payload: serde_json::value::to_raw_value(&value).map_err(unreadable)?, numbers: filler.numbers })
 }
 
-fn fill(value: &mut Value, pointer: &mut String, values: Values) -> Result<(), Unknown> {
-    let place = pointer.len();
-    match value {
-        Value::String(text) => {
-            if let Some(filled) = fill_text(text, values).map_err(|message| Unknown { pointer: pointer.clone(), message })? {
-                *value = filled;
+struct Filler<'f> {
+    values: Values,
+    as_numbers: &'f [String],
+    /// Where it is.
+    pointer: String,
+    numbers: Vec<String>,
+}
+
+impl Filler<'_> {
+    fn fill(&mut self, value: &mut Value) -> Result<(), Unknown> {
+        let place = self.pointer.len();
+        match value {
+            Value::String(text) if is_number(text) => {
+                *value = if self.as_numbers.contains(&self.pointer) { self.values.n.into() } else { self.values.n.to_string().into() };
+                self.numbers.push(self.pointer.clone());
             }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                pointer.push_str(&format!("/{index}"));
-                fill(item, pointer, values)?;
-                pointer.truncate(place);
+            Value::String(text) => {
+                let filled = fill_text(text, self.values).map_err(|message| Unknown { pointer: self.pointer.clone(), message })?;
+                if let Some(filled) = filled {
+                    *text = filled;
+                }
             }
-        }
-        Value::Object(fields) => {
-            for (name, field) in fields.iter_mut() {
-                pointer.push('/');
-                pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                fill(field, pointer, values)?;
-                pointer.truncate(place);
+            Value::Array(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.pointer.push_str(&format!("/{index}"));
+                    self.fill(item)?;
+                    self.pointer.truncate(place);
+                }
             }
+            Value::Object(fields) => {
+                for (name, field) in fields.iter_mut() {
+                    self.pointer.push('/');
+                    self.pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                    self.fill(field)?;
+                    self.pointer.truncate(place);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Ok(())
     }
-    Ok(())
+}
+
+/// Whether the text is nothing but `{{ n }}`.
+fn is_number(text: &str) -> bool {
+    text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}")).is_some_and(|name| name.trim() == "n")
 }
 
 /// The text filled in, or none where it has no placeholder.
-fn fill_text(text: &str, values: Values) -> Result<Option<Value>, String> {
+fn fill_text(text: &str, values: Values) -> Result<Option<String>, String> {
     let Some((before, rest)) = text.split_once("{{") else { return Ok(None) };
     let (mut filled, mut rest) = (before.to_owned(), rest);
-    let mut alone = before.is_empty();
     loop {
         let (name, after) = rest.split_once("}}").ok_or("a placeholder that begins with {{ must end with }}")?;
         match name.trim() {
-            "n" if alone && after.is_empty() => return Ok(Some(values.n.into())),
             "n" => filled.push_str(&values.n.to_string()),
             "fire_at" => filled.push_str(&values.fire_at.to_string()),
             other => return Err(format!("there is no placeholder {{{{ {other} }}}}; there are {{{{ fire_at }}}} and {{{{ n }}}}")),
         }
-        alone = false;
         match after.split_once("{{") {
             None => {
                 filled.push_str(after);
-                return Ok(Some(filled.into()));
+                return Ok(Some(filled));
             }
             Some((between, next)) => {
                 filled.push_str(between);
@@ -94,7 +121,8 @@ mod tests {
 
     fn rendered(payload: &str) -> Result<String, Unknown> {
         let payload = RawValue::from_string(payload.to_owned()).expect("JSON");
-        render(&payload, Values { fire_at: Timestamp::from_ms(1_800_000_000_000), n: 7 }).map(|rendered| rendered.get().to_owned())
+        let values = Values { fire_at: Timestamp::from_ms(1_800_000_000_000), n: 7 };
+        render(&payload, values, &["/number".to_owned()]).map(|rendered| rendered.payload.get().to_owned())
     }
 
     #[test]
@@ -102,7 +130,8 @@ mod tests {
         let cases = [
             (r#"{ "a": 1 }"#, r#"{ "a": 1 }"#),
             (r#"{"a":"at {{ fire_at }}"}"#, r#"{"a":"at 2027-01-15T08:00:00.000Z"}"#),
-            (r#"{"a":["{{n}}","{{ n }} of {{n}}"]}"#, r#"{"a":[7,"7 of 7"]}"#),
+            (r#"{"a":["{{n}}","{{ n }} of {{n}}"]}"#, r#"{"a":["7","7 of 7"]}"#),
+            (r#"{"number":"{{ n }}","text":"{{ n }}"}"#, r#"{"number":7,"text":"7"}"#),
             (r#"["{{ n }} "]"#, r#"["7 "]"#),
             (r#"{"{{ n }}":true}"#, r#"{"{{ n }}":true}"#),
             (r#"{"a":"} }} {"}"#, r#"{"a":"} }} {"}"#),

@@ -389,7 +389,8 @@ fn every_refusal_names_its_field() {
     }
     let (at, said) = refused(json!({}), 11).expect("two fires are too close");
     assert_eq!((at.as_str(), said.contains("10 s apart")), ("/cron", true), "{said}");
-    assert_eq!(refused(job(json!({ "payload": { "sleep_ms": "{{ n }}" } })), 1), None, "a number where a number is wanted");
+    let wherever = job(json!({ "payload": { "sleep_ms": "{{ n }}", "message": "{{ n }}", "log_lines": "{{n}}" } }));
+    assert_eq!(refused(wherever, 1), None, "a number where a number is wanted");
 }
 
 proptest! {
