@@ -12,7 +12,6 @@ use windrow_jobs::{
     clock::{Clock, Timestamp},
     contract::Known,
     ledger::{Fired, Result},
-    queue::QueueName,
     schedule::Rules,
 };
 
@@ -34,7 +33,6 @@ const HELD_PAUSE_MS: i64 = 100;
 pub(crate) struct Fire {
     ledger: Arc<dyn DutyLedger>,
     clock: Arc<dyn Clock>,
-    queues: Vec<QueueName>,
     fires_kept_ms: i64,
     late_after_ms: i64,
     kinds: Known,
@@ -49,7 +47,6 @@ impl Fire {
         Self {
             ledger: scheduler.ledger.clone(),
             clock: scheduler.clock.clone(),
-            queues: scheduler.queues.clone(),
             fires_kept_ms: scheduler.retention.fires_ms,
             late_after_ms: i64::from(scheduler.late_after_s) * 1_000,
             kinds: Known::built_in(),
@@ -87,7 +84,7 @@ impl Fire {
     /// What decisions go by. The contracts are read anew each time: a schedule may be of a kind that was published just before.
     async fn rules(&mut self) -> Result<Rules> {
         self.kinds.publish(self.ledger.contracts().await?);
-        Ok(Rules { catalog: self.kinds.catalog().clone(), queues: self.queues.clone(), fires_kept_ms: self.fires_kept_ms })
+        Ok(Rules { catalog: self.kinds.catalog().clone(), fires_kept_ms: self.fires_kept_ms })
     }
 
     fn sleep_until(&mut self, next_look: Option<Timestamp>, now: Timestamp, lag_ms: i64) -> Acted {
@@ -142,7 +139,6 @@ mod tests {
             let fire = Fire {
                 ledger: ledger.clone(),
                 clock: Arc::new(clock.clone()),
-                queues: vec![QueueName::default_queue()],
                 fires_kept_ms: 86_400_000,
                 late_after_ms: 10_000,
                 kinds: Known::built_in(),

@@ -27,7 +27,6 @@ use windrow_jobs::{
     dispatch::carrier::PlannerEnd,
     ledger::{Inspect, Retention, Upkeep},
     objects::Objects,
-    queue::QueueName,
 };
 
 use crate::{delays::Delays, duty::Duty, lag::Lags, leader::Renewal};
@@ -56,8 +55,6 @@ pub struct Scheduler {
     pub objects: Arc<dyn Objects>,
     /// How long finished jobs and what became of fires are kept.
     pub retention: Retention,
-    /// The queues of the installation.
-    pub queues: Vec<QueueName>,
     /// A fire that is late by more than this is warned of.
     pub late_after_s: u32,
     /// Whether everything that is written to the ledger is written by this process, so that its nudges tell of

@@ -32,7 +32,6 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         clock: Arc::new(SystemClock),
         objects: process::objects::open(&settings)?,
         retention: settings.retention(),
-        queues: settings.queue_names(),
         late_after_s: settings.schedules.late_after_s,
         hears_all: false,
     };

@@ -75,7 +75,6 @@ mod tests {
         contract::Catalog,
         kinds,
         ledger::{Timetable, Upkeep, model::ModelLedger},
-        queue::QueueName,
         schedule::{Rules, ScheduleId},
         tenant::TenantId,
     };
@@ -99,7 +98,7 @@ mod tests {
         assert_eq!(said, [Said::Nothing, Said::Nothing, Said::Overdue, Said::Nothing]);
 
         let catalog = Catalog::new(kinds::contracts()).expect("the built-in schemas compile");
-        let rules = Rules { catalog, queues: vec![QueueName::default_queue()], fires_kept_ms: 86_400_000 };
+        let rules = Rules { catalog, fires_kept_ms: 86_400_000 };
         assert_eq!(ledger.fire(&rules, 10).await.expect("it fires").fires.len(), 1);
         assert_eq!(watchdog.look().await.expect("a look"), Said::Over);
         assert_eq!(watchdog.look().await.expect("a look"), Said::Nothing);

@@ -41,17 +41,9 @@ impl<'o> From<&'o Opened> for &'o dyn Ledger {
 impl Opened {
     /// Deletes every row of the feed, of the leases and of the due times, as no verb ever does.
     pub async fn lose_side_rows(&self) {
-        const LOSE: &str = "DELETE FROM feed; DELETE FROM leases; DELETE FROM delayed;";
         match &self.below {
             Below::Model(model) => model.lose_side_rows(),
-            Below::Sqlite(directory) => {
-                let mut connection = SqliteConnectOptions::new().filename(file(directory)).connect().await.expect("the ledger's file");
-                sqlx::raw_sql(LOSE).execute(&mut connection).await.expect("the side rows go");
-            }
-            Below::Postgres(url) => {
-                let mut connection = PgConnection::connect(url).await.expect("the ledger's database");
-                sqlx::raw_sql(LOSE).execute(&mut connection).await.expect("the side rows go");
-            }
+            _ => self.execute("DELETE FROM feed; DELETE FROM leases; DELETE FROM delayed;").await,
         }
     }
 }
@@ -59,16 +51,27 @@ impl Opened {
 impl Opened {
     /// Sets every schedule back by so much, as no verb ever does.
     pub async fn rewind_schedules(&self, by_ms: i64) {
-        let rewind = format!("UPDATE schedules SET next_fire_at_ms = next_fire_at_ms - {by_ms}, due_at_ms = due_at_ms - {by_ms};");
         match &self.below {
             Below::Model(model) => model.rewind_schedules(by_ms),
+            _ => {
+                let set = format!("next_fire_at_ms = next_fire_at_ms - {by_ms}, due_at_ms = due_at_ms - {by_ms}");
+                self.execute(&format!("UPDATE schedules SET {set};")).await;
+            }
+        }
+    }
+
+    /// Has the database below do what no verb ever does. The model has none.
+    pub async fn execute(&self, statements: &str) {
+        let statements = AssertSqlSafe(statements.to_owned());
+        match &self.below {
+            Below::Model(_) => panic!("the model has no database"),
             Below::Sqlite(directory) => {
                 let mut connection = SqliteConnectOptions::new().filename(file(directory)).connect().await.expect("the ledger's file");
-                sqlx::raw_sql(AssertSqlSafe(rewind)).execute(&mut connection).await.expect("the schedules are set back");
+                sqlx::raw_sql(statements).execute(&mut connection).await.expect("the statements are executed");
             }
             Below::Postgres(url) => {
                 let mut connection = PgConnection::connect(url).await.expect("the ledger's database");
-                sqlx::raw_sql(AssertSqlSafe(rewind)).execute(&mut connection).await.expect("the schedules are set back");
+                sqlx::raw_sql(statements).execute(&mut connection).await.expect("the statements are executed");
             }
         }
     }

@@ -6,7 +6,6 @@ use windrow_jobs::{
     contract::Catalog,
     kinds,
     ledger::{Edited, Fired, Ledger, ScheduleKey},
-    queue::QueueName,
     schedule::{Definition, Edit, Fire, FireStatus, Rules, Schedule, ScheduleId},
 };
 
@@ -17,13 +16,9 @@ pub fn id(number: u128) -> ScheduleId {
     ScheduleId(Uuid::from_u128(number))
 }
 
-/// The built-in kinds on the default queue, and fires that are kept for 30 days.
+/// The built-in kinds, and fires that are kept for 30 days.
 pub fn rules() -> Rules {
-    Rules {
-        catalog: Catalog::new(kinds::contracts()).expect("the schemas compile"),
-        queues: vec![QueueName::default_queue(), "syncs".parse().expect("a queue's name")],
-        fires_kept_ms: 30 * 86_400_000,
-    }
+    Rules { catalog: Catalog::new(kinds::contracts()).expect("the schemas compile"), fires_kept_ms: 30 * 86_400_000 }
 }
 
 /// A schedule each ten seconds that echoes the numbers of its jobs, with these fields in the place of its own.

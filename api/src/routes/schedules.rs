@@ -265,5 +265,5 @@ async fn check_name_is_free(api: &Api, tenant: &TenantId, name: &str, own: Sched
 /// What decisions about this schedule go by.
 async fn rules(api: &Api, schedule: &Schedule) -> Result<Rules, ApiError> {
     let catalog = api.kinds.with(&schedule.definition.job.kind).await?;
-    Ok(Rules { catalog, queues: api.queues.to_vec(), fires_kept_ms: api.schedules.fires_kept_ms })
+    Ok(Rules { catalog, fires_kept_ms: api.schedules.fires_kept_ms })
 }

@@ -8,7 +8,6 @@ use windrow_jobs::{
     job::JobId,
     kinds,
     ledger::Upkeep,
-    queue::BUILT_IN_QUEUES,
     schedule::{Edit, Rules, ScheduleId},
 };
 
@@ -22,8 +21,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// Lets the schedules fire that are due.
 async fn fire(fixture: &Fixture) {
     let catalog = Catalog::new(kinds::contracts()).expect("the kinds' contracts");
-    let queues = BUILT_IN_QUEUES.iter().map(|name| name.parse().expect("a queue")).collect();
-    fixture.ledger.model.fire(&Rules { catalog, queues, fires_kept_ms: FIRES_KEPT_MS }, 100).await.expect("fired");
+    fixture.ledger.model.fire(&Rules { catalog, fires_kept_ms: FIRES_KEPT_MS }, 100).await.expect("fired");
 }
 
 /// A valid definition with these fields in the place of its own; `null` leaves one out.

@@ -77,7 +77,6 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         clock: Arc::new(SystemClock),
         objects: objects.clone(),
         retention: settings.retention(),
-        queues: settings.queue_names(),
         late_after_s: settings.schedules.late_after_s,
         hears_all: true,
     };

@@ -26,6 +26,9 @@ use crate::{
 /// Fires of a schedule whose jobs are looked at again when its overlap policy begins to ask for that.
 const REOPENED_MAX: i64 = 1_000;
 
+/// How often a schedule is looked at that cannot be read, as when a later release wrote it.
+const UNREADABLE_PAUSE_MS: i64 = 60_000;
+
 /// A row of `schedules`.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct ScheduleRow {
@@ -113,6 +116,8 @@ pub(super) trait ScheduleTable: JobTable {
     async fn store(&mut self, schedule: &Schedule) -> Result<()>;
     /// Writes where these schedules stand after a decision.
     async fn move_on(&mut self, schedules: &[Schedule]) -> Result<()>;
+    /// Has these schedules looked at then, and not before.
+    async fn postpone(&mut self, ids: &[ScheduleId], until: Timestamp) -> Result<()>;
     /// The open fires of these schedules, oldest first: schedule, instant, and job.
     async fn open_fires(&mut self, ids: &[ScheduleId]) -> Result<Vec<(Uuid, i64, Option<Uuid>)>>;
     /// Opens the latest fires of a schedule that submitted jobs.
@@ -152,14 +157,20 @@ pub(super) async fn fire(table: &mut impl ScheduleTable, rules: &Rules, limit: u
     let now = table.clock().await?;
     let rows = table.due(now, limit).await?;
     let lag_ms = rows.first().and_then(|row| row.due_at_ms).map_or(0, |due_at_ms| now.ms() - due_at_ms);
-    let mut schedules = Vec::with_capacity(rows.len());
+    let (mut schedules, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         let id = row.id;
         match row.into_schedule() {
             Ok(schedule) => schedules.push(schedule),
-            // It must not keep the others from firing.
-            Err(error) => tracing::error!(schedule = %id, %error, "a schedule cannot be read and does not fire"),
+            Err(error) => {
+                tracing::error!(schedule = %id, %error, "a schedule cannot be read and does not fire");
+                unreadable.push(ScheduleId(id));
+            }
         }
+    }
+    if !unreadable.is_empty() {
+        // Or enough of them would keep all others from firing.
+        table.postpone(&unreadable, now.plus_ms(UNREADABLE_PAUSE_MS)).await?;
     }
     let fires = decide_all(table, &mut schedules, rules, now, Occasion::Due).await?;
     Ok(Fired { fires, schedules: schedules.len(), next_due: None, lag_ms })

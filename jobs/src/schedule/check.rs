@@ -98,9 +98,22 @@ fn check_name(name: &str) -> Result<(), Placed> {
     Ok(())
 }
 
+/// The job that the template of a schedule that was kept makes. Its queue was known then; whether this process knows of it, too,
+/// says nothing.
+pub(super) fn kept_job(
+    template: &Template,
+    tenant: &TenantId,
+    values: Values,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Result<NewJob, Placed> {
+    let queue: Option<QueueName> = template.queue.as_deref().and_then(|name| name.parse().ok());
+    job(template, tenant, values, catalog, queue.as_slice(), now)
+}
+
 /// The job that this template makes, or why it is refused. A text that is nothing but `{{ n }}` becomes a number where the
 /// contract takes no text.
-pub(super) fn job(
+fn job(
     template: &Template,
     tenant: &TenantId,
     values: Values,

@@ -15,7 +15,6 @@ use crate::{
     cron::Timing,
     job::JobId,
     lifecycle::{self, Change, Snapshot},
-    queue::QueueName,
     submit::NewJob,
     tenant::TenantId,
 };
@@ -30,8 +29,6 @@ const QUEUED_LOOK_MS: i64 = 500;
 pub struct Rules {
     /// The kinds and their contracts.
     pub catalog: Catalog,
-    /// The queues of the installation.
-    pub queues: Vec<QueueName>,
     /// For how long fires are kept; what was missed before that leaves no trace.
     pub fires_kept_ms: i64,
 }
@@ -147,7 +144,7 @@ impl Schedule {
         // Expected fires fall on full seconds: none of theirs is taken.
         let fire_at = if free.ms() % 1_000 == 0 { free.plus_ms(1) } else { free };
         let n = self.jobs_made + 1;
-        let job = check::job(&self.definition.job, &self.tenant, Values { fire_at, n }, &rules.catalog, &rules.queues, now)?;
+        let job = check::kept_job(&self.definition.job, &self.tenant, Values { fire_at, n }, &rules.catalog, now)?;
         let fire = Fire {
             fire_at,
             status: FireStatus::Fired,
@@ -389,9 +386,9 @@ impl<'a> Look<'a> {
     }
 
     fn submitted(&mut self, fire_at: Timestamp, status: FireStatus) -> Fire {
-        let (Rules { catalog, queues, .. }, n) = (self.rules, self.decision.jobs_made + 1);
+        let (Rules { catalog, .. }, n) = (self.rules, self.decision.jobs_made + 1);
         let Schedule { definition, tenant, .. } = self.schedule;
-        match check::job(&definition.job, tenant, Values { fire_at, n }, catalog, queues, self.now) {
+        match check::kept_job(&definition.job, tenant, Values { fire_at, n }, catalog, self.now) {
             Ok(job) => {
                 self.made += 1;
                 self.decision.jobs_made = n;

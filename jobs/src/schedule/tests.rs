@@ -11,11 +11,7 @@ const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 const DAY_MS: i64 = 86_400_000;
 
 fn rules() -> Rules {
-    Rules {
-        catalog: Catalog::new(kinds::contracts()).expect("the schemas compile"),
-        queues: vec![QueueName::default_queue()],
-        fires_kept_ms: 30 * DAY_MS,
-    }
+    Rules { catalog: Catalog::new(kinds::contracts()).expect("the schemas compile"), fires_kept_ms: 30 * DAY_MS }
 }
 
 fn definition(change: serde_json::Value) -> Definition {
@@ -290,6 +286,14 @@ fn a_job_that_is_refused_is_said_and_the_next_fire_tries_again() {
 }
 
 #[test]
+fn a_queue_that_only_others_know_is_none_of_a_fires_business() {
+    let mut world = World::of(json!({ "job": { "kind": "echo", "payload": {}, "queue": "elsewhere" } }));
+    assert_eq!(world.at(10).told(), [(10, Fired, None, Some(1))]);
+    let decision = world.look(START.plus_ms(20_000), Occasion::Due);
+    assert_eq!(decision.jobs[0].queue.as_str(), "elsewhere");
+}
+
+#[test]
 fn a_zone_that_is_no_more_is_said_once() {
     let mut world = World::of(json!({}));
     world.schedule.definition.time_zone = "Nowhere/Land".into();
@@ -356,8 +360,8 @@ fn a_run_by_hand_never_takes_an_expected_instant() {
 #[test]
 fn every_refusal_names_its_field() {
     let refused = |change: serde_json::Value, gap_s_min: u32| {
-        let Rules { catalog, queues, .. } = rules();
-        definition(change).check(&catalog, &queues, gap_s_min, START).err().map(|placed| (placed.pointer(), placed.to_string()))
+        let queues = [QueueName::default_queue()];
+        definition(change).check(&rules().catalog, &queues, gap_s_min, START).err().map(|placed| (placed.pointer(), placed.to_string()))
     };
     assert_eq!(refused(json!({}), 10), None);
     let job = |change: serde_json::Value| {

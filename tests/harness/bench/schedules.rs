@@ -15,7 +15,6 @@ use windrow_jobs::{
     contract::Catalog,
     kinds,
     ledger::{Edited, Ledger},
-    queue::QueueName,
     schedule::{Rules, Schedule, ScheduleId},
     tenant::TenantId,
 };
@@ -95,11 +94,7 @@ impl Bench<'_> {
 
     /// Times looks of the scheduler, while nothing else uses the ledger.
     async fn time_looks(&self, ledger: &Arc<dyn Ledger>, schedules: u64, measured: &mut Measured) -> anyhow::Result<()> {
-        let rules = Rules {
-            catalog: Catalog::new(kinds::contracts()).map_err(anyhow::Error::msg)?,
-            queues: vec![QueueName::default_queue()],
-            fires_kept_ms: YEAR_MS,
-        };
+        let rules = Rules { catalog: Catalog::new(kinds::contracts()).map_err(anyhow::Error::msg)?, fires_kept_ms: YEAR_MS };
         let (mut idle, mut busy) = (Times::default(), Times::default());
         for _ in 0..self.options.rounds * LOOKS {
             let began = Instant::now();

@@ -11,7 +11,6 @@ use windrow_jobs::{
     dispatch::carrier::channel::ChannelCarrier,
     ledger::{Retention, Timetable, sqlite::SqliteLedger},
     objects::{folder::FolderObjects, link::Signer},
-    queue::QueueName,
     schedule::{Schedule, ScheduleId},
 };
 use windrow_scheduler::Scheduler;
@@ -61,7 +60,6 @@ impl Rig {
             clock: Arc::new(clock.clone()),
             objects: Arc::new(FolderObjects::open(folder.path(), signer, String::new()).expect("a folder store")),
             retention: Retention::default(),
-            queues: vec![QueueName::default_queue()],
             late_after_s: 10,
             hears_all: true,
         };

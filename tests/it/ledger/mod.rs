@@ -29,4 +29,5 @@ mod schedules;
 mod scrub;
 mod settle;
 mod tickets;
+mod unreadable;
 mod workers;

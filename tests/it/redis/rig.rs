@@ -171,7 +171,6 @@ impl Cluster {
             clock: Arc::new(SystemClock),
             objects: objects.clone(),
             retention: Retention::default(),
-            queues: vec![QueueName::default_queue()],
             late_after_s: 10,
             hears_all: false,
         };

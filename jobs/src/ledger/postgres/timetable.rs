@@ -192,6 +192,12 @@ impl ScheduleTable for Tx<'_> {
         Ok(())
     }
 
+    async fn postpone(&mut self, ids: &[ScheduleId], until: Timestamp) -> Result<()> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        sqlx::query(self.sql().postpone_schedules.clone()).bind(ids).bind(until.ms()).execute(self.connection()).await?;
+        Ok(())
+    }
+
     async fn open_fires(&mut self, ids: &[ScheduleId]) -> Result<Vec<(Uuid, i64, Option<Uuid>)>> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         Ok(sqlx::query_as(self.sql().open_fires.clone()).bind(ids).fetch_all(self.connection()).await?)

@@ -270,6 +270,13 @@ impl ScheduleTable for Tx<'_> {
         execute_over(self, |sql| &sql.move_schedules, &schedules.iter().map(row).collect::<Vec<_>>()).await
     }
 
+    async fn postpone(&mut self, ids: &[ScheduleId], until: Timestamp) -> Result<()> {
+        let ids: Vec<_> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+        let ids = serde_json::to_string(&ids)?;
+        sqlx::query(self.sql.postpone_schedules.clone()).bind(ids).bind(until.ms()).execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
     async fn open_fires(&mut self, ids: &[ScheduleId]) -> Result<Vec<(Uuid, i64, Option<Uuid>)>> {
         let ids: Vec<_> = ids.iter().map(|id| id.0.simple().to_string()).collect();
         Ok(sqlx::query_as(self.sql.open_fires.clone()).bind(serde_json::to_string(&ids)?).fetch_all(&mut *self.connection).await?)
