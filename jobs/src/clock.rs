@@ -24,6 +24,8 @@ use tokio::sync::watch;
 )]
 pub struct Timestamp(i64);
 
+/// The earliest instant that RFC 3339 can write, the beginning of the year 0.
+const TIMESTAMP_MS_MIN: i64 = -62_167_219_200_000;
 /// The latest instant that RFC 3339 can write, the end of the year 9999.
 const TIMESTAMP_MS_MAX: i64 = 253_402_300_799_999;
 
@@ -52,7 +54,7 @@ impl Timestamp {
     /// Reads an RFC 3339 date and time of the years 0 to 9999. The error says what was wrong.
     pub fn parse_rfc3339(text: &str) -> Result<Self, String> {
         let parsed = DateTime::parse_from_rfc3339(text).map_err(|error| format!("not an RFC 3339 date and time: {error}"))?;
-        Ok(Self(parsed.timestamp_millis().min(TIMESTAMP_MS_MAX)))
+        Ok(Self(parsed.timestamp_millis().clamp(TIMESTAMP_MS_MIN, TIMESTAMP_MS_MAX)))
     }
 }
 
@@ -157,6 +159,7 @@ mod tests {
     #[test]
     fn a_timestamp_is_written_in_utc_with_milliseconds() {
         let cases = [
+            (TIMESTAMP_MS_MIN, "0000-01-01T00:00:00.000Z"),
             (0, "1970-01-01T00:00:00.000Z"),
             (1_800_000_000_123, "2027-01-15T08:00:00.123Z"),
             (TIMESTAMP_MS_MAX, "9999-12-31T23:59:59.999Z"),
@@ -166,6 +169,8 @@ mod tests {
             assert_eq!(Timestamp::parse_rfc3339(text), Ok(Timestamp::from_ms(epoch_ms)));
         }
         assert_eq!(Timestamp::parse_rfc3339("2027-01-15T10:00:00+02:00"), Ok(Timestamp::from_ms(1_800_000_000_000)));
+        let before_all = Timestamp::parse_rfc3339("0000-01-01T00:00:00+23:59");
+        assert_eq!(before_all, Ok(Timestamp::from_ms(TIMESTAMP_MS_MIN)), "what is read can be written");
         assert!(Timestamp::parse_rfc3339("2027-01-15").is_err());
     }
 

@@ -32,6 +32,8 @@ use crate::{
 
 /// The longest name of a schedule, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
+/// The largest payload of a schedule's job, in bytes of JSON: many are read, and their jobs written, in one go.
+pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// The largest jitter: a day.
 pub const JITTER_S_MAX: u32 = 86_400;
 /// The most missed fires that are made up for in one go.
@@ -177,7 +179,9 @@ pub enum Overlap {
 impl Definition {
     /// When it fires. `created_at` is from where `@every` counts unless the definition says.
     pub fn timing(&self, created_at: Timestamp) -> Result<Timing, Malformed> {
-        Timing::parse(&self.cron, &self.time_zone, self.starts_at.unwrap_or(created_at))
+        // On a full second, as all that an expression says: a fire by hand falls between.
+        let anchor_ms = self.starts_at.unwrap_or(created_at).ms().div_euclid(1_000) * 1_000;
+        Timing::parse(&self.cron, &self.time_zone, Timestamp::from_ms(anchor_ms))
     }
 
     /// Checks everything that can be checked before the first fire, the rendered payload against the kind's contract

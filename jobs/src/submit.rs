@@ -160,11 +160,13 @@ pub enum Rejection {
         /// What is wrong there.
         message: String,
     },
-    /// The payload is larger than [`PAYLOAD_BYTES_MAX`].
-    #[error("the payload has {bytes} bytes of the {PAYLOAD_BYTES_MAX} allowed; send larger things as artifacts")]
+    /// The payload is larger than [`PAYLOAD_BYTES_MAX`], or than what its place allows.
+    #[error("the payload has {bytes} bytes of the {most} allowed; send larger things as artifacts")]
     PayloadTooLarge {
         /// Its size.
         bytes: usize,
+        /// The largest there may be.
+        most: usize,
     },
     /// A field is outside its limits.
     #[error("{message}")]
@@ -232,7 +234,7 @@ pub fn submit(
 fn check_payload(kind: &crate::contract::Compiled, payload: &RawValue) -> Result<(), Rejection> {
     let bytes = payload.get().len();
     if bytes > PAYLOAD_BYTES_MAX {
-        return Err(Rejection::PayloadTooLarge { bytes });
+        return Err(Rejection::PayloadTooLarge { bytes, most: PAYLOAD_BYTES_MAX });
     }
     let at_payload = |pointer: &str, message: String| Rejection::Payload { pointer: format!("/payload{pointer}"), message };
     let value = serde_json::from_str(payload.get()).map_err(|error| at_payload("", error.to_string()))?;

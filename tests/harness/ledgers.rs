@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, sqlite::Sqli
 use tempfile::TempDir;
 use windrow_jobs::{
     clock::{Timestamp, VirtualClock},
+    job::JobId,
     ledger::{
         Ledger,
         model::ModelLedger,
@@ -57,6 +58,14 @@ impl Opened {
                 let set = format!("next_fire_at_ms = next_fire_at_ms - {by_ms}, due_at_ms = due_at_ms - {by_ms}");
                 self.execute(&format!("UPDATE schedules SET {set};")).await;
             }
+        }
+    }
+
+    /// The condition that a row's id is this one, as the database below says it.
+    pub fn where_id(&self, id: JobId) -> String {
+        match &self.below {
+            Below::Sqlite(_) => format!("id = unhex('{}')", id.to_string().replace('-', "")),
+            _ => format!("id = '{id}'"),
         }
     }
 

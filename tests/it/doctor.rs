@@ -44,7 +44,7 @@ async fn a_server_that_is_well_is_found_well_and_left_as_it_was() {
     assert_eq!(names, expected);
     assert!(found.iter().all(|(_, says)| says.starts_with("ok: ")), "{found:?}");
     assert_eq!(says(&found, "data_folder.holder"), format!("ok: process {} has it: a server runs", server.pid()));
-    assert_eq!(says(&found, "schema"), "ok: at 3, up to date");
+    assert_eq!(says(&found, "schema"), "ok: at 4, up to date");
     let left = |path: &str| fs::read_dir(server.data_dir().join(path)).map_or(0, Iterator::count);
     assert_eq!(left("objects/doctor"), 0, "nothing is left behind");
     let told = server.command(&["doctor"]).await;
@@ -146,28 +146,28 @@ async fn a_schema_is_brought_up_to_date_by_command_where_starts_may_not() {
         let printed: Value = serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"));
         (finished.code, printed)
     };
-    let told = |from, to, up_to_date| json!({ "from": from, "to": to, "latest": 3, "up_to_date": up_to_date });
+    let told = |from, to, up_to_date| json!({ "from": from, "to": to, "latest": 4, "up_to_date": up_to_date });
     assert_eq!(migrate(&["--check"]).await, (Some(1), told(0, 0, false)), "there is no ledger yet");
-    assert_eq!(migrate(&[]).await, (Some(0), told(0, 3, true)));
+    assert_eq!(migrate(&[]).await, (Some(0), told(0, 4, true)));
 
     // A release back.
     let mut connection = PgConnectOptions::from_str(&database).expect("a URL").connect().await.expect("a connection");
-    let back = "ALTER TABLE feed DROP COLUMN at_ms; DELETE FROM _sqlx_migrations WHERE version = 3";
+    let back = "DROP TABLE fires; DROP TABLE schedules; DELETE FROM _sqlx_migrations WHERE version = 4";
     sqlx::raw_sql(back).execute(&mut connection).await.expect("the schema of a release before");
-    assert_eq!(migrate(&["--check"]).await, (Some(1), told(2, 2, false)));
+    assert_eq!(migrate(&["--check"]).await, (Some(1), told(3, 3, false)));
     let environment = url.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let refused = run("windrow-scheduler", &[], &environment).await;
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("the ledger's schema is at 2, this release needs 3: run `windrow migrate`"), "{refused:?}");
+    assert!(refused.stderr.contains("the ledger's schema is at 3, this release needs 4: run `windrow migrate`"), "{refused:?}");
     let found = windrow(&["doctor", "--output", "json"], home.path(), &url).await;
-    assert_eq!(says(&checks(&found), "schema"), "fail: at 2 of 3, and starts are refused (ledger.migrate)");
-    assert_eq!(migrate(&[]).await, (Some(0), told(2, 3, true)));
-    assert_eq!(migrate(&[]).await, (Some(0), told(3, 3, true)), "once is enough");
+    assert_eq!(says(&checks(&found), "schema"), "fail: at 3 of 4, and starts are refused (ledger.migrate)");
+    assert_eq!(migrate(&[]).await, (Some(0), told(3, 4, true)));
+    assert_eq!(migrate(&[]).await, (Some(0), told(4, 4, true)), "once is enough");
 
     // The next release's schema, which only adds.
-    let next = "INSERT INTO _sqlx_migrations SELECT 9, 'next', installed_on, true, '', 0 FROM _sqlx_migrations WHERE version = 3";
+    let next = "INSERT INTO _sqlx_migrations SELECT 9, 'next', installed_on, true, '', 0 FROM _sqlx_migrations WHERE version = 4";
     sqlx::raw_sql(next).execute(&mut connection).await.expect("the schema of the next release");
-    assert_eq!(migrate(&["--check"]).await, (Some(0), json!({ "from": 9, "to": 9, "latest": 3, "up_to_date": true })));
+    assert_eq!(migrate(&["--check"]).await, (Some(0), json!({ "from": 9, "to": 9, "latest": 4, "up_to_date": true })));
 }
 
 #[tokio::test]
@@ -177,8 +177,8 @@ async fn one_process_is_migrated_by_its_start_or_while_it_is_stopped() {
     assert_eq!(running.code, Some(1), "{running:?}");
     assert!(running.stderr.contains(&format!("is in use by process {}", server.pid())), "{running:?}");
     let checked = server.command(&["migrate", "--check"]).await;
-    assert_eq!((checked.code, checked.stdout.trim()), (Some(0), "the schema is at 3, up to date"), "{checked:?}");
+    assert_eq!((checked.code, checked.stdout.trim()), (Some(0), "the schema is at 4, up to date"), "{checked:?}");
     server.kill().await;
     let stopped = server.command(&["migrate"]).await;
-    assert_eq!((stopped.code, stopped.stdout.trim()), (Some(0), "the schema is at 3, up to date"), "{stopped:?}");
+    assert_eq!((stopped.code, stopped.stdout.trim()), (Some(0), "the schema is at 4, up to date"), "{stopped:?}");
 }

@@ -18,7 +18,7 @@ use crate::{
     clock::Timestamp,
     job::JobId,
     lifecycle::{Change, Snapshot},
-    schedule::{Decision, Edit, Fire, Occasion, Open, Overlap, Placed, Rules, Schedule, ScheduleId, decide::decide},
+    schedule::{Decision, Edit, Fire, MISSED_AFTER_MS, Occasion, Open, Overlap, Placed, Rules, Schedule, ScheduleId, decide::decide},
     submit::NewJob,
     tenant::TenantId,
 };
@@ -27,7 +27,12 @@ use crate::{
 const REOPENED_MAX: i64 = 1_000;
 
 /// How often a schedule is looked at that cannot be read, as when a later release wrote it.
-const UNREADABLE_PAUSE_MS: i64 = 60_000;
+const UNREADABLE_PAUSE_MS: i64 = 10_000;
+const _: () = assert!(UNREADABLE_PAUSE_MS * 2 < MISSED_AFTER_MS, "whoever can read it must still be in time");
+/// Payloads of jobs that a look makes, in bytes: with those of its last schedule, some 15 MiB at the most.
+const JOBS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The pieces in which an edit decides what was due before it makes room for others.
+const EDIT_PIECES_MAX: usize = 10;
 
 /// A row of `schedules`.
 #[derive(Debug, sqlx::FromRow)]
@@ -112,8 +117,8 @@ pub(super) trait ScheduleTable: JobTable {
     async fn insert_schedule(&mut self, schedule: &Schedule) -> Result<bool>;
     /// Whose name this is.
     async fn holder(&mut self, tenant: &TenantId, name: &str) -> Result<Option<ScheduleId>>;
-    /// Writes a schedule in the place of its row.
-    async fn store(&mut self, schedule: &Schedule) -> Result<()>;
+    /// Writes a schedule in the place of its row. Returns whether it could: its name may have been taken meanwhile.
+    async fn store(&mut self, schedule: &Schedule) -> Result<bool>;
     /// Writes where these schedules stand after a decision.
     async fn move_on(&mut self, schedules: &[Schedule]) -> Result<()>;
     /// Has these schedules looked at then, and not before.
@@ -130,7 +135,9 @@ pub(super) trait ScheduleTable: JobTable {
     async fn settle_fires(&mut self, fires: &[(ScheduleId, &Fire)]) -> Result<()>;
     /// Closes fires.
     async fn close_fires(&mut self, fires: &[(ScheduleId, Timestamp)]) -> Result<()>;
-    /// What decisions about these jobs look at; nobody else writes them until the transaction has ended.
+    /// What decisions about these jobs look at.
+    async fn look_at_jobs(&mut self, ids: &[JobId]) -> Result<Vec<Snapshot>>;
+    /// The same of jobs that may be cancelled; nobody else writes them until the transaction has ended.
     async fn hold_jobs(&mut self, ids: &[JobId]) -> Result<Vec<Snapshot>>;
     /// Keeps these jobs.
     async fn keep(&mut self, jobs: &[&NewJob]) -> Result<()>;
@@ -173,10 +180,50 @@ pub(super) async fn fire(table: &mut impl ScheduleTable, rules: &Rules, limit: u
         table.postpone(&unreadable, now.plus_ms(UNREADABLE_PAUSE_MS)).await?;
     }
     let fires = decide_all(table, &mut schedules, rules, now, Occasion::Due).await?;
-    Ok(Fired { fires, schedules: schedules.len(), next_due: None, lag_ms })
+    Ok(Fired { fires, schedules: schedules.len() + unreadable.len(), next_due: None, lag_ms })
 }
 
-/// Changes a schedule, once all that it expected until now is decided.
+/// How a SQL ledger commits what is due.
+#[async_trait]
+pub(super) trait Firing: Sync {
+    /// Decides what is due of at most `limit` schedules, in one commit.
+    async fn fire_some(&self, rules: &Rules, limit: usize) -> Result<Fired>;
+    /// Puts the schedule off that is due first, because of this error.
+    async fn put_off_first(&self, error: &Error) -> Result<()>;
+}
+
+/// Decides what is due of at most `limit` schedules; where the data of one will not be written, each by itself, so that it
+/// takes nobody with it.
+pub(super) async fn fire_all(ledger: &impl Firing, rules: &Rules, limit: usize) -> Result<Fired> {
+    match ledger.fire_some(rules, limit).await {
+        Err(Error::Refused(_) | Error::Corrupt(_)) => {}
+        fired => return fired,
+    }
+    let mut all = Fired::default();
+    for _ in 0..limit {
+        match ledger.fire_some(rules, 1).await {
+            Ok(fired) if fired.schedules == 0 => break,
+            Ok(fired) => {
+                all.fires.extend(fired.fires);
+                all.schedules += fired.schedules;
+                all.lag_ms = all.lag_ms.max(fired.lag_ms);
+            }
+            Err(error @ (Error::Refused(_) | Error::Corrupt(_))) => ledger.put_off_first(&error).await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+/// Puts the schedule off that is due first.
+pub(super) async fn put_off_first(table: &mut impl ScheduleTable, error: &Error) -> Result<()> {
+    let now = table.clock().await?;
+    let Some(row) = table.due(now, 1).await?.pop() else { return Ok(()) };
+    tracing::error!(schedule = %row.id, %error, "what a schedule fires will not be written; it is put off");
+    table.postpone(&[ScheduleId(row.id)], now.plus_ms(UNREADABLE_PAUSE_MS)).await
+}
+
+/// Changes a schedule, once all that it expected until now is decided; none where only some of that is: it is to be called again.
 pub(super) async fn edit(
     table: &mut impl ScheduleTable,
     tenant: &TenantId,
@@ -184,23 +231,26 @@ pub(super) async fn edit(
     seen: Option<u32>,
     edit: &Edit,
     rules: &Rules,
-) -> Result<Edited> {
-    let Some(row) = table.lock(tenant, id).await? else { return Ok(Edited::Missing) };
+) -> Result<Option<Edited>> {
+    let Some(row) = table.lock(tenant, id).await? else { return Ok(Some(Edited::Missing)) };
     let schedule = row.into_schedule()?;
     if seen.is_some_and(|seen| seen != schedule.version) {
-        return Ok(Edited::Stale(schedule.version));
+        return Ok(Some(Edited::Stale(schedule.version)));
     }
     let (name, overlap) = (schedule.definition.name.clone(), schedule.definition.overlap);
     if let Edit::Define(definition) = edit
         && definition.name != name
         && table.holder(tenant, &definition.name).await?.is_some()
     {
-        return Ok(Edited::NameTaken);
+        return Ok(Some(Edited::NameTaken));
     }
     let now = table.clock().await?;
     let occasion = if matches!(edit, Edit::Pause) { Occasion::Pause } else { Occasion::Edit };
-    let mut schedules = [schedule];
-    loop {
+    let mut schedules = vec![schedule];
+    for piece in 0.. {
+        if piece == EDIT_PIECES_MAX {
+            return Ok(None);
+        }
         decide_all(table, &mut schedules, rules, now, occasion).await?;
         if !schedules[0].is_behind(now) {
             break;
@@ -210,11 +260,21 @@ pub(super) async fn edit(
     if overlap == Overlap::Allow && edited.definition.overlap != Overlap::Allow {
         table.reopen(id, REOPENED_MAX).await?;
     }
-    table.store(&edited).await?;
+    if !table.store(&edited).await? {
+        return Ok(Some(Edited::NameTaken));
+    }
     if let Some(due_at) = edited.due_at {
         table.tell_due(due_at);
     }
-    Ok(Edited::Done(Box::new(edited)))
+    Ok(Some(Edited::Done(Box::new(edited))))
+}
+
+/// Whether a schedule was written in the place of its row, or its name was taken meanwhile.
+pub(super) fn stored(stored: std::result::Result<(), sqlx::Error>) -> Result<bool> {
+    match stored {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        stored => stored.map(|()| true).map_err(Error::from),
+    }
 }
 
 /// Fires a schedule by hand.
@@ -239,10 +299,11 @@ pub(super) async fn run(
     Ok(Some(Ok(fire)))
 }
 
-/// Decides these schedules, whose rows the transaction holds, and brings them to where they stand then.
+/// Decides these schedules, whose rows the transaction holds, and brings them to where they stand then. Leaves those off the end
+/// whose jobs would be too much for one commit.
 async fn decide_all(
     table: &mut impl ScheduleTable,
-    schedules: &mut [Schedule],
+    schedules: &mut Vec<Schedule>,
     rules: &Rules,
     now: Timestamp,
     occasion: Occasion,
@@ -251,8 +312,16 @@ async fn decide_all(
         return Ok(Vec::new());
     }
     let mut open = open(table, schedules).await?;
-    let decide = |schedule: &Schedule| decide(schedule, &open.remove(&schedule.id).unwrap_or_default(), rules, now, occasion);
-    let mut decisions: Vec<Decision> = schedules.iter().map(decide).collect();
+    let (mut decisions, mut bytes): (Vec<Decision>, usize) = (Vec::with_capacity(schedules.len()), 0);
+    for schedule in &*schedules {
+        if bytes >= JOBS_BYTES_MAX {
+            break;
+        }
+        let decision = decide(schedule, &open.remove(&schedule.id).unwrap_or_default(), rules, now, occasion);
+        bytes += decision.jobs.iter().map(|job| job.payload.get().len()).sum::<usize>();
+        decisions.push(decision);
+    }
+    schedules.truncate(decisions.len());
     write(table, schedules, &mut decisions).await?;
     let mut decided = Vec::new();
     for (schedule, decision) in schedules.iter_mut().zip(decisions) {
@@ -273,11 +342,21 @@ async fn decide_all(
 async fn open(table: &mut impl ScheduleTable, schedules: &[Schedule]) -> Result<HashMap<ScheduleId, Vec<Open>>> {
     let ids: Vec<ScheduleId> = schedules.iter().map(|schedule| schedule.id).collect();
     let rows = table.open_fires(&ids).await?;
-    let mut job_ids: Vec<JobId> = rows.iter().filter_map(|(_, _, job)| job.map(rows::job_id)).collect();
-    job_ids.sort();
-    let mut jobs = HashMap::with_capacity(job_ids.len());
-    for ids in job_ids.chunks(BATCH_MAX) {
+    // Only what may be cancelled is held: a claim takes hold of its jobs in another order.
+    let cancels = |schedule: &&Schedule| schedule.definition.overlap == Overlap::CancelPrevious;
+    let cancelling: HashSet<Uuid> = schedules.iter().filter(cancels).map(|schedule| schedule.id.0).collect();
+    let (held, seen): (Vec<_>, Vec<_>) = rows.iter().partition(|(schedule, ..)| cancelling.contains(schedule));
+    let ids = |rows: Vec<&(Uuid, i64, Option<Uuid>)>| {
+        let mut ids: Vec<JobId> = rows.into_iter().filter_map(|(_, _, job)| job.map(rows::job_id)).collect();
+        ids.sort();
+        ids
+    };
+    let mut jobs = HashMap::with_capacity(rows.len());
+    for ids in ids(held).chunks(BATCH_MAX) {
         jobs.extend(table.hold_jobs(ids).await?.into_iter().map(|job| (job.id, job)));
+    }
+    for ids in ids(seen).chunks(BATCH_MAX) {
+        jobs.extend(table.look_at_jobs(ids).await?.into_iter().map(|job| (job.id, job)));
     }
     let mut open: HashMap<ScheduleId, Vec<Open>> = HashMap::new();
     for (schedule, fire_at_ms, job_id) in rows {
@@ -317,6 +396,9 @@ async fn write(table: &mut impl ScheduleTable, schedules: &[Schedule], decisions
         let dropped: HashSet<JobId> = decision.fires.iter().filter(|fire| before(fire)).filter_map(|fire| fire.job_id).collect();
         decision.fires.retain(|fire| !before(fire));
         decision.jobs.retain(|job| !dropped.contains(&job.id));
+        if !dropped.is_empty() {
+            decision.cancels.clear();
+        }
     }
     let jobs: Vec<&NewJob> = decisions.iter().flat_map(|decision| &decision.jobs).collect();
     table.keep(&jobs).await?;

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{
-    CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, Definition, JITTER_S_MAX, Misfire, NAME_BYTES_MAX, Template,
+    CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, Definition, JITTER_S_MAX, Misfire, NAME_BYTES_MAX, TEMPLATE_BYTES_MAX, Template,
     template::{self, Rendered, Unknown, Values},
 };
 use crate::{
@@ -46,6 +46,8 @@ impl From<Malformed> for Placed {
     }
 }
 
+/// Texts of a payload that may become numbers: each is another round of rendering and checking.
+const NUMBERS_MAX: usize = 16;
 /// Where the template stands in the body.
 const TEMPLATE: &str = "/job";
 /// Where the payload stands in a submission.
@@ -80,6 +82,10 @@ pub(super) fn check(
                 return Err(Placed::field(&format!("/misfire/catch_up/{name}"), format!("{value} is not within 1 to {most}")));
             }
         }
+    }
+    let bytes = definition.job.payload.get().len();
+    if bytes > TEMPLATE_BYTES_MAX {
+        return Err(Placed { within: TEMPLATE, rejection: Rejection::PayloadTooLarge { bytes, most: TEMPLATE_BYTES_MAX } });
     }
     let fire_at = definition.first_fire_after(now).unwrap_or(now);
     job(&definition.job, &TenantId::default_tenant(), Values { fire_at, n: 1 }, catalog, queues, now).map(drop)
@@ -131,7 +137,7 @@ fn job(
             Err(rejection) => rejection,
         };
         let place = rejection.pointer().strip_prefix(PAYLOAD).unwrap_or_default().to_owned();
-        if !numbers.contains(&place) || as_numbers.contains(&place) {
+        if as_numbers.len() == NUMBERS_MAX || !numbers.contains(&place) || as_numbers.contains(&place) {
             return Err(rejected(rejection));
         }
         as_numbers.push(place);

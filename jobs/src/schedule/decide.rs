@@ -6,8 +6,7 @@
 //! is still to be decided, so the pieces make the same whole.
 
 use super::{
-    CATCH_UP_MAX, Definition, Fire, FireStatus, MISSED_AFTER_MS, Misfire, Overlap, Placed, Schedule, ScheduleId, SkipReason, check,
-    template::Values,
+    Definition, Fire, FireStatus, MISSED_AFTER_MS, Misfire, Overlap, Placed, Schedule, ScheduleId, SkipReason, check, template::Values,
 };
 use crate::{
     clock::Timestamp,
@@ -21,8 +20,12 @@ use crate::{
 
 /// Fires of one schedule that are decided in one go; more wait for the next, which follows at once.
 const FIRES_MAX: usize = 100;
-/// How often a fire that waits for a job looks whether that has ended.
+/// How soon a fire that waits for a job looks whether that has ended; then after a tenth of the time that it has waited.
 const QUEUED_LOOK_MS: i64 = 500;
+/// The longest time between two such looks.
+const QUEUED_LOOK_MS_MAX: i64 = 10_000;
+/// The longest message of a fire that was skipped, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// What decisions go by, besides the schedule itself.
 #[derive(Clone)]
@@ -121,9 +124,11 @@ impl Schedule {
     }
 
     fn expect_from(&mut self, now: Timestamp) {
-        self.next_fire_at = if self.paused { None } else { self.definition.first_fire(self.created_at, now) };
+        // An instant that was decided stays so, even if the clock was set back to before it.
+        let after = self.last_fire_at.map_or(now, |last_fire_at| last_fire_at.max(now));
+        self.next_fire_at = if self.paused { None } else { self.definition.first_fire(self.created_at, after) };
         // A fire that waits for a job is looked after whatever the schedule expects.
-        let looked_at = self.due_at.filter(|due_at| *due_at <= now.plus_ms(QUEUED_LOOK_MS));
+        let looked_at = self.due_at.filter(|due_at| *due_at <= now.plus_ms(QUEUED_LOOK_MS_MAX));
         let due_at = self.next_fire_at.map(|fire_at| fire_at.plus_ms(self.jitter_ms()));
         self.due_at = [due_at, looked_at.filter(|_| !self.paused)].into_iter().flatten().min();
     }
@@ -306,10 +311,14 @@ impl<'a> Look<'a> {
 
     /// The instants that are due, oldest first: as many as are decided now, and as many more as that depends on.
     fn due(&self, timing: &Timing) -> Vec<Timestamp> {
+        let ahead = match self.schedule.definition.misfire {
+            Misfire::Skip | Misfire::FireOnce => 1,
+            Misfire::CatchUp { max, .. } => max as usize,
+        };
         let mut due = Vec::new();
         let mut next = self.first(timing);
         while let Some(fire_at) = next.filter(|fire_at| self.due_at(*fire_at) <= self.now)
-            && due.len() < FIRES_MAX + CATCH_UP_MAX as usize
+            && due.len() < FIRES_MAX + ahead
         {
             due.push(fire_at);
             next = self.after(timing, fire_at);
@@ -397,7 +406,8 @@ impl<'a> Look<'a> {
                 fire
             }
             Err(placed) => {
-                let message = format!("{}: {placed}", placed.pointer());
+                let mut message = format!("{}: {placed}", placed.pointer()).replace(char::is_control, " ");
+                message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
                 Fire { message: Some(message), ..self.skipped(fire_at, SkipReason::Rejected) }
             }
         }
@@ -446,7 +456,9 @@ impl<'a> Look<'a> {
 
     fn finish(mut self) -> Decision {
         let due_at = self.decision.next_fire_at.map(|fire_at| fire_at.plus_ms(self.schedule.jitter_ms()));
-        let look_at = (!self.waiting.is_empty()).then(|| self.now.plus_ms(QUEUED_LOOK_MS));
+        let waited_ms = |fire_at: &Timestamp| self.now.ms_since(*fire_at);
+        let pause_ms = |fire_at| (waited_ms(fire_at) / 10).clamp(QUEUED_LOOK_MS, QUEUED_LOOK_MS_MAX);
+        let look_at = self.waiting.last().map(|fire_at| self.now.plus_ms(pause_ms(fire_at)));
         self.decision.due_at = [due_at, look_at].into_iter().flatten().min();
         self.decision
     }

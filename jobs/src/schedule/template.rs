@@ -1,6 +1,9 @@
 //! The payload of a fire's job: placeholders in texts, and nothing else. No expressions, so nothing can run away.
 
-use serde_json::{Value, value::RawValue};
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 
@@ -31,16 +34,11 @@ pub(super) struct Rendered {
     pub numbers: Vec<String>,
 }
 
-/// Fills the placeholders in; texts at `as_numbers` that are nothing but `{{ n }}` become numbers.
+/// Fills the placeholders in; texts at `as_numbers` that are nothing but `{{ n }}` become numbers. What has no placeholder stays
+/// as it was written, to the last digit of a number.
 pub(super) fn render(payload: &RawValue, values: Values, as_numbers: &[String]) -> Result<Rendered, Unknown> {
-    if !payload.get().contains("{{") {
-        return Ok(Rendered { payload: payload.to_owned(), numbers: Vec::new() });
-    }
-    let unreadable = |error: serde_json::Error| Unknown { pointer: String::new(), message: error.to_string() };
-    let mut value: Value = serde_json::from_str(payload.get()).map_err(unreadable)?;
     let mut filler = Filler { values, as_numbers, pointer: String::new(), numbers: Vec::new() };
-    filler.fill(&mut value)?;
-    Ok(Rendered { payload: serde_json::value::to_raw_value(&value).map_err(unreadable)?, numbers: filler.numbers })
+    Ok(Rendered { payload: filler.fill(payload)?, numbers: filler.numbers })
 }
 
 struct Filler<'f> {
@@ -52,37 +50,60 @@ struct Filler<'f> {
 }
 
 impl Filler<'_> {
-    fn fill(&mut self, value: &mut Value) -> Result<(), Unknown> {
-        let place = self.pointer.len();
-        match value {
-            Value::String(text) if is_number(text) => {
-                *value = if self.as_numbers.contains(&self.pointer) { self.values.n.into() } else { self.values.n.to_string().into() };
-                self.numbers.push(self.pointer.clone());
-            }
-            Value::String(text) => {
-                let filled = fill_text(text, self.values).map_err(|message| Unknown { pointer: self.pointer.clone(), message })?;
-                if let Some(filled) = filled {
-                    *text = filled;
-                }
-            }
-            Value::Array(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    self.pointer.push_str(&format!("/{index}"));
-                    self.fill(item)?;
-                    self.pointer.truncate(place);
-                }
-            }
-            Value::Object(fields) => {
-                for (name, field) in fields.iter_mut() {
-                    self.pointer.push('/');
-                    self.pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                    self.fill(field)?;
-                    self.pointer.truncate(place);
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    fn fill(&mut self, value: &RawValue) -> Result<Box<RawValue>, Unknown> {
+        let text = value.get().trim_start();
+        if !text.contains("{{") {
+            return Ok(value.to_owned());
         }
-        Ok(())
+        match text.as_bytes().first() {
+            Some(b'{') => {
+                let fields: BTreeMap<String, Box<RawValue>> = self.read(text)?;
+                let filled = fields.into_iter().map(|(name, field)| {
+                    let place = name.replace('~', "~0").replace('/', "~1");
+                    Ok((name, self.fill_at(&place, &field)?))
+                });
+                let filled: BTreeMap<String, Box<RawValue>> = filled.collect::<Result<_, Unknown>>()?;
+                self.write(&filled)
+            }
+            Some(b'[') => {
+                let items: Vec<Box<RawValue>> = self.read(text)?;
+                let filled = items.iter().enumerate().map(|(index, item)| self.fill_at(&index.to_string(), item));
+                let filled: Vec<Box<RawValue>> = filled.collect::<Result<_, Unknown>>()?;
+                self.write(&filled)
+            }
+            _ => self.fill_text(&self.read::<String>(text)?),
+        }
+    }
+
+    fn fill_at(&mut self, place: &str, value: &RawValue) -> Result<Box<RawValue>, Unknown> {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(place);
+        let filled = self.fill(value)?;
+        self.pointer.truncate(length);
+        Ok(filled)
+    }
+
+    fn fill_text(&mut self, text: &str) -> Result<Box<RawValue>, Unknown> {
+        if is_number(text) {
+            let as_number = self.as_numbers.contains(&self.pointer);
+            self.numbers.push(self.pointer.clone());
+            return if as_number { self.write(&self.values.n) } else { self.write(&self.values.n.to_string()) };
+        }
+        let filled = fill_text(text, self.values).map_err(|message| self.unknown(message))?;
+        self.write(&filled.as_deref().unwrap_or(text))
+    }
+
+    fn read<T: DeserializeOwned>(&self, text: &str) -> Result<T, Unknown> {
+        serde_json::from_str(text).map_err(|error| self.unknown(error.to_string()))
+    }
+
+    fn write<T: Serialize>(&self, value: &T) -> Result<Box<RawValue>, Unknown> {
+        serde_json::value::to_raw_value(value).map_err(|error| self.unknown(error.to_string()))
+    }
+
+    fn unknown(&self, message: String) -> Unknown {
+        Unknown { pointer: self.pointer.clone(), message }
     }
 }
 
@@ -133,6 +154,7 @@ mod tests {
             (r#"{"a":["{{n}}","{{ n }} of {{n}}"]}"#, r#"{"a":["7","7 of 7"]}"#),
             (r#"{"number":"{{ n }}","text":"{{ n }}"}"#, r#"{"number":7,"text":"7"}"#),
             (r#"["{{ n }} "]"#, r#"["7 "]"#),
+            (r#"[12345678901234567890123, 1.50, {"a": "{{ n }}."}]"#, r#"[12345678901234567890123,1.50,{"a":"7."}]"#),
             (r#"{"{{ n }}":true}"#, r#"{"{{ n }}":true}"#),
             (r#"{"a":"} }} {"}"#, r#"{"a":"} }} {"}"#),
         ];

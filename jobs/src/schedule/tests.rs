@@ -234,9 +234,9 @@ fn one_fire_waits_for_the_one_before_and_no_more() {
     let told = |second: FireStatus, n| [(10, Fired, None, Some(1)), (20, second, None, n), (30, Skipped, Some(SkipReason::Overlap), None)];
     assert_eq!(world.told(), told(Queued, None));
     world.set(1, State::Completed);
-    assert_eq!(world.at(36).told(), told(Fired, Some(2)));
+    assert_eq!(world.at(37).told(), told(Fired, Some(2)));
     let second = &world.fires[1];
-    assert_eq!((second.late_ms, second.decided_at), (16_000, START.plus_ms(36_000)));
+    assert_eq!((second.late_ms, second.decided_at), (17_000, START.plus_ms(37_000)));
     world.set(2, State::Completed);
     assert_eq!(world.at(40).told()[3], (40, Fired, None, Some(3)));
 }
@@ -358,6 +358,44 @@ fn a_run_by_hand_never_takes_an_expected_instant() {
 }
 
 #[test]
+fn every_counts_from_a_full_second() {
+    let made_at = START.plus_ms(123);
+    let schedule = Schedule::new(ScheduleId(Uuid::from_u128(7)), TenantId::default_tenant(), definition(json!({})), made_at);
+    assert_eq!(schedule.next_fire_at, Some(START.plus_ms(10_000)));
+    assert_ne!(schedule.run(None, &rules(), START.plus_ms(10_000)).expect("it runs").0.fire_at, START.plus_ms(10_000));
+}
+
+#[test]
+fn a_clock_that_was_set_back_brings_no_instant_twice() {
+    let mut world = World::of(json!({ "overlap": "cancel_previous" }));
+    world.at(10).set(1, State::Running);
+    let edit = Edit::Define(Box::new(definition(json!({ "cron": "@every 5s", "overlap": "cancel_previous" }))));
+    world.edit(&edit, START.plus_ms(2_000));
+    assert_eq!(world.schedule.next_fire_at, Some(START.plus_ms(15_000)), "10 was decided");
+}
+
+#[test]
+fn a_fire_that_waits_long_is_looked_after_less_often() {
+    let mut world = World::of(json!({ "cron": "@every 3600s", "overlap": "queue_one" }));
+    world.at(3_600).set(1, State::Running);
+    let mut looks = Vec::new();
+    for waited_ms in [0, 1_000, 20_000, 1_000_000] {
+        let now = START.plus_ms(7_200_000 + waited_ms);
+        looks.push(world.look(now, Occasion::Due).due_at.map(|due_at| due_at.ms_since(now)));
+    }
+    assert_eq!(looks, [Some(500), Some(500), Some(2_000), Some(10_000)]);
+}
+
+#[test]
+fn a_refusal_is_kept_short_and_clean() {
+    let mut world = World::of(json!({ "job": { "kind": "echo", "payload": {} } }));
+    world.schedule.definition.job.kind = format!("a\u{0}b{}", "x".repeat(10_000));
+    world.at(10);
+    let message = world.fires[0].message.clone().expect("a message");
+    assert!(message.len() <= 1_024 && !message.chars().any(char::is_control), "{message}");
+}
+
+#[test]
 fn every_refusal_names_its_field() {
     let refused = |change: serde_json::Value, gap_s_min: u32| {
         let queues = [QueueName::default_queue()];
@@ -386,6 +424,7 @@ fn every_refusal_names_its_field() {
         (job(json!({ "tags": [""] })), "/job/tags/0", "a tag has"),
         (job(json!({ "payload": { "sleep_ms": "{{ fire_at }}" } })), "/job/payload/sleep_ms", ""),
         (job(json!({ "payload": { "message": "{{ now }}" } })), "/job/payload/message", "there is no placeholder {{ now }}"),
+        (job(json!({ "payload": { "message": "x".repeat(TEMPLATE_BYTES_MAX) } })), "/job/payload", "of the 65536 allowed"),
     ];
     for (change, pointer, message) in cases {
         let (at, said) = refused(change.clone(), 10).unwrap_or_else(|| panic!("{change} is refused"));

@@ -32,6 +32,7 @@ conformance! {
     a_policy_that_begins_to_look_sees_the_jobs_before,
     the_limit_cuts_and_the_rest_is_due,
     what_is_due_first_is_known,
+    a_long_outage_is_decided_in_pieces_before_an_edit,
     schedules_come_by_name_in_pages,
     fires_come_latest_first_in_pages,
     old_fires_are_forgotten_and_waiting_ones_are_not,
@@ -316,6 +317,17 @@ async fn the_limit_cuts_and_the_rest_is_due(ledger: &dyn Ledger, clock: &Virtual
     assert_eq!(fire(ledger).await.fires.len(), 3);
 }
 
+async fn a_long_outage_is_decided_in_pieces_before_an_edit(ledger: &dyn Ledger, clock: &VirtualClock) {
+    create(ledger, 1, json!({ "cron": "@every 1s", "misfire": "skip" })).await;
+    // More than an edit decides in one transaction.
+    clock.advance_ms(2_500_000);
+    let paused = edit(ledger, 1, Edit::Pause).await;
+    assert_eq!((paused.version, paused.paused, paused.next_fire_at), (2, true, None));
+    let fires = fires(ledger, 1).await;
+    assert_eq!(fires.len(), 2_500);
+    assert!(fires.iter().all(|fire| fire.reason == Some(SkipReason::Paused)));
+}
+
 async fn what_is_due_first_is_known(ledger: &dyn Ledger, clock: &VirtualClock) {
     assert_eq!(ledger.first_due().await.expect("first due"), None);
     create(ledger, 1, json!({ "cron": "@every 30s" })).await;
@@ -360,7 +372,10 @@ async fn old_fires_are_forgotten_and_waiting_ones_are_not(ledger: &dyn Ledger, c
     clock.advance_ms(40_000);
     fire(ledger).await;
     clock.advance_ms(5_000);
+    let forgotten = ledger.forget_fires(10_000, ALL).await.expect("forget");
+    assert_eq!(forgotten, 1, "the first one's job lives, the second waits, the fourth is young");
+    assert_eq!(statuses(ledger, 1).await, [FireStatus::Fired, FireStatus::Queued, FireStatus::Skipped]);
+    assert!(ledger.delete_schedule(&tenant(), timetable::id(1)).await.expect("delete"));
     assert_eq!(ledger.forget_fires(10_000, 1).await.expect("forget"), 1);
-    assert_eq!(ledger.forget_fires(10_000, ALL).await.expect("forget"), 1, "the second waits, the fourth is young");
-    assert_eq!(statuses(ledger, 1).await, [FireStatus::Queued, FireStatus::Skipped]);
+    assert_eq!(ledger.forget_fires(10_000, ALL).await.expect("forget"), 1, "a deleted schedule's go in their time");
 }

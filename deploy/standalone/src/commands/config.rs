@@ -7,7 +7,7 @@ use windrow_jobs::{
     ledger::Retention,
     lifecycle::CRASHES_MAX,
     queue::Limits,
-    schedule::{CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, JITTER_S_MAX, MISSED_AFTER_MS, NAME_BYTES_MAX},
+    schedule::{CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, JITTER_S_MAX, MISSED_AFTER_MS, NAME_BYTES_MAX, TEMPLATE_BYTES_MAX},
     settings::{Effective, STALLED_AFTER_S, Settings, value::API_KEY_BYTES_MIN},
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
 };
@@ -78,6 +78,7 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
             "payloads and results before the last entry of a page; it is short then",
         ),
         ("schedule_name_bytes_max", NAME_BYTES_MAX.into(), "the longest name of a schedule"),
+        ("schedule_payload_bytes_max", TEMPLATE_BYTES_MAX.into(), "the largest payload of a schedule's job"),
         ("jitter_s_max", JITTER_S_MAX.into(), "by how much the fires of a schedule may be put off"),
         ("catch_up_max", CATCH_UP_MAX.into(), "the most missed fires that are made up for at once"),
         ("catch_up_window_s_max", CATCH_UP_WINDOW_S_MAX.into(), "the longest time over which missed fires are made up for"),

@@ -39,7 +39,7 @@ impl Timetable for ModelLedger {
             let owned = tables.schedule_of(tenant, id).is_some();
             if owned {
                 tables.schedules.remove(&id);
-                tables.fires.retain(|(of, _), _| *of != id);
+                tables.fires.iter_mut().filter(|((of, _), _)| *of == id).for_each(|(_, fire)| fire.open = false);
             }
             owned
         }))
@@ -108,14 +108,14 @@ impl Tables {
     }
 
     pub(super) fn forget_fires(&mut self, before: Timestamp, limit: usize) -> u64 {
-        let old = self.fires.values().filter(|fire| fire.fire_at < before && fire.status != FireStatus::Queued);
+        let old = self.fires.values().filter(|fire| fire.fire_at < before && !fire.open);
         let mut old: Vec<Timestamp> = old.map(|fire| fire.fire_at).collect();
         old.sort();
         let mut left = old.len().min(limit);
         let forgotten = left as u64;
         old.truncate(limit);
         self.fires.retain(|_, fire| {
-            let goes = left > 0 && fire.status != FireStatus::Queued && old.last().is_some_and(|last| fire.fire_at <= *last);
+            let goes = left > 0 && !fire.open && old.last().is_some_and(|last| fire.fire_at <= *last);
             left -= usize::from(goes);
             !goes
         });
@@ -159,8 +159,9 @@ impl Tables {
         }
         let edited = self.schedules[&id].edited(edit, now);
         if before.definition.overlap == Overlap::Allow && edited.definition.overlap != Overlap::Allow {
-            let latest: Vec<Timestamp> = self.fires_of(id).rev().take(REOPENED_MAX).map(|fire| fire.fire_at).collect();
-            let submitted = self.fires.iter_mut().filter(|((of, at), fire)| *of == id && latest.contains(at) && fire.job_id.is_some());
+            let latest = self.fires_of(id).rev().filter(|fire| fire.job_id.is_some()).take(REOPENED_MAX);
+            let latest: Vec<Timestamp> = latest.map(|fire| fire.fire_at).collect();
+            let submitted = self.fires.iter_mut().filter(|((of, at), _)| *of == id && latest.contains(at));
             submitted.for_each(|(_, fire)| fire.open = true);
         }
         edited.due_at.into_iter().for_each(|due| told.due(due));

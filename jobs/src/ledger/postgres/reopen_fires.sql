@@ -2,5 +2,4 @@
 UPDATE fires
 SET is_open = true
 WHERE schedule_id = $1
-  AND job_id IS NOT NULL
-  AND fire_at_ms = ANY (ARRAY(SELECT fire_at_ms FROM fires WHERE schedule_id = $1 ORDER BY fire_at_ms DESC LIMIT $2))
+  AND fire_at_ms = ANY (ARRAY(SELECT fire_at_ms FROM fires WHERE schedule_id = $1 AND job_id IS NOT NULL ORDER BY fire_at_ms DESC LIMIT $2))

@@ -14,8 +14,8 @@ use crate::{
     clock::Timestamp,
     job::JobId,
     ledger::{
-        Edited, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
-        timetable::{self, FireRow, ScheduleRow, ScheduleTable},
+        Edited, Error, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
+        timetable::{self, FireRow, Firing, ScheduleRow, ScheduleTable},
     },
     lifecycle::Snapshot,
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
@@ -34,17 +34,21 @@ impl Timetable for PostgresLedger {
     }
 
     async fn edit_schedule(&self, tenant: &TenantId, id: ScheduleId, seen: Option<u32>, edit: Edit, rules: &Rules) -> Result<Edited> {
-        let mut tx = self.core.begin().await?;
-        let edited = timetable::edit(&mut tx, tenant, id, seen, &edit, rules).await?;
-        tx.commit().await?;
-        Ok(edited)
+        loop {
+            let mut tx = self.core.begin().await?;
+            let edited = timetable::edit(&mut tx, tenant, id, seen, &edit, rules).await?;
+            tx.commit().await?;
+            if let Some(edited) = edited {
+                return Ok(edited);
+            }
+        }
     }
 
     async fn delete_schedule(&self, tenant: &TenantId, id: ScheduleId) -> Result<bool> {
         let mut tx = self.core.begin().await?;
         let deleted = sqlx::query(tx.sql().delete_schedule.clone()).bind(id.0).bind(tenant.as_str()).execute(tx.connection()).await?;
         if deleted.rows_affected() > 0 {
-            sqlx::query(tx.sql().delete_fires.clone()).bind(id.0).execute(tx.connection()).await?;
+            sqlx::query(tx.sql().orphan_fires.clone()).bind(id.0).execute(tx.connection()).await?;
         }
         tx.commit().await?;
         Ok(deleted.rows_affected() > 0)
@@ -100,9 +104,7 @@ impl Timetable for PostgresLedger {
 
 impl PostgresLedger {
     pub(super) async fn fire_due(&self, rules: &Rules, limit: usize) -> Result<Fired> {
-        let mut tx = self.core.begin().await?;
-        let fired = timetable::fire(&mut tx, rules, limit).await?;
-        tx.commit().await?;
+        let fired = timetable::fire_all(self, rules, limit).await?;
         Ok(Fired { next_due: self.first_due().await?, ..fired })
     }
 
@@ -114,6 +116,22 @@ impl PostgresLedger {
             .execute(&self.core.writers)
             .await?;
         Ok(forgotten.rows_affected())
+    }
+}
+
+#[async_trait]
+impl Firing for PostgresLedger {
+    async fn fire_some(&self, rules: &Rules, limit: usize) -> Result<Fired> {
+        let mut tx = self.core.begin().await?;
+        let fired = timetable::fire(&mut tx, rules, limit).await?;
+        tx.commit().await?;
+        Ok(fired)
+    }
+
+    async fn put_off_first(&self, error: &Error) -> Result<()> {
+        let mut tx = self.core.begin().await?;
+        timetable::put_off_first(&mut tx, error).await?;
+        tx.commit().await
     }
 }
 
@@ -164,8 +182,8 @@ impl ScheduleTable for Tx<'_> {
         Ok(holder.map(ScheduleId))
     }
 
-    async fn store(&mut self, schedule: &Schedule) -> Result<()> {
-        sqlx::query(self.sql().store_schedule.clone())
+    async fn store(&mut self, schedule: &Schedule) -> Result<bool> {
+        let stored = sqlx::query(self.sql().store_schedule.clone())
             .bind(schedule.id.0)
             .bind(&schedule.definition.name)
             .bind(serde_json::to_string(&schedule.definition)?)
@@ -175,8 +193,8 @@ impl ScheduleTable for Tx<'_> {
             .bind(schedule.next_fire_at.map(Timestamp::ms))
             .bind(schedule.due_at.map(Timestamp::ms))
             .execute(self.connection())
-            .await?;
-        Ok(())
+            .await;
+        timetable::stored(stored.map(drop))
     }
 
     async fn move_on(&mut self, schedules: &[Schedule]) -> Result<()> {
@@ -256,6 +274,12 @@ impl ScheduleTable for Tx<'_> {
             .execute(self.connection())
             .await?;
         Ok(())
+    }
+
+    async fn look_at_jobs(&mut self, ids: &[JobId]) -> Result<Vec<Snapshot>> {
+        let ids: Vec<Uuid> = ids.iter().copied().map(uuid).collect();
+        let rows: Vec<rows::SnapshotRow> = sqlx::query_as(self.sql().snapshots.clone()).bind(ids).fetch_all(self.connection()).await?;
+        rows.iter().map(rows::SnapshotRow::snapshot).collect()
     }
 
     async fn hold_jobs(&mut self, ids: &[JobId]) -> Result<Vec<Snapshot>> {

@@ -16,8 +16,8 @@ use crate::{
     clock::Timestamp,
     job::JobId,
     ledger::{
-        Edited, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
-        timetable::{self, FireRow, ScheduleRow, ScheduleTable},
+        Edited, Error, FeedEvent, Fired, Inspect, Result, ScheduleKey, Timetable, rows,
+        timetable::{self, FireRow, Firing, ScheduleRow, ScheduleTable},
     },
     lifecycle::Snapshot,
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
@@ -32,7 +32,12 @@ impl Timetable for SqliteLedger {
     }
 
     async fn edit_schedule(&self, tenant: &TenantId, id: ScheduleId, seen: Option<u32>, edit: Edit, rules: &Rules) -> Result<Edited> {
-        self.writer.write(EditOne { tenant: tenant.clone(), id, seen, edit, rules: rules.clone() }).await
+        loop {
+            let one = EditOne { tenant: tenant.clone(), id, seen, edit: edit.clone(), rules: rules.clone() };
+            if let Some(edited) = self.writer.write(one).await? {
+                return Ok(edited);
+            }
+        }
     }
 
     async fn delete_schedule(&self, tenant: &TenantId, id: ScheduleId) -> Result<bool> {
@@ -86,12 +91,34 @@ impl Timetable for SqliteLedger {
 
 impl SqliteLedger {
     pub(super) async fn fire_due(&self, rules: &Rules, limit: usize) -> Result<Fired> {
-        let fired = self.writer.write(FireDue { rules: rules.clone(), limit }).await?;
+        let fired = timetable::fire_all(self, rules, limit).await?;
         Ok(Fired { next_due: self.first_due().await?, ..fired })
     }
 
     pub(super) async fn forget(&self, kept_ms: i64, limit: usize) -> Result<u64> {
         self.writer.write(Forget { kept_ms, limit }).await
+    }
+}
+
+#[async_trait]
+impl Firing for SqliteLedger {
+    async fn fire_some(&self, rules: &Rules, limit: usize) -> Result<Fired> {
+        self.writer.write(FireDue { rules: rules.clone(), limit }).await
+    }
+
+    async fn put_off_first(&self, error: &Error) -> Result<()> {
+        self.writer.write(PutOffFirst(error.clone())).await
+    }
+}
+
+struct PutOffFirst(Error);
+
+#[async_trait]
+impl Verb for PutOffFirst {
+    type Answer = ();
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        timetable::put_off_first(tx, &self.0).await
     }
 }
 
@@ -121,9 +148,9 @@ struct EditOne {
 
 #[async_trait]
 impl Verb for EditOne {
-    type Answer = Edited;
+    type Answer = Option<Edited>;
 
-    async fn write(&self, tx: &mut Tx<'_>) -> Result<Edited> {
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Option<Edited>> {
         timetable::edit(tx, &self.tenant, self.id, self.seen, &self.edit, &self.rules).await
     }
 }
@@ -143,7 +170,7 @@ impl Verb for Delete {
         if deleted.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query(tx.sql.delete_fires.clone()).bind(self.id.0).execute(&mut *tx.connection).await?;
+        sqlx::query(tx.sql.orphan_fires.clone()).bind(self.id.0).execute(&mut *tx.connection).await?;
         Ok(true)
     }
 }
@@ -242,8 +269,8 @@ impl ScheduleTable for Tx<'_> {
         Ok(holder.map(ScheduleId))
     }
 
-    async fn store(&mut self, schedule: &Schedule) -> Result<()> {
-        sqlx::query(self.sql.store_schedule.clone())
+    async fn store(&mut self, schedule: &Schedule) -> Result<bool> {
+        let stored = sqlx::query(self.sql.store_schedule.clone())
             .bind(schedule.id.0)
             .bind(&schedule.definition.name)
             .bind(serde_json::to_string(&schedule.definition)?)
@@ -253,8 +280,8 @@ impl ScheduleTable for Tx<'_> {
             .bind(schedule.next_fire_at.map(Timestamp::ms))
             .bind(schedule.due_at.map(Timestamp::ms))
             .execute(&mut *self.connection)
-            .await?;
-        Ok(())
+            .await;
+        timetable::stored(stored.map(drop))
     }
 
     async fn move_on(&mut self, schedules: &[Schedule]) -> Result<()> {
@@ -307,6 +334,10 @@ impl ScheduleTable for Tx<'_> {
     async fn close_fires(&mut self, fires: &[(ScheduleId, Timestamp)]) -> Result<()> {
         let rows: Vec<_> = fires.iter().map(|(id, fire_at)| json!([id.0.simple().to_string(), fire_at.ms()])).collect();
         execute_over(self, |sql| &sql.close_fires, &rows).await
+    }
+
+    async fn look_at_jobs(&mut self, ids: &[JobId]) -> Result<Vec<Snapshot>> {
+        snapshots(self, ids).await
     }
 
     async fn hold_jobs(&mut self, ids: &[JobId]) -> Result<Vec<Snapshot>> {

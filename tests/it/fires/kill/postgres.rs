@@ -22,7 +22,7 @@ fn steps(scene: Scene) -> &'static [&'static str] {
         Scene::QueueOne => &[
             "due_schedules",
             "open_fires",
-            "lock_snapshots",
+            "snapshots",
             "close_fires",
             "settle_fires",
             "write_fires",
@@ -49,7 +49,7 @@ fn steps(scene: Scene) -> &'static [&'static str] {
 const BESIDES: [&str; 3] = ["identity", "clock", "first_due"];
 /// What executes in the place of a statement that is to fail, and of one in which the connection is to die.
 const BROKEN: &str = "SELECT no_such_column";
-const FATAL: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
+const FATAL: &str = "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(60)";
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Where a transaction waits as long as a test holds the lock of this number: at its last update, and within its commit.
