@@ -42,3 +42,24 @@ impl Delays {
         }
     }
 }
+
+/// What the tests of the duties that are told of due times share.
+#[cfg(test)]
+pub(crate) mod waiting {
+    use std::pin::Pin;
+
+    /// A wait for being nudged.
+    pub(crate) type Waiting<'w> = Pin<Box<dyn Future<Output = ()> + Send + 'w>>;
+
+    /// Whether the wait is over, given a few turns: what wakes it may be woken itself first.
+    pub(crate) async fn is_over(waiting: &mut Waiting<'_>) -> bool {
+        for _ in 0..4 {
+            tokio::select! {
+                biased;
+                () = &mut *waiting => return true,
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        false
+    }
+}

@@ -102,8 +102,6 @@ fn next_look(schedules: usize, next_due: Option<Timestamp>, now: Timestamp) -> O
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-
     use serde_json::json;
     use windrow_jobs::{
         clock::VirtualClock,
@@ -114,6 +112,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::delays::waiting::{Waiting, is_over};
 
     const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
@@ -176,20 +175,6 @@ mod tests {
             let page = Page { before: None, size: 10_000, bytes_max: usize::MAX };
             self.ledger.list(&TenantId::default_tenant(), &ListFilter::default(), page).await.expect("a list").jobs.len()
         }
-    }
-
-    type Waiting<'w> = Pin<Box<dyn Future<Output = ()> + Send + 'w>>;
-
-    /// Whether the wait is over, given a few turns: what wakes it may be woken itself first.
-    async fn is_over(waiting: &mut Waiting<'_>) -> bool {
-        for _ in 0..4 {
-            tokio::select! {
-                biased;
-                () = &mut *waiting => return true,
-                () = tokio::task::yield_now() => {}
-            }
-        }
-        false
     }
 
     #[tokio::test]

@@ -73,8 +73,6 @@ impl Duty for Promote {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-
     use serde_json::value::RawValue;
     use windrow_jobs::{
         clock::VirtualClock,
@@ -87,6 +85,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::delays::waiting::{Waiting, is_over};
 
     const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
@@ -142,20 +141,6 @@ mod tests {
             };
             self.ledger.insert((0..jobs).map(job).collect()).await.expect("the model keeps them");
         }
-    }
-
-    type Waiting<'w> = Pin<Box<dyn Future<Output = ()> + Send + 'w>>;
-
-    /// Whether the wait is over, given a few turns: what wakes it may be woken itself first.
-    async fn is_over(waiting: &mut Waiting<'_>) -> bool {
-        for _ in 0..4 {
-            tokio::select! {
-                biased;
-                () = &mut *waiting => return true,
-                () = tokio::task::yield_now() => {}
-            }
-        }
-        false
     }
 
     #[tokio::test]
