@@ -13,13 +13,16 @@ use axum::{
         header::{CONTENT_ENCODING, CONTENT_TYPE},
     },
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_path_to_error::{Path, Segment};
 use utoipa::{
     IntoResponses,
     openapi::{RefOr, Response},
 };
-use windrow_jobs::submit::PAYLOAD_BYTES_MAX;
+use windrow_jobs::{object::ObjectOnly, submit::PAYLOAD_BYTES_MAX};
 
 use crate::{
     Api,
@@ -41,7 +44,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         check_media_type(request.headers(), None)?;
         let bytes = arrive(request, api, BODY_BYTES_MAX).await?;
-        parse(&bytes).map(Self)
+        parse_object(&bytes).map(Self)
     }
 }
 
@@ -107,12 +110,15 @@ pub(crate) async fn arrive(request: Request, api: &Api, bytes_max: usize) -> Res
     }
 }
 
-/// Reads JSON of a shape. What is no JSON at all is told apart from JSON of another shape.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+/// Reads a JSON object of a shape. What is no JSON at all is told apart from JSON of another shape.
+pub(crate) fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(ObjectOnly(&mut deserializer)).map_err(|error| {
         let pointer = pointer(error.path());
-        misread(pointer, &error.into_inner())
+        let error = error.into_inner();
+        // For an enum serde_json calls another type of value a wrong syntax.
+        let is_json = serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        if is_json { ApiError::Field { pointer, message: error.to_string() } } else { misread(pointer, &error) }
     })?;
     deserializer.end().map_err(|error| malformed(None, &error))?;
     Ok(value)
@@ -143,6 +149,11 @@ fn pointer(path: &Path) -> String {
         }
     }
     pointer
+}
+
+/// An object that may be left out but not be `null`.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    windrow_jobs::object::object(deserializer).map(Some)
 }
 
 /// A field that may be left out but not be `null`.

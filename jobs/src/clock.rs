@@ -46,6 +46,11 @@ impl Timestamp {
         Self(if moved > TIMESTAMP_MS_MAX { TIMESTAMP_MS_MAX } else { moved })
     }
 
+    /// The full second that this instant is in.
+    pub const fn full_second(self) -> Self {
+        Self(self.0.div_euclid(1_000) * 1_000)
+    }
+
     /// How long after `earlier` this is, in milliseconds; negative when it is before.
     pub const fn ms_since(self, earlier: Self) -> i64 {
         self.0 - earlier.0

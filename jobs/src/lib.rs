@@ -17,6 +17,7 @@ pub mod keys;
 pub mod kinds;
 pub mod ledger;
 pub mod lifecycle;
+pub mod object;
 pub mod objects;
 pub mod operate;
 #[cfg(feature = "process")]

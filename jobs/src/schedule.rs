@@ -93,6 +93,7 @@ pub struct Definition {
     #[serde(default)]
     pub ends_at: Option<Timestamp>,
     /// What each fire submits.
+    #[serde(deserialize_with = "crate::object::object")]
     pub job: Template,
     /// Each fire is put off by the same part of so many seconds, chosen by the schedule's id, so that what is due at the
     /// full hour does not come all at once.
@@ -180,8 +181,7 @@ impl Definition {
     /// When it fires. `created_at` is from where `@every` counts unless the definition says.
     pub fn timing(&self, created_at: Timestamp) -> Result<Timing, Malformed> {
         // On a full second, as all that an expression says: a fire by hand falls between.
-        let anchor_ms = self.starts_at.unwrap_or(created_at).ms().div_euclid(1_000) * 1_000;
-        Timing::parse(&self.cron, &self.time_zone, Timestamp::from_ms(anchor_ms))
+        Timing::parse(&self.cron, &self.time_zone, self.starts_at.unwrap_or(created_at).full_second())
     }
 
     /// Checks everything that can be checked before the first fire, the rendered payload against the kind's contract

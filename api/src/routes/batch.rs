@@ -85,7 +85,7 @@ pub(crate) async fn create(
     let atomic = params.parse("atomic")?.unwrap_or(false);
     params.finish(&["atomic"])?;
 
-    let read = blocking(move || items.iter().map(|item| body::parse::<Submission>(item)).collect::<Vec<_>>()).await?;
+    let read = blocking(move || items.iter().map(|item| body::parse_object::<Submission>(item)).collect::<Vec<_>>()).await?;
     let catalog = catalog(&api, &read).await?;
     let now = api.ledger.now().await?;
     let queues = api.queues.clone();

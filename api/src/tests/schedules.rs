@@ -85,6 +85,9 @@ async fn every_refused_schedule_says_what_is_wrong_and_where() {
         (json!({ "jitter_s": 86_401 }), 422, "field_invalid", "/jitter_s"),
         (json!({ "jitter_s": -1 }), 422, "field_invalid", "/jitter_s"),
         (json!({ "misfire": "never" }), 422, "field_invalid", "/misfire"),
+        (json!({ "misfire": 7 }), 422, "field_invalid", "/misfire"),
+        (json!({ "overlap": [] }), 422, "field_invalid", "/overlap"),
+        (json!({ "job": ["echo", {}] }), 422, "field_invalid", "/job"),
         (catch_up(0, 60), 422, "field_invalid", "/misfire/catch_up/max"),
         (catch_up(-1, 60), 422, "field_invalid", "/misfire/catch_up/max"),
         (catch_up(1_001, 60), 422, "field_invalid", "/misfire/catch_up/max"),
@@ -331,6 +334,18 @@ async fn walk(fixture: &Fixture, path: &str, list: &str, field: &str) -> Vec<Str
         path = next.expect("an absolute link").to_owned();
         assert!(path.contains(token), "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_array_is_no_object() {
+    let fixture = Fixture::new();
+    let path = fixture.scheduled("a", "").await;
+    let fields = r#"["b","@daily","UTC",null,null,{"kind":"echo","payload":{}},0,"skip","allow"]"#;
+    check_problem(&fixture.post("/v1/schedules", fields).await, 422, "field_invalid", Some(""));
+    check_problem(&fixture.patch(&path, r#"["b"]"#).await, 422, "field_invalid", Some(""));
+    check_problem(&fixture.patch(&path, r#"{"job":["echo"]}"#).await, 422, "field_invalid", Some("/job"));
+    check_problem(&fixture.post("/v1/jobs", r#"["echo",{}]"#).await, 422, "field_invalid", Some(""));
+    assert_eq!(fixture.get(&path).await.json()["name"], "a");
 }
 
 #[tokio::test]

@@ -64,8 +64,9 @@ pub(super) fn check(
     let timing = definition.timing(now)?;
     let gap_s = timing.shortest_gap_s();
     if gap_s < gap_s_min.into() {
-        let message =
-            format!("two fires may be {gap_s} s apart, and this tenant's schedules must keep {gap_s_min} s (schedules.gap_s_min)");
+        let message = format!(
+            "two fires may be {gap_s} s apart, and this tenant's schedules must keep {gap_s_min} s (schedules.gap_s_min, schedules.tenant_gaps_s_min)"
+        );
         return Err(Placed::field("/cron", message));
     }
     if let (Some(starts_at), Some(ends_at)) = (definition.starts_at, definition.ends_at)

@@ -86,7 +86,8 @@ impl Effective {
         match value {
             Value::String(_, text) => Some(text),
             Value::Num(_, number) => number.to_u128().map(|n| n.to_string()).or_else(|| number.to_i128().map(|n| n.to_string())),
-            Value::Dict(..) => Some(self.settings.worker.queues.to_string()),
+            Value::Dict(..) if key.name == "worker.queues" => Some(self.settings.worker.queues.to_string()),
+            Value::Dict(..) => Some(self.settings.schedules.tenant_gaps_s_min.to_string()),
             _ => None,
         }
     }

@@ -61,6 +61,10 @@ fn a_tenant_may_keep_another_gap_between_fires() {
         read(&[("WINDROW_SCHEDULES__GAP_S_MIN", "30"), ("WINDROW_SCHEDULES__TENANT_GAPS_S_MIN", "acme=60, beta=1")]).expect("settings");
     let gap_s_of = |tenant: &str| effective.settings.schedules.gap_s_min_of(&tenant.parse().expect("a tenant"));
     assert_eq!(["acme", "beta", "default"].map(gap_s_of), [60, 1, 30]);
+    let (_folder, path) = file_with("[schedules.tenant_gaps_s_min]\nacme = 7\n");
+    let of_file = read(&[("WINDROW_CONFIG", &path)]).expect("settings");
+    let shown = of_file.entries().into_iter().find(|entry| entry.key == "schedules.tenant_gaps_s_min").and_then(|entry| entry.value);
+    assert_eq!(shown.as_deref(), Some("acme=7"));
     let refused = read(&[("WINDROW_SCHEDULES__TENANT_GAPS_S_MIN", "acme=0")]).err().expect("no seconds at all");
     assert!(refused.to_string().contains("acme=0: seconds are a number of 1 to 86400"), "{refused}");
 }

@@ -8,7 +8,7 @@ use windrow_jobs::{
     schedule::{Definition, Misfire, Overlap, TIME_ZONE, Template},
 };
 
-use crate::body::{given, value};
+use crate::body::{given, object, value};
 
 /// What is to change; what is left out stays, `null` means the default.
 #[derive(Clone, Deserialize, ToSchema)]
@@ -36,7 +36,7 @@ pub(crate) struct Patch {
     #[schema(value_type = Option<Timestamp>)]
     ends_at: Option<Option<Timestamp>>,
     /// What each fire submits.
-    #[serde(default, deserialize_with = "value")]
+    #[serde(default, deserialize_with = "object")]
     #[schema(nullable = false)]
     job: Option<TemplatePatch>,
     /// By how much fires are put off at most.

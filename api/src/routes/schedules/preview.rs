@@ -109,7 +109,7 @@ pub(crate) async fn preview(State(api): State<Api>, _: Caller, _: NoParams, Json
         Some(from) => from,
         None => api.ledger.now().await?,
     };
-    let timing = Timing::parse(&asked.cron, &asked.time_zone, asked.starts_at.unwrap_or(from)).map_err(Placed::from)?;
+    let timing = Timing::parse(&asked.cron, &asked.time_zone, asked.starts_at.unwrap_or(from).full_second()).map_err(Placed::from)?;
     // An instant that is the very beginning counts.
     let after = asked.starts_at.map_or(from, |starts_at| starts_at.plus_ms(-1).max(from));
     let ends_at = asked.ends_at;
