@@ -123,9 +123,15 @@ impl PostgresLedger {
 impl Firing for PostgresLedger {
     async fn fire_some(&self, rules: &Rules, limit: usize) -> Result<Fired> {
         let mut tx = self.core.begin().await?;
-        let fired = timetable::fire(&mut tx, rules, limit).await?;
-        tx.commit().await?;
-        Ok(fired)
+        match timetable::fire(&mut tx, rules, limit).await {
+            Ok(fired) => tx.commit().await.map(|()| fired),
+            Err(error) => {
+                // And waits for it: a transaction that is only dropped holds the schedules for a while, and whoever looks next
+                // would leave them out. Where the connection is gone the database has let go of them.
+                let _ = tx.roll_back().await;
+                Err(error)
+            }
+        }
     }
 
     async fn put_off_first(&self, error: &Error) -> Result<()> {
