@@ -1,7 +1,8 @@
 //! `windrow migrate --from sqlite://…`: a standalone ledger goes on in a cluster, job by job, and nothing is lost or run twice.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use windrow_jobs::{
     clock::SystemClock,
@@ -47,13 +48,18 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
 
     let keyed = json!({ "kind": "echo", "payload": { "message": "once" } });
     let key = [("idempotency-key", "\"one\"")];
-    let first = server.send(reqwest::Method::POST, "/v1/jobs", &key, Some(keyed.clone())).await;
+    let first = server.send(Method::POST, "/v1/jobs", &key, Some(keyed.clone())).await;
     over.push(server.wait(&first.body).await);
     let unique = json!({ "kind": "echo", "payload": {}, "delay_s": 3_600, "unique_key": "live" });
     let live = submit(unique.clone()).await;
-    let paused = server.send(reqwest::Method::PATCH, "/v1/queues/syncs", &[], Some(json!({ "paused": true }))).await;
+    let paused = server.send(Method::PATCH, "/v1/queues/syncs", &[], Some(json!({ "paused": true }))).await;
     assert_eq!(paused.status, 200);
     let (attempts, logs) = (server.attempts(&over[1]).await, server.logs(&over[0]).await);
+    let beat = json!({ "name": "beat", "cron": "@every 365d", "job": { "kind": "echo", "payload": { "message": "{{ n }}" } } });
+    assert_eq!(server.send(Method::POST, "/v1/schedules", &[], Some(beat)).await.status, 201);
+    assert_eq!(server.send(Method::POST, "/v1/schedules/beat/pause", &[], None).await.status, 200);
+    let by_hand = server.send(Method::POST, "/v1/schedules/beat/run", &[], None).await.body;
+    over.push(server.wait(&json!({ "id": by_hand["job_id"] })).await);
     let due = submit(json!({ "kind": "echo", "payload": { "message": "due" }, "delay_s": 5 })).await;
     let running = submit(json!({ "kind": "echo", "payload": { "sleep_ms": 4_000, "message": "interrupted" } })).await;
     server.until(&running, "running", |job| job["state"] == "running").await;
@@ -62,11 +68,11 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     let moved = move_ledger(&file, &database).await;
     assert_eq!(moved.code, Some(0), "{moved:?}");
     let told: Value = serde_json::from_str(&moved.stdout).expect("JSON");
-    assert_eq!((&told["ended"], &told["rows"]["jobs"], &told["balanced"]), (&json!(1), &json!(9), &json!(true)), "{told}");
+    assert_eq!((&told["ended"], &told["rows"]["jobs"], &told["balanced"]), (&json!(1), &json!(10), &json!(true)), "{told}");
     let kept = Path::new(told["kept"].as_str().expect("a path"));
     let accounts = |balances: Vec<windrow_jobs::ledger::Balance>| balances.iter().map(|balance| balance.accepted).sum::<i64>();
     let old = SqliteLedger::open(kept, Arc::new(SystemClock)).await.expect("the old ledger is whole");
-    assert_eq!(accounts(old.balances().await.expect("balances")), 9);
+    assert_eq!(accounts(old.balances().await.expect("balances")), 10);
     assert!(!file.exists(), "no server starts on it");
 
     let shape = Shape { apis: 1, workers: 1, schedulers: 1, redis: false, proxied: false, variables: &[] };
@@ -78,13 +84,28 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     let again = cluster.wait(&running).await;
     assert_eq!((&again["state"], &again["attempt"], &again["result"]["message"]), (&json!("completed"), &json!(2), &json!("interrupted")));
     assert_eq!(cluster.wait(&due).await["state"], "completed");
-    let replayed = cluster.send(reqwest::Method::POST, "/v1/jobs", &key, Some(keyed)).await;
+    let replayed = cluster.send(Method::POST, "/v1/jobs", &key, Some(keyed)).await;
     assert_eq!((replayed.status, &replayed.body["id"]), (202, &first.body["id"]), "an answer that was given stands");
     assert!(replayed.headers.contains_key("idempotency-replayed"));
-    let deduplicated = cluster.send(reqwest::Method::POST, "/v1/jobs", &[], Some(unique)).await;
+    let deduplicated = cluster.send(Method::POST, "/v1/jobs", &[], Some(unique)).await;
     assert_eq!((deduplicated.status, &deduplicated.body["id"]), (200, &live["id"]));
     let accounts = cluster.read("/v1/audit/ledger").await;
     assert_eq!((&accounts["balanced"], accounts["tenants"].as_array().map(Vec::len)), (&json!(true), Some(2)), "{accounts}");
+    assert_eq!(
+        cluster.read("/v1/schedules/beat/fires?status=fired").await["fires"].as_array().and_then(|fires| fires.last()),
+        Some(&by_hand)
+    );
+    let sooner = json!({ "cron": "@every 1s" });
+    assert_eq!(cluster.send(Method::PATCH, "/v1/schedules/beat", &[], Some(sooner)).await.status, 200);
+    assert_eq!(cluster.send(Method::POST, "/v1/schedules/beat/resume", &[], None).await.status, 200);
+    let second = loop {
+        let fires = cluster.read("/v1/schedules/beat/fires?status=fired").await;
+        if let Some(fire) = fires["fires"].as_array().expect("fires").iter().find(|fire| fire["n"] == 2) {
+            break fire.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(cluster.wait(&json!({ "id": second["job_id"] })).await["result"]["message"], "2", "its numbers go on");
     let queues = cluster.read("/v1/queues").await;
     let syncs = queues["queues"].as_array().expect("queues").iter().find(|queue| queue["name"] == "syncs").expect("the queue");
     assert_eq!(syncs["paused"], true);
