@@ -6,10 +6,12 @@
 pub mod artifact;
 pub mod backoff;
 pub mod clock;
+pub mod connection;
 pub mod contract;
 pub mod cron;
 #[cfg(feature = "dispatch")]
 pub mod dispatch;
+pub mod effect;
 pub mod error;
 pub mod handler;
 pub mod job;
