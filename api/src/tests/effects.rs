@@ -11,7 +11,7 @@ use windrow_jobs::{
 use super::fixture::{Fixture, failure, id_of};
 
 /// A running job with an effect of this standing. Returns its path, and the attempt that runs.
-async fn with_effect(fixture: &Fixture, standing: Standing) -> (String, Snapshot) {
+pub(super) async fn with_effect(fixture: &Fixture, standing: Standing) -> (String, Snapshot) {
     let job = fixture.submitted("").await;
     let running = fixture.claim(&job).await;
     let id = id_of(&job);
