@@ -1,7 +1,11 @@
 //! A tenant's configured access to a provider: where it is, and the secrets that open it. Payloads name one; they never carry
 //! secrets.
 //!
-//! A handler opens a connection through its context ([`Access`]) and says what came of using it.
+//! A handler opens a connection through its context ([`Access`]) and says what came of using it. How a connection stands is
+//! decided in `connection/decide.rs` and kept by the ledger's role `Connections`.
+
+mod decide;
+mod record;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,16 +13,29 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use self::{
+    decide::{ConnectionEdit, SECRETS_UNREADABLE},
+    record::{Change, Connection, Facts, NewConnection, Sealed, Stored, TenantKey},
+};
 use crate::{job::JobError, ledger, tenant::TenantId};
 
 /// The longest name of a connection, in bytes.
 pub const NAME_BYTES_MAX: usize = 63;
+/// The most connections of a tenant: the loss of its key reads them all in one transaction.
+pub const CONNECTIONS_MAX: usize = 500;
 
 /// A connection's id: a UUIDv7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = "uuid"))]
 pub struct ConnectionId(pub Uuid);
+
+impl ConnectionId {
+    /// A new id.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,7 @@ mod inspect;
 mod intake;
 mod timetable;
 mod upkeep;
+mod vault;
 mod work;
 
 use std::{
@@ -22,6 +23,7 @@ use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, Outcomes, Re
 use crate::{
     artifact::Artifact,
     clock::{Clock, Timestamp},
+    connection::{Connection, ConnectionId, TenantKey},
     contract::Contract,
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
@@ -112,6 +114,8 @@ struct Tables {
     depths: Option<Depths>,
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    tenant_keys: BTreeMap<TenantId, TenantKey>,
 }
 
 /// Whose key it is, and the key.
