@@ -22,6 +22,8 @@ pub mod lifecycle;
 pub mod object;
 pub mod objects;
 pub mod operate;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod queue;

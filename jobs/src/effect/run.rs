@@ -311,7 +311,9 @@ impl<'c> Effect<'c> {
         loop {
             match self.turn(kept, facts.clone(), None, None, false).await {
                 Ok(_) if fits => return Ok(facts),
-                Ok(_) => return Err(Stopped::Invalid(format!("the result of {} is no JSON of at most {RESULT_BYTES_MAX} bytes", self.key))),
+                Ok(_) => {
+                    return Err(Stopped::Invalid(format!("the result of {} is no JSON of at most {RESULT_BYTES_MAX} bytes", self.key)));
+                }
                 Err(Stopped::Ledger(ledger::Error::Unavailable(error))) if self.context.lease.valid() => {
                     tracing::warn!(job.id = %self.context.job, error, "confirming an effect: trying again");
                     tokio::time::sleep(CONFIRM_AGAIN).await;
