@@ -21,6 +21,9 @@ pub const SECRET_BYTES_MAX: usize = 16 * 1024;
 /// The largest configuration, in bytes of JSON.
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024;
 
+/// What is wrong with a configuration beside secrets of these names.
+type Together = fn(&Value, &BTreeSet<&str>) -> Option<Violation>;
+
 /// A provider of the catalogue.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -41,7 +44,7 @@ pub struct Provider {
     pub secrets_schema: Value,
     /// What the schemas cannot say of both together.
     #[serde(skip)]
-    together: fn(&Value, &BTreeSet<&str>) -> Option<Violation>,
+    together: Together,
 }
 
 struct Compiled {

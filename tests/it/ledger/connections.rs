@@ -7,8 +7,8 @@ use uuid::Uuid;
 use windrow_jobs::{
     clock::VirtualClock,
     connection::{
-        CONNECTIONS_MAX, Change, Connection, ConnectionEdit, ConnectionId, ConnectionState, Facts, NewConnection, SECRETS_UNREADABLE, Sealed,
-        Stored, TenantKey, Used,
+        CONNECTIONS_MAX, Change, Connection, ConnectionEdit, ConnectionId, ConnectionState, Facts, NewConnection, SECRETS_UNREADABLE,
+        Sealed, Stored, TenantKey, Used,
     },
     ledger::Ledger,
     tenant::TenantId,
@@ -115,7 +115,8 @@ async fn a_connection_is_its_tenants_alone(ledger: &dyn Ledger, _: &VirtualClock
     assert_eq!(stored, Stored::Missing);
     assert!(!ledger.delete_connection(&stranger, id(1)).await.expect("delete"));
     ledger.touch_connection(&stranger, id(1)).await.expect("touch");
-    let theirs = ledger.create_connection(NewConnection { name: "another".into(), ..new(1, stranger.clone(), None) }).await.expect("create");
+    let theirs =
+        ledger.create_connection(NewConnection { name: "another".into(), ..new(1, stranger.clone(), None) }).await.expect("create");
     assert_eq!(theirs, Stored::NameTaken, "an id is one connection on the platform");
     ledger.keep_tenant_key(key(stranger.clone(), 8, "m1")).await.expect("keep");
     ledger.destroy_tenant_key(&stranger).await.expect("destroy");
