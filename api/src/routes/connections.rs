@@ -38,7 +38,7 @@ use windrow_jobs::{
     tenant::TenantId,
 };
 
-use self::body::{Fields, SensitiveJson};
+use self::body::SensitiveJson;
 use super::tagged::{KnownTag, Tagged, tags};
 use crate::{
     Api,

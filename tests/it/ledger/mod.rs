@@ -10,6 +10,7 @@ mod artifacts;
 mod cancel;
 mod claim;
 mod connections;
+mod effects;
 mod feed;
 mod feed_floor;
 mod heartbeat;
