@@ -15,6 +15,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 use windrow_jobs::{
+    connection::seal::SealError,
     job::JobId,
     ledger, objects,
     schedule::Placed,
@@ -75,6 +76,20 @@ pub(crate) enum ApiError {
     ScheduleNotFound,
     #[error("the tenant has a schedule of the name {0:?}; change that one by PATCH, or choose another name")]
     ScheduleExists(String),
+    #[error("the tenant has no such connection")]
+    ConnectionNotFound,
+    #[error("the tenant has a connection of the name {0:?}; change that one by PATCH, or choose another name")]
+    ConnectionExists(String),
+    #[error("the tenant has {} connections, which is the most that it may have", windrow_jobs::connection::CONNECTIONS_MAX)]
+    ConnectionsTooMany,
+    #[error("the connection is switched off; switch it on by PATCH with \"disabled\": false, then test it")]
+    ConnectionDisabled,
+    #[error("no provider has this name; GET /v1/providers lists them")]
+    ProviderNotFound,
+    #[error("the tenant has no key: it never had a secret, or its key was destroyed")]
+    TenantKeyNotFound,
+    #[error(transparent)]
+    Seal(SealError),
     #[error("it has been edited since the tag of If-Match was given; look at it again")]
     PreconditionFailed,
     #[error("the link is not a whole one, or it has expired; ask for the artifacts anew")]
@@ -138,6 +153,14 @@ impl ApiError {
             Self::EffectNotInDoubt => Code::EFFECT_NOT_IN_DOUBT,
             Self::ScheduleNotFound => Code::SCHEDULE_NOT_FOUND,
             Self::ScheduleExists(_) => Code::SCHEDULE_EXISTS,
+            Self::ConnectionNotFound => Code::CONNECTION_NOT_FOUND,
+            Self::ConnectionExists(_) => Code::CONNECTION_EXISTS,
+            Self::ConnectionsTooMany => Code::CONNECTIONS_TOO_MANY,
+            Self::ConnectionDisabled => Code::CONNECTION_DISABLED,
+            Self::ProviderNotFound => Code::PROVIDER_NOT_FOUND,
+            Self::TenantKeyNotFound => Code::TENANT_KEY_NOT_FOUND,
+            Self::Seal(SealError::NoMaster | SealError::OtherMaster { .. }) => Code::MASTER_KEY_MISSING,
+            Self::Seal(SealError::Damaged(_)) => Code::SECRETS_DAMAGED,
             Self::PreconditionFailed => Code::PRECONDITION_FAILED,
             Self::LinkInvalid => Code::LINK_INVALID,
             Self::ObjectNotFound => Code::OBJECT_NOT_FOUND,
@@ -183,6 +206,9 @@ impl ApiError {
                 "the ledger did not answer; whether the request took effect is not known, what was accepted before is safe".into()
             }
             Self::Ledger(ledger::Error::Refused(_)) => "the ledger cannot keep this data; sending it again is of no use".into(),
+            Self::Seal(SealError::NoMaster | SealError::OtherMaster { .. }) => {
+                "this api cannot read or seal the tenant's secrets: its master key is missing, or it is another; nothing is lost".into()
+            }
             Self::Objects(objects::Error::Unavailable(_)) => "the object store did not answer".into(),
             Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Objects(objects::Error::Refused(_)) => {
                 Self::Internal.to_string()
@@ -221,6 +247,7 @@ impl IntoResponse for ApiError {
         let (code, status) = (self.code(), self.code().status);
         match &self {
             Self::Ledger(ledger::Error::Corrupt(_)) => tracing::error!(error = %self, "a request failed"),
+            Self::Seal(_) => tracing::error!(error = %self, "secrets cannot be read or sealed"),
             Self::Ledger(_) | Self::Objects(_) => tracing::warn!(error = %self, "a request failed"),
             _ => {}
         }

@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod batch;
+pub(crate) mod connections;
 pub(crate) mod documents;
 pub(crate) mod effects;
 pub(crate) mod history;
@@ -49,6 +50,12 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(schedules::change::resume))
         .routes(routes!(schedules::fires::run))
         .routes(routes!(schedules::fires::list))
+        .routes(routes!(connections::list::list, connections::create))
+        .routes(routes!(connections::read, connections::change::change, connections::remove))
+        .routes(routes!(connections::test::test))
+        .routes(routes!(connections::providers::list))
+        .routes(routes!(connections::providers::read))
+        .routes(routes!(connections::shred::destroy))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

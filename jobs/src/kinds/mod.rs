@@ -3,13 +3,14 @@
 //! To add one: copy `echo`, and name it in the two lists below.
 
 pub mod build_generate;
+pub mod connection_test;
 pub mod echo;
 
 use crate::contract::Contract;
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![build_generate::contract(), echo::contract()]
+    vec![build_generate::contract(), connection_test::contract(), echo::contract()]
 }
 
 /// The handlers of the built-in kinds.

@@ -9,6 +9,7 @@ mod inspect;
 mod intake;
 mod timetable;
 mod upkeep;
+mod vault;
 mod work;
 
 use std::{
@@ -23,6 +24,7 @@ use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, Outcomes, Re
 use crate::{
     artifact::Artifact,
     clock::{Clock, Timestamp},
+    connection::{Connection, ConnectionId, TenantKey},
     contract::Contract,
     effect::Kept,
     job::{Attempt, Job, JobId, State},
@@ -115,6 +117,8 @@ struct Tables {
     depths: Option<Depths>,
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    tenant_keys: BTreeMap<TenantId, TenantKey>,
 }
 
 /// Whose key it is, and the key.
