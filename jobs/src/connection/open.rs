@@ -164,6 +164,33 @@ impl Access for Opener {
                 _ => return Ok(()),
             }
         }
-        Err(ledger::Error::Unavailable(format!("connection {} changed under every look", opened.id)))
+        Err(changing(opened))
     }
+
+    async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
+        for _ in 0..LOOKS_MAX {
+            let Some(standing) = self.ledger.connection(&opened.tenant, &opened.name).await? else { return Ok(()) };
+            let unreadable = |error: AccessError| match error {
+                AccessError::Ledger(error) => error,
+                error => ledger::Error::Unavailable(error.to_string()),
+            };
+            let mut secrets = self.secrets(&standing).await.map_err(unreadable)?;
+            if standing.id != opened.id || secrets.get(secret) != Some(before) {
+                return Ok(());
+            }
+            secrets.0.insert(secret.to_owned(), after.to_owned());
+            let Some(key) = self.kept(&opened.tenant).or(self.read_key(&standing).await.map_err(unreadable)?) else { return Ok(()) };
+            let sealed = key.seal(&opened.tenant, opened.id, &secrets);
+            let Some(change) = standing.rotated(opened.generation, sealed) else { return Ok(()) };
+            match self.ledger.change_connection(&opened.tenant, opened.id, standing.version, change).await? {
+                Stored::Stale => {}
+                _ => return Ok(()),
+            }
+        }
+        Err(changing(opened))
+    }
+}
+
+fn changing(opened: &Opened) -> ledger::Error {
+    ledger::Error::Unavailable(format!("connection {} changed under every look", opened.id))
 }
