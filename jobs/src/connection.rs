@@ -188,6 +188,10 @@ pub trait Access: Send + Sync {
 
     /// Says what came of it. Ignored where the connection was edited since.
     async fn report(&self, opened: &Opened, used: Used) -> ledger::Result<()>;
+
+    /// Keeps a secret that the provider itself has replaced, in the place of `before`. No edit: what is cached of the
+    /// connection stays good. Ignored where the connection was edited since.
+    async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()>;
 }
 
 /// For workers without connections: there are none.
@@ -204,6 +208,10 @@ impl Access for NoAccess {
     }
 
     async fn report(&self, _: &Opened, _: Used) -> ledger::Result<()> {
+        Ok(())
+    }
+
+    async fn replaced(&self, _: &Opened, _: &str, _: &str, _: &str) -> ledger::Result<()> {
         Ok(())
     }
 }

@@ -87,6 +87,11 @@ impl Connection {
         Some(Change { facts, sealed: self.sealed.clone(), edited: false, tested, erred })
     }
 
+    /// The same with these secrets in the place of its own, which the provider has replaced: no edit by anybody.
+    pub fn renewed(&self, sealed: Option<Sealed>) -> Change {
+        Change { facts: self.facts.clone(), sealed, edited: false, tested: false, erred: false }
+    }
+
     /// What the loss of its tenant's key makes of it; none where it has no secrets.
     pub fn shredded(&self) -> Option<Change> {
         self.sealed.as_ref()?;

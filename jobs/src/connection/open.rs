@@ -164,6 +164,39 @@ impl Access for Opener {
                 _ => return Ok(()),
             }
         }
-        Err(ledger::Error::Unavailable(format!("connection {} changed under every look", opened.id)))
+        Err(contended(opened.id))
+    }
+
+    async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
+        for _ in 0..LOOKS_MAX {
+            let Some(standing) = self.ledger.connection(&opened.tenant, &opened.name).await? else { return Ok(()) };
+            if standing.id != opened.id || standing.facts.generation != opened.generation {
+                return Ok(());
+            }
+            let mut secrets = match self.keys.open(&standing.tenant, standing.id, standing.sealed.as_ref()).await {
+                Ok(secrets) if secrets.get(secret) == Some(before) => secrets,
+                // Another has replaced it meanwhile, or the key is gone.
+                Ok(_) | Err(KeyError::Gone) => return Ok(()),
+                Err(error) => return Err(unsealed(error)),
+            };
+            secrets.0.insert(secret.to_owned(), after.to_owned());
+            let sealed = self.keys.seal(&standing.tenant, standing.id, &secrets).await.map_err(unsealed)?;
+            match self.ledger.change_connection(&opened.tenant, opened.id, standing.version, standing.renewed(sealed)).await? {
+                Stored::Stale => {}
+                _ => return Ok(()),
+            }
+        }
+        Err(contended(opened.id))
+    }
+}
+
+fn contended(id: ConnectionId) -> ledger::Error {
+    ledger::Error::Unavailable(format!("connection {id} changed under every look"))
+}
+
+fn unsealed(error: KeyError) -> ledger::Error {
+    match error {
+        KeyError::Ledger(error) => error,
+        other => ledger::Error::Unavailable(other.to_string()),
     }
 }

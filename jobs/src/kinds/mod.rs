@@ -13,8 +13,11 @@ pub fn contracts() -> Vec<Contract> {
     vec![build_generate::contract(), connection_test::contract(), echo::contract()]
 }
 
-/// The handlers of the built-in kinds.
+/// The handlers of the built-in kinds, which call the outside world this way.
 #[cfg(feature = "handlers")]
-pub fn handlers() -> crate::handler::Registry {
-    crate::handler::Registry::default().with(build_generate::handler::Generate).with(echo::handler::Echo)
+pub fn handlers(outbound: &crate::outbound::Outbound) -> crate::handler::Registry {
+    crate::handler::Registry::default()
+        .with(build_generate::handler::Generate)
+        .with(connection_test::handler::TestConnection::new(outbound.clone()))
+        .with(echo::handler::Echo)
 }
