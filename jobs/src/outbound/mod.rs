@@ -9,6 +9,7 @@ pub mod address;
 mod answer;
 mod error;
 mod names;
+pub mod tokens;
 #[cfg(test)]
 mod tests;
 
