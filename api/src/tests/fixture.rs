@@ -23,8 +23,8 @@ use windrow_jobs::{
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     ledger::{
-        Balance, Claim, Connections, Depths, Edited, Effects, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, ScheduleKey, TicketId,
-        Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
+        Balance, Claim, Connections, Depths, Edited, Effects, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result,
+        ScheduleKey, TicketId, Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
     },
     lifecycle::{self, Change, Ending, Snapshot},
     objects::{folder::FolderObjects, link::Signer},

@@ -20,8 +20,8 @@ use windrow_jobs::{
     kinds,
     ledger::{Upkeep, sqlite::SqliteLedger},
     objects::link::Signer,
-    process,
     outbound::Outbound,
+    process,
     settings::{MasterKeys, Migrate, Settings},
 };
 use windrow_scheduler::Scheduler;

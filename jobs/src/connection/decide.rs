@@ -87,9 +87,10 @@ impl Connection {
         Some(Change { facts, sealed: self.sealed.clone(), edited: false, tested, erred })
     }
 
-    /// The same with these secrets in the place of its own, which the provider has replaced: no edit by anybody.
-    pub fn renewed(&self, sealed: Option<Sealed>) -> Change {
-        Change { facts: self.facts.clone(), sealed, edited: false, tested: false, erred: false }
+    /// What other secrets make of it that the provider itself gave, to whoever saw it at this generation. Nobody edited it.
+    pub fn rotated(&self, generation: u32, sealed: Sealed) -> Option<Change> {
+        let stands = generation == self.facts.generation && self.sealed.is_some();
+        stands.then(|| Change { facts: self.facts.clone(), sealed: Some(sealed), edited: false, tested: false, erred: false })
     }
 
     /// What the loss of its tenant's key makes of it; none where it has no secrets.

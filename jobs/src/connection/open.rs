@@ -170,7 +170,7 @@ impl Access for Opener {
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
         for _ in 0..LOOKS_MAX {
             let Some(standing) = self.ledger.connection(&opened.tenant, &opened.name).await? else { return Ok(()) };
-            if standing.id != opened.id || standing.facts.generation != opened.generation {
+            if standing.id != opened.id {
                 return Ok(());
             }
             let mut secrets = match self.keys.open(&standing.tenant, standing.id, standing.sealed.as_ref()).await {
@@ -181,7 +181,8 @@ impl Access for Opener {
             };
             secrets.0.insert(secret.to_owned(), after.to_owned());
             let sealed = self.keys.seal(&standing.tenant, standing.id, &secrets).await.map_err(unsealed)?;
-            match self.ledger.change_connection(&opened.tenant, opened.id, standing.version, standing.renewed(sealed)).await? {
+            let Some(change) = sealed.and_then(|sealed| standing.rotated(opened.generation, sealed)) else { return Ok(()) };
+            match self.ledger.change_connection(&opened.tenant, opened.id, standing.version, change).await? {
                 Stored::Stale => {}
                 _ => return Ok(()),
             }

@@ -9,9 +9,9 @@ pub mod address;
 mod answer;
 mod error;
 mod names;
-pub mod tokens;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 use std::{sync::Arc, time::Duration};
 

@@ -179,7 +179,10 @@ impl Tokens {
         let flying = tokio::spawn(async move {
             let landed = self.fetch(&access, &opened, &grant).await;
             let mut slots = self.slots();
-            let slot = slots.1.get_mut(&(opened.tenant.clone(), opened.id)).filter(|slot| slot.flight.as_ref().is_some_and(|(is, _)| *is == number));
+            let slot = slots
+                .1
+                .get_mut(&(opened.tenant.clone(), opened.id))
+                .filter(|slot| slot.flight.as_ref().is_some_and(|(is, _)| *is == number));
             if let Some(slot) = slot {
                 slot.flight = None;
                 if let Ok(token) = &landed {

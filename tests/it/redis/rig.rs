@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::{Clock, SystemClock},
-    connection::NoAccess,
+    connection::{NoAccess, seal::Keyring},
     contract::Contract,
     dispatch::carrier::{
         PlannerEnd,
@@ -171,6 +171,7 @@ impl Cluster {
             carrier: Arc::new(RedisTickets::start(client.clone(), planning)),
             clock: Arc::new(SystemClock),
             objects: objects.clone(),
+            keyring: Keyring::default(),
             retention: Retention::default(),
             late_after_s: 10,
             hears_all: false,

@@ -157,7 +157,8 @@ async fn asked<'t>(tokens: &'t Tokens, vault: &Arc<Vault>, grant: &'t OAuth2) ->
 #[tokio::test]
 async fn a_hundred_callers_share_one_request() {
     let endpoint = Endpoint::start(&[token("one", 3_600), token("two", 3_600)]).await;
-    let (tokens, vault, grant) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
+    let (tokens, vault, grant) =
+        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
     let callers = join_all((0..100).map(|_| asked(&tokens, &vault, &grant)));
     // By then every caller was polled once, and waits.
     let (given, ()) = tokio::join!(callers, async { endpoint.gate.add_permits(2) });
@@ -194,7 +195,8 @@ async fn a_renewal_that_fails_leaves_the_token_its_life() {
 #[tokio::test]
 async fn who_goes_away_takes_nobodys_token_along() {
     let endpoint = Endpoint::start(&[token("one", 3_600)]).await;
-    let (tokens, vault, grant) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
+    let (tokens, vault, grant) =
+        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
     {
         let mut first = Box::pin(asked(&tokens, &vault, &grant));
         assert!(futures::poll!(&mut first).is_pending());
@@ -207,7 +209,8 @@ async fn who_goes_away_takes_nobodys_token_along() {
 #[tokio::test]
 async fn tenants_and_edits_have_tokens_of_their_own_and_a_refused_one_is_forgotten() {
     let endpoint = Endpoint::open(&["one", "two", "three", "four"].map(|text| token(text, 3_600))).await;
-    let (tokens, vault, grant) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
+    let (tokens, vault, grant) =
+        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
     let access: Arc<dyn Access> = vault.clone();
     let mut given = Vec::new();
     for (tenant, generation) in [("acme", 1), ("beta", 1), ("acme", 2), ("beta", 1)] {
@@ -253,7 +256,8 @@ async fn a_refresh_token_that_another_worker_used_up_is_not_the_end() {
 #[tokio::test]
 async fn a_refusal_is_reported_once_and_stands() {
     let endpoint = Endpoint::start(&[(401, json!({ "error": "invalid_client", "error_description": "no such client" }))]).await;
-    let (tokens, vault, grant) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
+    let (tokens, vault, grant) =
+        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
     let callers = join_all((0..3).map(|_| asked(&tokens, &vault, &grant)));
     let (given, ()) = tokio::join!(callers, async { endpoint.gate.add_permits(1) });
     let refused = Err(TokenError::Refused("the token endpoint answered 401: invalid_client no such client".into()));
@@ -265,7 +269,8 @@ async fn a_refusal_is_reported_once_and_stands() {
 fn answers_read_as_rfc_6749_has_them() {
     let given = |status, body: &str| read(status, body.as_bytes()).map(|given| (given.access_token, given.life_ms));
     // The example of RFC 6749, section 5.1.
-    let example = r#"{ "access_token":"2YotnFZFEjr1zCsicMWpAA", "token_type":"example", "expires_in":3600, "example_parameter":"example_value" }"#;
+    let example =
+        r#"{ "access_token":"2YotnFZFEjr1zCsicMWpAA", "token_type":"example", "expires_in":3600, "example_parameter":"example_value" }"#;
     assert!(matches!(given(200, example), Err(TokenError::Refused(_))), "a type that we do not know");
     assert_eq!(given(200, &example.replace(":\"example\",", ":\"bearer\",")), Ok(("2YotnFZFEjr1zCsicMWpAA".into(), 3_600_000)));
     assert_eq!(given(200, r#"{"access_token":"a","expires_in":"60"}"#), Ok(("a".into(), 60_000)), "a text, as some servers write");
