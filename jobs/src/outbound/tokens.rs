@@ -19,11 +19,11 @@ use futures::{
 };
 use uuid::Uuid;
 
-pub use self::grant::{ClientAuth, Kind, OAuth2};
+pub use self::grant::Grant;
 use super::{Error, HeaderValue, Limits, Method, Outbound, Request, header};
 use crate::{
     clock::{Clock, Timestamp},
-    connection::{Access, ConnectionId, Opened, Used},
+    connection::{Access, ConnectionId, Opened, Used, catalog::oauth2::REFRESH_TOKEN},
     job::JobError,
     ledger,
     tenant::TenantId,
@@ -130,7 +130,8 @@ impl Tokens {
     }
 
     /// A token for this connection: the one that is kept, or a new one. A refusal is reported to `access`.
-    pub async fn token(&self, access: &Arc<dyn Access>, opened: &Opened, grant: &OAuth2) -> Result<Token, TokenError> {
+    pub async fn token(&self, access: &Arc<dyn Access>, opened: &Opened) -> Result<Token, TokenError> {
+        let grant = Grant::of(opened)?;
         let now = self.0.clock.now();
         let (flight, kept) = {
             let mut slots = self.slots();
@@ -150,7 +151,7 @@ impl Tokens {
             slot.flight.take_if(|(_, flight)| flight.peek().is_some());
             let (_, flight) = slot.flight.get_or_insert_with(|| {
                 *flights += 1;
-                (*flights, self.clone().take_off(*flights, access.clone(), opened.clone(), grant.clone()))
+                (*flights, self.clone().take_off(*flights, access.clone(), opened.clone(), grant))
             });
             (flight.clone(), kept)
         };
@@ -175,7 +176,7 @@ impl Tokens {
     }
 
     /// Starts a request that nobody's going away ends.
-    fn take_off(self, number: u64, access: Arc<dyn Access>, opened: Opened, grant: OAuth2) -> Flight {
+    fn take_off(self, number: u64, access: Arc<dyn Access>, opened: Opened, grant: Grant) -> Flight {
         let flying = tokio::spawn(async move {
             let landed = self.fetch(&access, &opened, &grant).await;
             let mut slots = self.slots();
@@ -195,7 +196,7 @@ impl Tokens {
         landed.boxed().shared()
     }
 
-    async fn fetch(&self, access: &Arc<dyn Access>, opened: &Opened, grant: &OAuth2) -> Result<Token, TokenError> {
+    async fn fetch(&self, access: &Arc<dyn Access>, opened: &Opened, grant: &Grant) -> Result<Token, TokenError> {
         let refused = match self.ask(access, opened, grant).await {
             Err(TokenError::Refused(why)) => why,
             other => return other,
@@ -203,7 +204,7 @@ impl Tokens {
         // Another worker may have used the refresh token up, and kept the one that it got for it.
         if let Ok(now) = access.open(&opened.tenant, &opened.name).await
             && now.id == opened.id
-            && now.secrets.get(grant::REFRESH_TOKEN) != opened.secrets.get(grant::REFRESH_TOKEN)
+            && now.secrets.get(REFRESH_TOKEN) != opened.secrets.get(REFRESH_TOKEN)
         {
             return self.ask(access, &now, grant).await;
         }
@@ -211,10 +212,10 @@ impl Tokens {
         Err(TokenError::Refused(refused))
     }
 
-    async fn ask(&self, access: &Arc<dyn Access>, opened: &Opened, grant: &OAuth2) -> Result<Token, TokenError> {
+    async fn ask(&self, access: &Arc<dyn Access>, opened: &Opened, grant: &Grant) -> Result<Token, TokenError> {
         let asked_at = self.0.clock.now();
         let ask = grant.ask(opened, asked_at, &Uuid::new_v4().to_string())?;
-        let url = self.0.outbound.url(&grant.token_url)?;
+        let url = self.0.outbound.url(grant.url())?;
         let mut request = Request::new(Method::POST, url)
             .with(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
             .with(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -244,12 +245,12 @@ impl Tokens {
 
 /// Keeps a rotated refresh token. The one before may be good no more, so it is tried again where the ledger is away.
 async fn keep(access: &Arc<dyn Access>, opened: &Opened, after: &str) {
-    let before = opened.secrets.get(grant::REFRESH_TOKEN).unwrap_or_default();
+    let before = opened.secrets.get(REFRESH_TOKEN).unwrap_or_default();
     if before.is_empty() || before == after {
         return;
     }
     for round in 1..=KEEPS_MAX {
-        match access.replaced(opened, grant::REFRESH_TOKEN, before, after).await {
+        match access.replaced(opened, REFRESH_TOKEN, before, after).await {
             Ok(()) => return,
             Err(error) if round == KEEPS_MAX => {
                 tracing::error!(connection = %opened.id, %error, "a rotated refresh token is lost: the connection needs a new one");

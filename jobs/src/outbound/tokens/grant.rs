@@ -1,6 +1,6 @@
 //! What a token endpoint is asked, and how its answer reads: OAuth 2.0 (RFC 6749) and its JWT assertions (RFC 7523). Pure.
 //!
-//! A connection says which grant it is by `config.oauth2` and its secrets.
+//! Connections to the providers `oauth2` and `service_account` (`connection/catalog/`) say which grant it is.
 
 use std::fmt;
 
@@ -9,10 +9,14 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 
 use super::TokenError;
-use crate::{clock::Timestamp, connection::Opened};
+use crate::{
+    clock::Timestamp,
+    connection::{
+        Opened,
+        catalog::{oauth2, service_account},
+    },
+};
 
-/// The secret that a provider may replace at each use.
-pub(super) const REFRESH_TOKEN: &str = "refresh_token";
 /// For how long an assertion holds: long enough for clocks that differ.
 const ASSERTION_S: i64 = 300;
 /// A token's life where the endpoint does not say it.
@@ -20,58 +24,55 @@ const UNSAID_S: i64 = 300;
 /// The longest life that is believed: a day.
 const LIFE_S_MAX: i64 = 86_400;
 
-/// `config.oauth2` of a connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OAuth2 {
-    /// How the right to a token is shown.
-    pub grant: Kind,
-    /// Where tokens are given out.
-    pub token_url: String,
-    /// The client's id. Needed for all but service accounts.
-    #[serde(default)]
-    pub client_id: Option<String>,
-    /// Where the client shows its secret.
-    #[serde(default)]
-    pub client_auth: ClientAuth,
-    /// What is asked for.
-    #[serde(default)]
-    pub scope: Option<String>,
-    /// For whom the token is, where the endpoint asks. Of an assertion: the token endpoint, unless said.
-    #[serde(default)]
-    pub audience: Option<String>,
-    /// Who signs the assertion: the service account's address.
-    #[serde(default)]
-    pub issuer: Option<String>,
-    /// In whose name, where it is another's.
-    #[serde(default)]
-    pub subject: Option<String>,
-    /// Which of the account's keys signs.
-    #[serde(default)]
-    pub key_id: Option<String>,
+/// How the right to a token is shown, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    token_url: String,
+    scopes: Vec<String>,
+    shown: Shown,
 }
 
 /// How the right to a token is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shown {
+    /// By a client: its own secret (RFC 6749, 4.4) or a refresh token (6).
+    Client(Client),
+    /// By an assertion that a service account signs (RFC 7523).
+    Account(Account),
+}
+
+/// `config` of a connection to the provider `oauth2`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Client {
+    client_id: String,
+    grant: ClientGrant,
+    client_auth: ClientAuth,
+    audience: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// By the client's own secret (RFC 6749, 4.4).
+enum ClientGrant {
     ClientCredentials,
-    /// By a refresh token (RFC 6749, 6).
     RefreshToken,
-    /// By a signed assertion (RFC 7523).
-    ServiceAccount,
 }
 
 /// Where the client shows its secret (RFC 6749, 2.3.1).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ClientAuth {
+enum ClientAuth {
     /// In the header.
-    #[default]
     Basic,
     /// In the form, for servers that know no better.
     Body,
+}
+
+/// `config` of a connection to the provider `service_account`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Account {
+    client_email: String,
+    subject: Option<String>,
+    private_key_id: Option<String>,
 }
 
 /// What is sent to a token endpoint.
@@ -94,55 +95,71 @@ pub(super) struct Given {
     pub refresh_token: Option<String>,
 }
 
-impl OAuth2 {
-    /// The grant of a connection; none where it has none.
-    pub fn of(opened: &Opened) -> Result<Option<Self>, TokenError> {
-        match opened.config.get("oauth2") {
-            None | Some(serde_json::Value::Null) => Ok(None),
-            Some(config) => Self::deserialize(config).map(Some).map_err(|error| invalid(opened, &format!("config.oauth2: {error}"))),
+impl Grant {
+    /// The grant of a connection, by its provider and configuration.
+    pub fn of(opened: &Opened) -> Result<Self, TokenError> {
+        #[derive(Deserialize)]
+        struct Where {
+            #[serde(alias = "token_uri")]
+            token_url: String,
+            #[serde(default)]
+            scopes: Vec<String>,
         }
+        let wrong = |error: serde_json::Error| invalid(opened, &error.to_string());
+        let shown = match opened.provider.as_str() {
+            oauth2::NAME => Shown::Client(Client::deserialize(&opened.config).map_err(wrong)?),
+            service_account::NAME => Shown::Account(Account::deserialize(&opened.config).map_err(wrong)?),
+            other => return Err(invalid(opened, &format!("the provider {other} has no tokens"))),
+        };
+        let Where { token_url, scopes } = Where::deserialize(&opened.config).map_err(wrong)?;
+        Ok(Self { token_url, scopes, shown })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.token_url
     }
 
     /// What is sent at `now`; `nonce` makes an assertion the only one of its kind.
     pub(super) fn ask(&self, opened: &Opened, now: Timestamp, nonce: &str) -> Result<Ask, TokenError> {
-        let secret = |name: &str| opened.secrets.get(name).ok_or_else(|| invalid(opened, &format!("it has no secret {name}")));
+        match &self.shown {
+            Shown::Client(client) => self.ask_as_client(client, opened),
+            Shown::Account(account) => self.ask_as_account(account, opened, now, nonce),
+        }
+    }
+
+    fn ask_as_client(&self, client: &Client, opened: &Opened) -> Result<Ask, TokenError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        match self.grant {
-            Kind::ClientCredentials => form.append_pair("grant_type", "client_credentials"),
-            Kind::RefreshToken => form.append_pair("grant_type", "refresh_token").append_pair(REFRESH_TOKEN, secret(REFRESH_TOKEN)?),
-            Kind::ServiceAccount => {
-                let assertion = self.assertion(opened, secret("private_key")?, now, nonce)?;
-                form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer").append_pair("assertion", &assertion)
+        match client.grant {
+            ClientGrant::ClientCredentials => form.append_pair("grant_type", "client_credentials"),
+            ClientGrant::RefreshToken => {
+                form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", secret(opened, oauth2::REFRESH_TOKEN)?)
             }
         };
+        if !self.scopes.is_empty() {
+            form.append_pair("scope", &self.scopes.join(" "));
+        }
+        if let Some(audience) = &client.audience {
+            form.append_pair("audience", audience);
+        }
+        // A client that only holds a refresh token may be a public one.
+        let client_secret = match client.grant {
+            ClientGrant::RefreshToken => opened.secrets.get(oauth2::CLIENT_SECRET),
+            ClientGrant::ClientCredentials => Some(secret(opened, oauth2::CLIENT_SECRET)?),
+        };
         let mut authorization = None;
-        if self.grant != Kind::ServiceAccount {
-            if let Some(scope) = &self.scope {
-                form.append_pair("scope", scope);
+        match (client.client_auth, client_secret) {
+            (ClientAuth::Basic, Some(client_secret)) => authorization = Some(basic(&client.client_id, client_secret)),
+            (ClientAuth::Body, Some(client_secret)) => {
+                form.append_pair("client_id", &client.client_id).append_pair("client_secret", client_secret);
             }
-            if let Some(audience) = &self.audience {
-                form.append_pair("audience", audience);
-            }
-            let id = self.client_id.as_deref().ok_or_else(|| invalid(opened, "config.oauth2 has no client_id"))?;
-            // A client that only holds a refresh token may be a public one.
-            let client_secret = match self.grant {
-                Kind::RefreshToken => opened.secrets.get("client_secret"),
-                _ => Some(secret("client_secret")?),
-            };
-            match (self.client_auth, client_secret) {
-                (ClientAuth::Basic, Some(client_secret)) => authorization = Some(basic(id, client_secret)),
-                (ClientAuth::Body, Some(client_secret)) => {
-                    form.append_pair("client_id", id).append_pair("client_secret", client_secret);
-                }
-                (_, None) => {
-                    form.append_pair("client_id", id);
-                }
+            (_, None) => {
+                form.append_pair("client_id", &client.client_id);
             }
         }
         Ok(Ask { form: form.finish(), authorization })
     }
 
-    fn assertion(&self, opened: &Opened, private_key: &str, now: Timestamp, nonce: &str) -> Result<String, TokenError> {
+    fn ask_as_account(&self, account: &Account, opened: &Opened, now: Timestamp, nonce: &str) -> Result<Ask, TokenError> {
         #[derive(Serialize)]
         struct Claims<'a> {
             iss: &'a str,
@@ -152,24 +169,31 @@ impl OAuth2 {
             iat: i64,
             exp: i64,
             jti: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            scope: Option<&'a str>,
+            scope: String,
         }
         let issued_s = now.ms().div_euclid(1_000);
         let claims = Claims {
-            iss: self.issuer.as_deref().ok_or_else(|| invalid(opened, "config.oauth2 has no issuer"))?,
-            sub: self.subject.as_deref(),
-            aud: self.audience.as_deref().unwrap_or(&self.token_url),
+            iss: &account.client_email,
+            sub: account.subject.as_deref(),
+            aud: &self.token_url,
             iat: issued_s,
             exp: issued_s + ASSERTION_S,
             jti: nonce,
-            scope: self.scope.as_deref(),
+            scope: self.scopes.join(" "),
         };
         // The library's own message could repeat parts of the key.
-        let key = EncodingKey::from_rsa_pem(private_key.as_bytes()).map_err(|_| invalid(opened, "its private_key is no RSA key in PEM"))?;
-        let header = Header { kid: self.key_id.clone(), ..Header::new(Algorithm::RS256) };
-        jsonwebtoken::encode(&header, &claims, &key).map_err(|_| invalid(opened, "its private_key does not sign"))
+        let key = EncodingKey::from_rsa_pem(secret(opened, service_account::PRIVATE_KEY)?.as_bytes())
+            .map_err(|_| invalid(opened, "its private_key is no RSA key in PEM"))?;
+        let header = Header { kid: account.private_key_id.clone(), ..Header::new(Algorithm::RS256) };
+        let assertion = jsonwebtoken::encode(&header, &claims, &key).map_err(|_| invalid(opened, "its private_key does not sign"))?;
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer").append_pair("assertion", &assertion);
+        Ok(Ask { form: form.finish(), authorization: None })
     }
+}
+
+fn secret<'o>(opened: &'o Opened, name: &str) -> Result<&'o str, TokenError> {
+    opened.secrets.get(name).ok_or_else(|| invalid(opened, &format!("it has no secret {name}")))
 }
 
 /// The client's id and secret as a header has them: each form-encoded first (RFC 6749, 2.3.1).

@@ -54,10 +54,15 @@ impl Endpoint {
         self.seen.lock().expect("not poisoned").clone()
     }
 
-    fn grant(&self, kind: Kind) -> OAuth2 {
+    fn vault(&self, grant: &str, secrets: &[(&str, &str)]) -> Arc<Vault> {
         let token_url = format!("http://{}/token", self.address);
-        let config = json!({ "grant": kind, "token_url": token_url, "client_id": "the client" });
-        serde_json::from_value(config).expect("a grant")
+        let config = json!({ "grant": grant, "token_url": token_url, "client_id": "the client", "client_auth": "basic" });
+        let secrets = secrets.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
+        Arc::new(Vault { config, secrets: Mutex::new(secrets), reports: Mutex::default() })
+    }
+
+    fn credentials(&self) -> Arc<Vault> {
+        self.vault("client_credentials", &[("client_secret", "s&cret")])
     }
 
     fn tokens(&self, clock: &VirtualClock) -> Tokens {
@@ -91,26 +96,21 @@ async fn converse(
 }
 
 /// A tenant's one connection.
-#[derive(Default)]
 struct Vault {
+    config: serde_json::Value,
     secrets: Mutex<BTreeMap<String, String>>,
     reports: Mutex<Vec<Used>>,
 }
 
 impl Vault {
-    fn holding(secrets: &[(&str, &str)]) -> Arc<Self> {
-        let secrets = secrets.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
-        Arc::new(Self { secrets: Mutex::new(secrets), ..Self::default() })
-    }
-
     fn opened(&self, tenant: &str, generation: u32) -> Opened {
         Opened {
             id: ConnectionId(Uuid::nil()),
             tenant: tenant.parse().expect("a tenant"),
             name: "crm".into(),
-            provider: "http".into(),
+            provider: "oauth2".into(),
             generation,
-            config: json!({}),
+            config: self.config.clone(),
             secrets: Secrets(self.secrets.lock().expect("not poisoned").clone()),
         }
     }
@@ -122,6 +122,10 @@ impl Vault {
 
 #[async_trait]
 impl Access for Vault {
+    async fn open_to_test(&self, tenant: &TenantId, name: &str) -> Result<Opened, AccessError> {
+        self.open(tenant, name).await
+    }
+
     async fn open(&self, tenant: &TenantId, _: &str) -> Result<Opened, AccessError> {
         Ok(self.opened(&tenant.to_string(), 1))
     }
@@ -142,24 +146,19 @@ fn token(text: &str, expires_in_s: u32) -> (u16, serde_json::Value) {
     (200, json!({ "access_token": text, "token_type": "Bearer", "expires_in": expires_in_s }))
 }
 
-fn credentials() -> Arc<Vault> {
-    Vault::holding(&[("client_secret", "s&cret")])
-}
-
 const MINUTE_MS: i64 = 60_000;
 
-async fn asked<'t>(tokens: &'t Tokens, vault: &Arc<Vault>, grant: &'t OAuth2) -> Result<String, TokenError> {
+async fn asked(tokens: &Tokens, vault: &Arc<Vault>) -> Result<String, TokenError> {
     let access: Arc<dyn Access> = vault.clone();
-    let token = tokens.token(&access, &vault.opened("acme", 1), grant).await?;
+    let token = tokens.token(&access, &vault.opened("acme", 1)).await?;
     Ok(token.as_str().to_owned())
 }
 
 #[tokio::test]
 async fn a_hundred_callers_share_one_request() {
     let endpoint = Endpoint::start(&[token("one", 3_600), token("two", 3_600)]).await;
-    let (tokens, vault, grant) =
-        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
-    let callers = join_all((0..100).map(|_| asked(&tokens, &vault, &grant)));
+    let (tokens, vault) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), endpoint.credentials());
+    let callers = join_all((0..100).map(|_| asked(&tokens, &vault)));
     // By then every caller was polled once, and waits.
     let (given, ()) = tokio::join!(callers, async { endpoint.gate.add_permits(2) });
     assert!(given.iter().all(|token| token.as_deref() == Ok("one")), "{given:?}");
@@ -170,38 +169,37 @@ async fn a_hundred_callers_share_one_request() {
 async fn a_token_of_an_hour_is_renewed_at_fifty_five_minutes() {
     let endpoint = Endpoint::open(&[token("one", 3_600), token("two", 3_600)]).await;
     let clock = VirtualClock::starting_at(Timestamp::from_ms(0));
-    let (tokens, vault, grant) = (endpoint.tokens(&clock), credentials(), endpoint.grant(Kind::ClientCredentials));
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("one"));
+    let (tokens, vault) = (endpoint.tokens(&clock), endpoint.credentials());
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"));
     clock.advance_ms(55 * MINUTE_MS - 1);
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("one"));
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"));
     clock.advance_ms(1);
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("two"));
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("two"));
 }
 
 #[tokio::test]
 async fn a_renewal_that_fails_leaves_the_token_its_life() {
     let endpoint = Endpoint::open(&[token("one", 3_600), (503, json!({})), (503, json!({})), token("two", 3_600)]).await;
     let clock = VirtualClock::starting_at(Timestamp::from_ms(0));
-    let (tokens, vault, grant) = (endpoint.tokens(&clock), credentials(), endpoint.grant(Kind::ClientCredentials));
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("one"));
+    let (tokens, vault) = (endpoint.tokens(&clock), endpoint.credentials());
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"));
     clock.advance_ms(56 * MINUTE_MS);
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("one"));
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"));
     clock.advance_ms(4 * MINUTE_MS);
-    assert!(matches!(asked(&tokens, &vault, &grant).await, Err(TokenError::Unavailable(_))));
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("two"), "a request that failed poisons nothing");
+    assert!(matches!(asked(&tokens, &vault).await, Err(TokenError::Unavailable(_))));
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("two"), "a request that failed poisons nothing");
     assert!(vault.reports().is_empty(), "a server in trouble says nothing about the connection");
 }
 
 #[tokio::test]
 async fn who_goes_away_takes_nobodys_token_along() {
     let endpoint = Endpoint::start(&[token("one", 3_600)]).await;
-    let (tokens, vault, grant) =
-        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
+    let (tokens, vault) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), endpoint.credentials());
     {
-        let mut first = Box::pin(asked(&tokens, &vault, &grant));
+        let mut first = Box::pin(asked(&tokens, &vault));
         assert!(futures::poll!(&mut first).is_pending());
     }
-    let (second, ()) = tokio::join!(asked(&tokens, &vault, &grant), async { endpoint.gate.add_permits(1) });
+    let (second, ()) = tokio::join!(asked(&tokens, &vault), async { endpoint.gate.add_permits(1) });
     assert_eq!(second.as_deref(), Ok("one"));
     assert_eq!(endpoint.seen().len(), 1);
 }
@@ -209,19 +207,18 @@ async fn who_goes_away_takes_nobodys_token_along() {
 #[tokio::test]
 async fn tenants_and_edits_have_tokens_of_their_own_and_a_refused_one_is_forgotten() {
     let endpoint = Endpoint::open(&["one", "two", "three", "four"].map(|text| token(text, 3_600))).await;
-    let (tokens, vault, grant) =
-        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
+    let (tokens, vault) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), endpoint.credentials());
     let access: Arc<dyn Access> = vault.clone();
     let mut given = Vec::new();
     for (tenant, generation) in [("acme", 1), ("beta", 1), ("acme", 2), ("beta", 1)] {
-        given.push(tokens.token(&access, &vault.opened(tenant, generation), &grant).await.expect("a token"));
+        given.push(tokens.token(&access, &vault.opened(tenant, generation)).await.expect("a token"));
     }
     assert_eq!(given.iter().map(Token::as_str).collect::<Vec<_>>(), ["one", "two", "three", "two"]);
     let beta = vault.opened("beta", 1);
     tokens.forget(&beta, &given[0]);
-    assert_eq!(tokens.token(&access, &beta, &grant).await.as_ref(), Ok(&given[1]), "another's token says nothing about this one");
+    assert_eq!(tokens.token(&access, &beta).await.as_ref(), Ok(&given[1]), "another's token says nothing about this one");
     tokens.forget(&beta, &given[1]);
-    assert_eq!(tokens.token(&access, &beta, &grant).await.expect("a token").as_str(), "four");
+    assert_eq!(tokens.token(&access, &beta).await.expect("a token").as_str(), "four");
     assert!(!format!("{given:?}").contains("one"));
 }
 
@@ -230,11 +227,10 @@ async fn a_rotated_refresh_token_is_kept_and_used_next() {
     let rotating = |text: &str, next: &str| (200, json!({ "access_token": text, "expires_in": 60, "refresh_token": next }));
     let endpoint = Endpoint::open(&[rotating("one", "r2"), rotating("two", "r3")]).await;
     let clock = VirtualClock::starting_at(Timestamp::from_ms(0));
-    let vault = Vault::holding(&[("refresh_token", "r1")]);
-    let (tokens, grant) = (endpoint.tokens(&clock), endpoint.grant(Kind::RefreshToken));
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("one"));
+    let (tokens, vault) = (endpoint.tokens(&clock), endpoint.vault("refresh_token", &[("refresh_token", "r1")]));
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"));
     clock.advance_ms(MINUTE_MS);
-    assert_eq!(asked(&tokens, &vault, &grant).await.as_deref(), Ok("two"));
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("two"));
     let form = |token: &str| format!("grant_type=refresh_token&refresh_token={token}&client_id=the+client");
     assert_eq!(endpoint.seen(), [form("r1"), form("r2")]);
     assert_eq!(vault.opened("acme", 1).secrets.get("refresh_token"), Some("r3"));
@@ -243,12 +239,12 @@ async fn a_rotated_refresh_token_is_kept_and_used_next() {
 #[tokio::test]
 async fn a_refresh_token_that_another_worker_used_up_is_not_the_end() {
     let endpoint = Endpoint::open(&[(400, json!({ "error": "invalid_grant" })), token("one", 60)]).await;
-    let vault = Vault::holding(&[("refresh_token", "r1")]);
+    let vault = endpoint.vault("refresh_token", &[("refresh_token", "r1")]);
     let opened = vault.opened("acme", 1);
     vault.secrets.lock().expect("not poisoned").insert("refresh_token".into(), "r2".into());
     let access: Arc<dyn Access> = vault.clone();
     let tokens = endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0)));
-    let token = tokens.token(&access, &opened, &endpoint.grant(Kind::RefreshToken)).await.expect("a token");
+    let token = tokens.token(&access, &opened).await.expect("a token");
     assert_eq!(token.as_str(), "one");
     assert!(endpoint.seen()[1].contains("refresh_token=r2") && vault.reports().is_empty());
 }
@@ -256,9 +252,8 @@ async fn a_refresh_token_that_another_worker_used_up_is_not_the_end() {
 #[tokio::test]
 async fn a_refusal_is_reported_once_and_stands() {
     let endpoint = Endpoint::start(&[(401, json!({ "error": "invalid_client", "error_description": "no such client" }))]).await;
-    let (tokens, vault, grant) =
-        (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), credentials(), endpoint.grant(Kind::ClientCredentials));
-    let callers = join_all((0..3).map(|_| asked(&tokens, &vault, &grant)));
+    let (tokens, vault) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), endpoint.credentials());
+    let callers = join_all((0..3).map(|_| asked(&tokens, &vault)));
     let (given, ()) = tokio::join!(callers, async { endpoint.gate.add_permits(1) });
     let refused = Err(TokenError::Refused("the token endpoint answered 401: invalid_client no such client".into()));
     assert_eq!(given, vec![refused; 3]);
