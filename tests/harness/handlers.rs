@@ -13,6 +13,7 @@ use windrow_jobs::{
     handler::{Context, Lease, Listener, Recorder, Remark},
     ledger::{self, Claimed, Effects, Ledger},
     objects::{self, Content, Key, Link, Meta, Object, Objects},
+    outbound::Outbound,
 };
 
 /// The lease of an attempt, valid until a test says otherwise.
@@ -46,6 +47,11 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
         effects,
         access: Arc::new(NoAccess),
     }
+}
+
+/// The way out for handlers in tests: only to servers of this machine.
+pub fn outbound() -> Outbound {
+    Outbound::new("127.0.0.1".parse().expect("a host")).expect("a way out")
 }
 
 struct Records(Claimed, Arc<dyn Ledger>);

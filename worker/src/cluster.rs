@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::SystemClock,
-    connection::NoAccess,
+    connection::open::Opener,
     dispatch::carrier::{WorkerEnd, ledger::TicketLooks, redis::RedisLooks},
     handler::Registry,
     ledger::postgres::PostgresLedger,
@@ -17,7 +17,16 @@ use crate::{Worker, pulse::Pulse};
 
 /// Runs these handlers as a worker of the cluster that the environment names, until SIGTERM or Ctrl-C.
 pub fn run(registry: Registry) -> ExitCode {
-    process::run("windrow-worker", |settings| settings.worker.health_listen, |settings, shutdown| serve(registry, settings, shutdown))
+    run_with(|_| Ok(registry))
+}
+
+/// The same for handlers that are made by the settings.
+pub fn run_with(registry: impl FnOnce(&Settings) -> anyhow::Result<Registry>) -> ExitCode {
+    let serve = |settings, shutdown| async move {
+        let registry = registry(&settings)?;
+        serve(registry, settings, shutdown).await
+    };
+    process::run("windrow-worker", |settings| settings.worker.health_listen, serve)
 }
 
 async fn serve(registry: Registry, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -41,8 +50,8 @@ async fn serve(registry: Registry, settings: Settings, shutdown: CancellationTok
         name,
         slots: settings.worker.queues.0.clone(),
         registry,
+        access: Arc::new(Opener::new(Arc::new(ledger.clone()), process::secrets::keyring(&settings)?)),
         ledger: Arc::new(ledger),
-        access: Arc::new(NoAccess),
         objects: process::objects::open(&settings)?,
         carrier,
         grace: Duration::from_secs(settings.worker.grace_s.into()),

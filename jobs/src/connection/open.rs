@@ -164,33 +164,40 @@ impl Access for Opener {
                 _ => return Ok(()),
             }
         }
-        Err(changing(opened))
+        Err(contended(opened.id))
     }
 
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
         for _ in 0..LOOKS_MAX {
             let Some(standing) = self.ledger.connection(&opened.tenant, &opened.name).await? else { return Ok(()) };
-            let unreadable = |error: AccessError| match error {
-                AccessError::Ledger(error) => error,
-                error => ledger::Error::Unavailable(error.to_string()),
-            };
-            let mut secrets = self.secrets(&standing).await.map_err(unreadable)?;
-            if standing.id != opened.id || secrets.get(secret) != Some(before) {
+            if standing.id != opened.id {
                 return Ok(());
             }
+            let mut secrets = match self.keys.open(&standing.tenant, standing.id, standing.sealed.as_ref()).await {
+                Ok(secrets) if secrets.get(secret) == Some(before) => secrets,
+                // Another has replaced it meanwhile, or the key is gone.
+                Ok(_) | Err(KeyError::Gone) => return Ok(()),
+                Err(error) => return Err(unsealed(error)),
+            };
             secrets.0.insert(secret.to_owned(), after.to_owned());
-            let Some(key) = self.kept(&opened.tenant).or(self.read_key(&standing).await.map_err(unreadable)?) else { return Ok(()) };
-            let sealed = key.seal(&opened.tenant, opened.id, &secrets);
-            let Some(change) = standing.rotated(opened.generation, sealed) else { return Ok(()) };
+            let sealed = self.keys.seal(&standing.tenant, standing.id, &secrets).await.map_err(unsealed)?;
+            let Some(change) = sealed.and_then(|sealed| standing.rotated(opened.generation, sealed)) else { return Ok(()) };
             match self.ledger.change_connection(&opened.tenant, opened.id, standing.version, change).await? {
                 Stored::Stale => {}
                 _ => return Ok(()),
             }
         }
-        Err(changing(opened))
+        Err(contended(opened.id))
     }
 }
 
-fn changing(opened: &Opened) -> ledger::Error {
-    ledger::Error::Unavailable(format!("connection {} changed under every look", opened.id))
+fn contended(id: ConnectionId) -> ledger::Error {
+    ledger::Error::Unavailable(format!("connection {id} changed under every look"))
+}
+
+fn unsealed(error: KeyError) -> ledger::Error {
+    match error {
+        KeyError::Ledger(error) => error,
+        other => ledger::Error::Unavailable(other.to_string()),
+    }
 }

@@ -48,11 +48,12 @@ impl Services {
     }
 }
 
-/// The handlers of the built-in kinds.
+/// The handlers of the built-in kinds, which call the outside world this way.
 #[cfg(feature = "handlers")]
 pub fn handlers(services: &Services) -> crate::handler::Registry {
     crate::handler::Registry::default()
         .with(build_generate::handler::Generate)
+        .with(connection_test::handler::TestConnection::new(services.outbound.clone()))
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))
 }

@@ -100,6 +100,9 @@ pub(super) fn changed(before: &Connection, change: Change, now: Timestamp) -> Co
     after
 }
 
+/// The migration that made the tables.
+pub(super) const MIGRATION: i64 = 6;
+
 /// The tables of connections and tenants' keys within a transaction.
 #[async_trait]
 pub(super) trait Vault: Send {

@@ -2,12 +2,20 @@
 //!
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>, version 1.0.0: symmetric signatures.
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD as BASE64},
+};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 /// What secrets begin with.
 const PREFIX: &str = "whsec_";
+
+/// Reads secrets with and without the signs that fill them up.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// The id under which an effect is signed: an id has no full stop, which separates it from what follows.
 pub fn id_of(key: &str) -> String {
@@ -20,13 +28,13 @@ pub fn signature(secrets: &str, id: &str, timestamp_s: i64, body: &[u8]) -> Resu
     let signatures: Vec<String> = secrets
         .split_ascii_whitespace()
         .map(|secret| {
-            let key = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).map_err(|_| "a signing secret is whsec_ and base 64")?;
+            let key = LENIENT.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).map_err(|_| "a signing secret is whsec_ and base 64")?;
             let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
             mac.update(format!("{id}.{timestamp_s}.").as_bytes());
             mac.update(body);
             Ok(format!("v1,{}", BASE64.encode(mac.finalize().into_bytes())))
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, &str>>()?;
     Ok(signatures.join(" "))
 }
 

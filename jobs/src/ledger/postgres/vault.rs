@@ -1,18 +1,33 @@
 //! The role `Connections`, as `ledger/vault.rs` asks for it.
 
+use std::str::FromStr;
+
 use async_trait::async_trait;
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use uuid::Uuid;
 
-use super::{PostgresLedger, Tx, changes::int};
+use super::{PostgresLedger, Statements, Tx, changes::int};
 use crate::{
     clock::Timestamp,
     connection::{Change, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     ledger::{
         Connections, Error, Result,
+        schema::Schema,
         vault::{self, ConnectionRow, TenantKeyRow, Vault},
     },
     tenant::TenantId,
 };
+
+impl PostgresLedger {
+    /// How many tenants' keys each master key wraps in this database; nobody's where it has no keys yet.
+    pub async fn wrappings_at(url: &str) -> Result<Vec<(String, u64)>> {
+        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+        if Schema::of_postgres(&mut connection).await?.applied < vault::MIGRATION {
+            return Ok(Vec::new());
+        }
+        vault::wrappings(sqlx::query_as(Statements::default().wrappings).fetch_all(&mut connection).await?)
+    }
+}
 
 #[async_trait]
 impl Connections for PostgresLedger {

@@ -1,10 +1,13 @@
 //! The role `Connections`, as `ledger/vault.rs` asks for it.
 
+use std::path::Path;
+
 use async_trait::async_trait;
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use uuid::Uuid;
 
 use super::{
-    SqliteLedger,
+    SqliteLedger, Statements,
     writer::{Tx, Verb},
 };
 use crate::{
@@ -12,10 +15,22 @@ use crate::{
     connection::{Change, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     ledger::{
         Connections, Error, Result,
+        schema::Schema,
         vault::{self, ConnectionRow, TenantKeyRow, Vault},
     },
     tenant::TenantId,
 };
+
+impl SqliteLedger {
+    /// How many tenants' keys each master key wraps in this file, which is not opened for writing; nobody's where it has no keys yet.
+    pub async fn wrappings_at(path: &Path) -> Result<Vec<(String, u64)>> {
+        let mut connection = SqliteConnectOptions::new().filename(path).read_only(true).connect().await?;
+        if Schema::of_sqlite(&mut connection).await?.applied < vault::MIGRATION {
+            return Ok(Vec::new());
+        }
+        vault::wrappings(sqlx::query_as(Statements::default().wrappings).fetch_all(&mut connection).await?)
+    }
+}
 
 #[async_trait]
 impl Connections for SqliteLedger {
