@@ -28,7 +28,8 @@ pub fn signature(secrets: &str, id: &str, timestamp_s: i64, body: &[u8]) -> Resu
     let signatures: Vec<String> = secrets
         .split_ascii_whitespace()
         .map(|secret| {
-            let key = LENIENT.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).map_err(|_| "a signing secret is whsec_ and base 64")?;
+            let key =
+                LENIENT.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).map_err(|_| "a signing secret is whsec_ and base 64")?;
             let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
             mac.update(format!("{id}.{timestamp_s}.").as_bytes());
             mac.update(body);
