@@ -28,6 +28,38 @@ pub struct Contract {
     /// The payload's JSON Schema (draft 2020-12).
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub schema: Value,
+    /// What people should know of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub about: Option<About>,
+}
+
+/// What people should know of a kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AboutKind))]
+pub struct About {
+    /// What it does, in a paragraph.
+    pub purpose: String,
+    /// A payload.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub payload: Value,
+    /// What comes of it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub result: Value,
+    /// Its own errors, beside those that any job can have.
+    pub errors: Vec<KnownError>,
+}
+
+/// An error that jobs of a kind can end in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KnownError {
+    /// Its code.
+    pub code: String,
+    /// Whether it is tried again.
+    pub retryable: bool,
+    /// What it means.
+    pub meaning: String,
 }
 
 /// How the jobs of a kind are tried.
@@ -60,13 +92,25 @@ impl Contract {
     pub fn of<Payload: JsonSchema>(kind: &str) -> Self {
         let schema = schemars::schema_for!(Payload).to_value();
         let queue = family_queue(kind);
-        Self { kind: kind.to_owned(), version: 1, reads_from: 1, queue, policy: Policy::default(), schema }
+        Self { kind: kind.to_owned(), version: 1, reads_from: 1, queue, policy: Policy::default(), schema, about: None }
     }
 
     /// The same contract with another policy.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// The same contract with what people should know of it; errors as `(code, retryable, meaning)`.
+    #[must_use]
+    pub fn about(self, purpose: &str, payload: Value, result: Value, errors: &[(&str, bool, &str)]) -> Self {
+        let known = |(code, retryable, meaning): &(&str, bool, &str)| KnownError {
+            code: (*code).to_owned(),
+            retryable: *retryable,
+            meaning: (*meaning).to_owned(),
+        };
+        let about = About { purpose: purpose.to_owned(), payload, result, errors: errors.iter().map(known).collect() };
+        Self { about: Some(about), ..self }
     }
 
     /// The same contract on another queue.

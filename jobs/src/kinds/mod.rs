@@ -6,6 +6,7 @@ pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
 pub mod http_request;
+pub mod page;
 
 #[cfg(feature = "handlers")]
 use std::sync::Arc;

@@ -114,8 +114,8 @@ impl Outbound {
 
     /// The same, with somebody else to ask for addresses.
     pub fn with_lookup(allowed: Hosts, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
-        let guarded = client(names::Resolver { lookup: lookup.clone(), guarded: true })?;
-        let open = client(names::Resolver { lookup, guarded: false })?;
+        let guarded = client(&lookup, true)?;
+        let open = client(&lookup, false)?;
         Ok(Self(Arc::new(Ways { allowed, guarded, open })))
     }
 
@@ -197,21 +197,27 @@ impl Outbound {
 }
 
 /// A client whose ways out are ours alone.
-fn client(resolver: names::Resolver) -> Result<Client, Error> {
-    Client::builder()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .retry(reqwest::retry::never())
-        .user_agent(USER_AGENT)
-        .connect_timeout(CONNECT)
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(IDLE_MAX)
-        .http1_max_headers(HEADERS_MAX)
-        .http2_max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-        .dns_resolver(resolver)
-        .build()
-        .map_err(|error| Error::Invalid(format!("making an HTTP client: {error}")))
+fn client(lookup: &Arc<dyn Lookup>, guarded: bool) -> Result<Client, Error> {
+    let builder = || {
+        Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .http1_max_headers(HEADERS_MAX)
+            .http2_max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+            .dns_resolver(names::Resolver { lookup: lookup.clone(), guarded })
+    };
+    let built = builder().build().or_else(|error| {
+        // A machine without root certificates runs everything but calls by TLS.
+        tracing::warn!(%error, "the machine's root certificates cannot be read, so no call by https will succeed");
+        builder().tls_certs_only([]).build()
+    });
+    built.map_err(|error| Error::Invalid(format!("making an HTTP client: {error}")))
 }
 
 /// Where an answer sends us on to, if it does.

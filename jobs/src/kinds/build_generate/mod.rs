@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::contract::{Contract, Policy};
 
@@ -114,5 +115,12 @@ pub struct Built {
 pub fn contract() -> Contract {
     // A build counts as many short jobs, and idle slots share builds: one per ticket.
     let policy = Policy { timeout_ms: 900_000, cost: 20, ticket_jobs_max: 1, ..Policy::default() };
-    Contract::of::<Payload>(KIND).with_policy(policy)
+    Contract::of::<Payload>(KIND).with_policy(policy).about(
+        "Makes an app out of a template and features, as one archive. Same inputs, same bytes: what was built before is found by the hash of its \
+         inputs, and not built again.",
+        json!({ "template": "task-list@^1", "features": ["search"], "app": { "name": "Tasks", "bundle_id": "com.example.tasks" } }),
+        json!({ "artifact": "com.example.tasks.tar.zst", "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", "bytes": 5_120,
+            "cached": false }),
+        &[],
+    )
 }

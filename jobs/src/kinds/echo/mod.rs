@@ -5,6 +5,7 @@ pub mod handler;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::contract::{Contract, Policy};
 
@@ -51,5 +52,11 @@ pub struct Reply {
 
 /// The kind's contract.
 pub fn contract() -> Contract {
-    Contract::of::<Payload>(KIND).with_policy(Policy { timeout_ms: 3_700_000, ..Policy::default() })
+    let policy = Policy { timeout_ms: 3_700_000, ..Policy::default() };
+    Contract::of::<Payload>(KIND).with_policy(policy).about(
+        "Gives its message back, and misbehaves on the way if asked to: for first steps, demos, tests and load.",
+        json!({ "message": "hello", "log_lines": 2 }),
+        json!({ "message": "hello" }),
+        &[("asked_to_fail", true, "the payload's `fail_times` asked for it"), ("panic", true, "the payload's `panic` asked for it")],
+    )
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     connection::catalog::http::HEADER_NAME,
@@ -139,5 +139,31 @@ pub enum Reply {
 pub fn contract() -> Contract {
     // An answer may take as long as a connection allows, and its file some time to be kept.
     let policy = Policy { timeout_ms: (TIMEOUT_S_MAX + 60) * 1_000, ticket_jobs_max: 16, ..Policy::default() };
-    Contract::of::<Payload>(KIND).with_policy(policy)
+    Contract::of::<Payload>(KIND).with_policy(policy).about(
+        "Calls an endpoint of the tenant's own: signed by Standard Webhooks, with the same key however often it is sent, tried again by the class of \
+         its answer, and finished later by a callback where the endpoint likes. So a worker can be written in any language: \
+         [workers in any language](../workers-in-any-language.md).",
+        json!({ "connection": "orders", "path": "import", "body": { "order": 7 } }),
+        json!({ "status": 200, "headers": { "content-type": "application/json" }, "body": { "taken": true }, "artifact": null }),
+        &[
+            ("endpoint_busy", true, "it answered 408, 425, 429 or 503; `Retry-After` is kept"),
+            ("endpoint_failed", true, "it answered another 5xx, so it may have been done: the next try has the same key"),
+            ("endpoint_refused", false, "it answered another 4xx, or a redirect, which is not followed; the message has the beginning of the answer"),
+            ("connection_refused", true, "it answered 401, or the token endpoint will give no token: the connection goes to `error` until it is mended or tested"),
+            ("answer_late", true, "no answer, or no end of it, came in time"),
+            ("connection_broken", true, "the connection ended early, or what came over it is no HTTP"),
+            ("unreachable", true, "no connection came about"),
+            ("answer_too_large", false, "the answer has more than 8 MiB, or more than 64 KiB of headers"),
+            ("answer_encoded", false, "the answer is compressed, which was not asked for"),
+            ("answer_not_kept", true, "the object store did not take a large answer"),
+            ("address_forbidden", false, "the URL leads to an address that is not of the internet, or is `http`, and the operator has made no exception"),
+            ("url_invalid", false, "the connection's URL cannot be called"),
+            ("path_invalid", false, "`path` does not stay below the connection's URL"),
+            ("header_invalid", false, "a header cannot be sent"),
+            ("token_unavailable", true, "the token endpoint of `token_connection` did not give a token"),
+            ("setting_missing", false, "`respond_async` needs `api.public_url` (`WINDROW_PUBLIC_URL`) where the worker runs"),
+            ("connection_unknown", false, "the tenant has no connection of this name"),
+            ("connection_closed", true, "the connection is switched off, or in `error`"),
+        ],
+    )
 }

@@ -1,0 +1,130 @@
+//! The page of a kind in `docs/kinds/`, made of its contract: `tests/it/kinds.rs` writes it, compares it, and runs its `curl`. Pure.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::contract::{About, Contract};
+
+/// How deep fields of fields are shown.
+const DEPTH_MAX: usize = 3;
+
+/// The page, as Markdown.
+pub fn page(contract: &Contract) -> String {
+    let mut text = format!("# `{}`\n", contract.kind);
+    let _ = writeln!(text, "<!-- Made of the kind's contract by tests/it/kinds.rs: change it there. -->\n");
+    if let Some(about) = &contract.about {
+        let _ = writeln!(text, "{}\n", about.purpose);
+    }
+    text.push_str(&policy(contract));
+    let _ = writeln!(text, "\n## Payload\n| field | type | | default |\n|---|---|---|---|");
+    fields(&mut text, &contract.schema, &contract.schema, "", 1);
+    if let Some(about) = &contract.about {
+        text.push_str(&example(contract, about));
+        text.push_str(&errors(about));
+    }
+    text
+}
+
+fn policy(contract: &Contract) -> String {
+    let policy = &contract.policy;
+    let seconds = |ms: u32| format!("{} s", f64::from(ms) / 1_000.0);
+    format!(
+        "| queue | attempts | an attempt takes at most | lease | time between attempts |\n|---|---|---|---|---|\n| `{}` | {} | {} | {} | up to {}, doubling to {} |\n",
+        contract.queue,
+        policy.max_attempts,
+        seconds(policy.timeout_ms),
+        seconds(policy.lease_ms),
+        seconds(policy.backoff.base_ms),
+        seconds(policy.backoff.cap_ms),
+    )
+}
+
+fn fields(text: &mut String, root: &Value, schema: &Value, above: &str, depth: usize) {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let target = resolved(root, field);
+        let said = field.get("description").or_else(|| target.get("description")).and_then(Value::as_str).unwrap_or_default();
+        let default = match field.get("default") {
+            _ if required.contains(&name.as_str()) => "**required**".to_owned(),
+            Some(Value::Null) | None => String::new(),
+            Some(default) => format!("`{default}`"),
+        };
+        let _ = writeln!(text, "| `{above}{name}` | {} | {} | {default} |", kind(target), said.replace('\n', " "));
+        if depth < DEPTH_MAX {
+            fields(text, root, target, &format!("{above}{name}."), depth + 1);
+        }
+    }
+}
+
+/// What a reference, or the choice between something and nothing, leads to.
+fn resolved<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
+    if let Some(choices) = schema.get("anyOf").and_then(Value::as_array)
+        && let [one, nothing] = choices.as_slice()
+        && nothing["type"] == "null"
+    {
+        return resolved(root, one);
+    }
+    let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+    pointer.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
+}
+
+fn kind(schema: &Value) -> String {
+    let constants = |schemas: &Vec<Value>| {
+        let named: Vec<String> =
+            schemas.iter().filter_map(|one| one.get("const").or_else(|| one.get("enum")?.get(0))).map(Value::to_string).collect();
+        (named.len() == schemas.len()).then(|| named.join(", "))
+    };
+    if let Some(names) = schema.get("enum").and_then(Value::as_array) {
+        return names.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
+    }
+    if let Some(names) = schema.get("oneOf").and_then(Value::as_array).and_then(constants) {
+        return names;
+    }
+    let base = match &schema["type"] {
+        Value::String(one) => one.clone(),
+        Value::Array(several) => several.iter().filter_map(Value::as_str).filter(|one| *one != "null").collect::<Vec<_>>().join(" or "),
+        _ => "any JSON".to_owned(),
+    };
+    let bound =
+        |least: &str, most: &str, of: &str| match (schema.get(least).and_then(Value::as_f64), schema.get(most).and_then(Value::as_f64)) {
+            (Some(least), Some(most)) => format!(" of {least} to {most}{of}"),
+            (None, Some(most)) => format!(" of up to {most}{of}"),
+            _ => String::new(),
+        };
+    let bounds = match base.as_str() {
+        "string" => bound("minLength", "maxLength", " characters"),
+        "array" => bound("minItems", "maxItems", " items"),
+        _ => bound("minimum", "maximum", ""),
+    };
+    base + &bounds
+}
+
+fn example(contract: &Contract, about: &About) -> String {
+    let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    let before = about.payload.get("connection").map_or(String::new(), |name| {
+        let made = serde_json::json!({ "name": name, "provider": "http", "config": { "url": "ENDPOINT" } }).to_string();
+        format!(
+            "curl -s -X POST $url/v1/connections -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' \\\n  -d '{}'\n",
+            made.replace("ENDPOINT", "'$endpoint'")
+        )
+    });
+    let whose = if before.is_empty() { "" } else { ", and `$endpoint` with the URL of an endpoint of yours" };
+    let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload });
+    format!(
+        "\n## Example\nWith `$url` and `$key` of a server{whose}:\n```sh\n{before}curl -s -X POST $url/v1/jobs -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' -H 'Prefer: wait=30' \\\n  -d '{submission}'\n```\nThe job's `result`:\n```json\n{}\n```\n",
+        pretty(&about.result)
+    )
+}
+
+fn errors(about: &About) -> String {
+    let mut text =
+        String::from("\n## Errors\nBeside those of any job ([errors](../errors.md)):\n\n| code | tried again | meaning |\n|---|---|---|\n");
+    if about.errors.is_empty() {
+        return String::new();
+    }
+    for error in &about.errors {
+        let _ = writeln!(text, "| `{}` | {} | {} |", error.code, if error.retryable { "yes" } else { "no" }, error.meaning);
+    }
+    text
+}

@@ -1,0 +1,3 @@
+//! What is sent to the outside, judged by others.
+
+mod addresses;
