@@ -17,13 +17,13 @@ const NEXT_SECRET: &str = "whsec_bmV4dG5leHRuZXh0bmV4dG5leHRuZXh0";
 const BEARER: &str = "planted-bearer-1f2e3d";
 
 /// A program that prints its port first, and then what it saw as lines of JSON.
-struct Peer {
-    process: Process,
-    port: u16,
+pub(crate) struct Peer {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
 }
 
 impl Peer {
-    async fn start(program: &Path, name: &str, arguments: &[&str], environment: &[(String, String)], folder: &Path) -> Self {
+    pub(crate) async fn start(program: &Path, name: &str, arguments: &[&str], environment: &[(String, String)], folder: &Path) -> Self {
         let mut process = Process::spawn_program(program, name, arguments, environment, folder);
         let mut waited = 0;
         let port = loop {
@@ -43,7 +43,7 @@ impl Peer {
         Self::start(&tool("python"), "endpoint", &["-u", script, SECRET, NEXT_SECRET], &[], server.home()).await
     }
 
-    fn seen(&self, path: &str) -> Vec<Value> {
+    pub(crate) fn seen(&self, path: &str) -> Vec<Value> {
         let lines = self.process.output();
         let lines = lines.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("lines of JSON"));
         lines.filter(|line| line["path"].as_str().is_some_and(|seen| seen == path)).collect()
@@ -226,4 +226,14 @@ async fn an_endpoint_may_finish_later_by_its_callback() {
     assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
     let token = callback.rsplit('/').next().expect("a token");
     assert!(!server.log().contains(token), "the token of a callback is in the log");
+}
+
+#[tokio::test]
+async fn without_a_url_of_its_own_nothing_is_finished_later() {
+    // On every address there is no single right one.
+    let server = Server::start_with(&[("WINDROW_LISTEN", "0.0.0.0:0"), ("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1")]).await;
+    connect(&server, "shop", "http://127.0.0.1:1/", json!({})).await;
+    let job = came_of(&server, json!({ "respond_async": true }), 3).await;
+    assert_eq!((&job["state"], &job["error"]["code"], &job["attempt"]), (&json!("dead"), &json!("setting_missing"), &json!(1)), "{job}");
+    assert!(job["error"]["message"].as_str().is_some_and(|message| message.contains("WINDROW_PUBLIC_URL")), "{job}");
 }

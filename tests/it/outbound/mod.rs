@@ -1,3 +1,4 @@
 //! What is sent to the outside, judged by others.
 
 mod addresses;
+mod tokens;

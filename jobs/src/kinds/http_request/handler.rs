@@ -223,7 +223,9 @@ impl<'a> Making<'a> {
         let status = answer.status.as_u16();
         let verdict = verdict(status);
         if verdict == Verdict::Done {
-            self.report(&self.opened, Used::Well).await;
+            for used in [Some(&self.opened), self.tokens_of.as_ref()].into_iter().flatten() {
+                self.report(used, Used::Well).await;
+            }
             if status == 202 && self.payload.respond_async {
                 self.context.info("the endpoint finishes later");
                 return Ok(Sent::Handed(Duration::from_secs(self.payload.callback_timeout_s.into())));
