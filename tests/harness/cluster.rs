@@ -176,7 +176,7 @@ impl Cluster {
     }
 
     /// What all its processes that run have logged.
-    pub fn logs(&self) -> String {
+    pub fn own_logs(&self) -> String {
         self.apis.iter().chain(&self.schedulers).chain(&self.workers).map(Process::log).collect()
     }
 

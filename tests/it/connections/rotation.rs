@@ -18,6 +18,8 @@ use windrow_tests::{
 
 use super::{ALLOW, NEW, OLD, look, make, test};
 
+/// Who submit at once.
+const LOADERS: usize = 4;
 /// How often something is looked at that takes a look of the duty `rewrap`, ten seconds apart.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOKS_MAX: u32 = 300;
@@ -32,7 +34,7 @@ async fn load(clients: Vec<Client>, over: Arc<AtomicBool>) -> Vec<Value> {
         if let Some(job) = client.try_submit(submission).await {
             jobs.push(job);
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     jobs
 }
@@ -50,7 +52,7 @@ async fn wrapped_by_one(cluster: &Cluster, before: &str) -> String {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    panic!("the keys are not wrapped anew; the logs:\n{}", cluster.logs());
+    panic!("the keys are not wrapped anew; the logs:\n{}", cluster.own_logs());
 }
 
 #[tokio::test]
@@ -65,7 +67,7 @@ async fn a_rolling_cluster_changes_its_master_key_and_no_job_fails() {
     }
     let first = wrapped_by_one(&cluster, "").await;
     let over = Arc::new(AtomicBool::new(false));
-    let loading = tokio::spawn(load(cluster.clients().to_vec(), over.clone()));
+    let loading: Vec<_> = (0..LOADERS).map(|_| tokio::spawn(load(cluster.clients().to_vec(), over.clone()))).collect();
 
     cluster.set("WINDROW_MASTER_KEY", &format!("{OLD},{NEW}"));
     cluster.roll().await;
@@ -79,7 +81,10 @@ async fn a_rolling_cluster_changes_its_master_key_and_no_job_fails() {
     assert_eq!(test(&cluster, "after").await["state"], "completed");
     over.store(true, Ordering::SeqCst);
 
-    let jobs = loading.await.expect("the load ends");
+    let mut jobs = Vec::new();
+    for loader in loading {
+        jobs.extend(loader.await.expect("the load ends"));
+    }
     assert!(jobs.len() >= 100, "{} jobs are no load", jobs.len());
     for job in &jobs {
         let job = cluster.wait(job).await;
