@@ -72,6 +72,12 @@ pub(crate) enum ApiError {
     EffectNotFound,
     #[error("it is known whether the effect happened, or its attempt still runs")]
     EffectNotInDoubt,
+    #[error("nobody waits for a report by this token: it was never given out, or another try has taken its place")]
+    CallbackNotFound,
+    #[error("it was reported before what came of it")]
+    CallbackReported,
+    #[error("the job has ended, so nobody waits for a report any more")]
+    CallbackOver,
     #[error("there is no such schedule")]
     ScheduleNotFound,
     #[error("the tenant has a schedule of the name {0:?}; change that one by PATCH, or choose another name")]
@@ -151,6 +157,9 @@ impl ApiError {
             Self::JobNotFound => Code::JOB_NOT_FOUND,
             Self::EffectNotFound => Code::EFFECT_NOT_FOUND,
             Self::EffectNotInDoubt => Code::EFFECT_NOT_IN_DOUBT,
+            Self::CallbackNotFound => Code::CALLBACK_NOT_FOUND,
+            Self::CallbackReported => Code::CALLBACK_REPORTED,
+            Self::CallbackOver => Code::CALLBACK_OVER,
             Self::ScheduleNotFound => Code::SCHEDULE_NOT_FOUND,
             Self::ScheduleExists(_) => Code::SCHEDULE_EXISTS,
             Self::ConnectionNotFound => Code::CONNECTION_NOT_FOUND,

@@ -11,9 +11,10 @@ use windrow_jobs::{
     artifact::Artifact,
     connection::NoAccess,
     handler::{Context, Lease, Listener, Recorder, Remark},
+    kinds::Services,
     ledger::{self, Claimed, Effects, Ledger},
     objects::{self, Content, Key, Link, Meta, Object, Objects},
-    outbound::Outbound,
+    settings::{OutboundSettings, Settings},
 };
 
 /// The lease of an attempt, valid until a test says otherwise.
@@ -49,9 +50,10 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
     }
 }
 
-/// The way out for handlers in tests: only to servers of this machine.
-pub fn outbound() -> Outbound {
-    Outbound::new("127.0.0.1".parse().expect("a host")).expect("a way out")
+/// What handlers need, in tests: they may call servers of this machine.
+pub fn services() -> Services {
+    let outbound = OutboundSettings { allow_hosts: "127.0.0.1".parse().expect("a host") };
+    Services::of(&Settings { outbound, ..Settings::default() }, None).expect("a way out")
 }
 
 struct Records(Claimed, Arc<dyn Ledger>);

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use windrow_jobs::{kinds, outbound::Outbound};
+use windrow_jobs::kinds::{self, Services};
 
 fn main() -> ExitCode {
-    windrow_worker::cluster::run_with(|settings| Ok(kinds::handlers(&Outbound::new(settings.outbound.allow_hosts.clone())?)))
+    windrow_worker::cluster::run_with(|settings| Ok(kinds::handlers(&Services::of(settings, None)?)))
 }

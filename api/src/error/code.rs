@@ -43,6 +43,9 @@ impl Code {
     pub(crate) const JOB_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "job_not_found", "No such job");
     pub(crate) const EFFECT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "effect_not_found", "No such effect");
     pub(crate) const EFFECT_NOT_IN_DOUBT: Self = Self::new(S::CONFLICT, "effect_not_in_doubt", "The effect is not in doubt");
+    pub(crate) const CALLBACK_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "callback_not_found", "No such callback");
+    pub(crate) const CALLBACK_REPORTED: Self = Self::new(S::CONFLICT, "callback_reported", "It was reported before");
+    pub(crate) const CALLBACK_OVER: Self = Self::new(S::GONE, "callback_over", "The job has ended");
     pub(crate) const SCHEDULE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "schedule_not_found", "No such schedule");
     pub(crate) const SCHEDULE_EXISTS: Self = Self::new(S::CONFLICT, "schedule_exists", "The name is taken");
     pub(crate) const CONNECTION_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "connection_not_found", "No such connection");

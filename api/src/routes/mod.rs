@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod batch;
+pub(crate) mod callbacks;
 pub(crate) mod connections;
 pub(crate) mod documents;
 pub(crate) mod effects;
@@ -43,6 +44,8 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(objects::open))
         .routes(routes!(operate::cancel))
         .routes(routes!(operate::redrive))
+        .routes(routes!(callbacks::report))
+        .routes(routes!(callbacks::heartbeat))
         .routes(routes!(schedules::list::list, schedules::create))
         .routes(routes!(schedules::preview::preview))
         .routes(routes!(schedules::read, schedules::change::change, schedules::remove))

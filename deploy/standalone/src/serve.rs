@@ -17,10 +17,9 @@ use windrow_jobs::{
     clock::SystemClock,
     connection::{open::Opener, seal::Keyring},
     dispatch::carrier::channel::ChannelCarrier,
-    kinds,
+    kinds::{self, Services},
     ledger::{Upkeep, sqlite::SqliteLedger},
     objects::link::Signer,
-    outbound::Outbound,
     process,
     settings::{MasterKeys, Migrate, Settings},
 };
@@ -59,7 +58,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
 
     let master_keys = master_keys(&settings, true)?.context("a standalone server has a master key")?;
     let (signer, keyring) = (Signer::of(&master_keys), Keyring::new(&master_keys));
-    let outbound = Outbound::new(settings.outbound.allow_hosts.clone()).context("preparing calls to the outside")?;
+    let services = Services::of(&settings, Some(&settings.links_base(bound))).context("preparing calls to the outside")?;
     let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
 
     let carrier = Arc::new(ChannelCarrier::default());
@@ -67,7 +66,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let worker = Worker {
         name: Worker::unique_name(),
         slots: settings.worker.queues.0.clone(),
-        registry: kinds::handlers(&outbound),
+        registry: kinds::handlers(&services),
         ledger: Arc::new(ledger.clone()),
         access: Arc::new(Opener::new(Arc::new(ledger.clone()), keyring.clone())),
         objects: objects.clone(),

@@ -179,7 +179,7 @@ impl Cluster {
         running.spawn(scheduler.run(stop.clone()));
 
         let nap = Nap::default();
-        let registry = kinds::handlers(&windrow_tests::handlers::outbound()).with(nap.clone());
+        let registry = kinds::handlers(&windrow_tests::handlers::services()).with(nap.clone());
         let known = registry.contracts().map(|contract| contract.kind.clone()).collect();
         let looks = Arc::new(TicketLooks::new(Arc::new(working.clone()), known));
         let name = Worker::unique_name();

@@ -15,15 +15,15 @@ pub const SIGNING_SECRET: &str = "signing_secret";
 pub const BEARER_TOKEN: &str = "bearer_token";
 /// The password of `Authorization: Basic`, whose user is `basic_user` of the configuration.
 pub const BASIC_PASSWORD: &str = "basic_password";
+/// A header that may be set by hand, as a pattern: none that says who is calling, or how the body is framed.
+pub const HEADER_NAME: &str = "^(?!(?i:authorization|cookie|host|content-length|connection|transfer-encoding|te|trailer|upgrade|expect|keep-alive|\
+                               prefer|proxy-.*|idempotency-key|webhook-.*|windrow-.*)$)[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
 /// How long the endpoint may take to answer, unless set.
 pub const TIMEOUT_S: u32 = 30;
 /// The longest that it may be set to.
 pub const TIMEOUT_S_MAX: u32 = 300;
 
 pub(super) fn provider() -> Provider {
-    // What says who is calling, or how the body is framed, is not to be set by hand.
-    let header = "^(?!(?i:authorization|cookie|host|content-length|connection|transfer-encoding|te|trailer|upgrade|expect|keep-alive|\
-                  proxy-.*|idempotency-key|webhook-.*|windrow-.*)$)[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
     Provider {
         name: NAME,
         title: "HTTP endpoint",
@@ -39,7 +39,7 @@ pub(super) fn provider() -> Provider {
                 "method": { "type": "string", "enum": ["POST", "PUT", "PATCH", "GET", "DELETE"], "default": "POST",
                     "description": "The method, unless a job names another." },
                 "headers": { "type": "object", "maxProperties": 32, "default": {},
-                    "propertyNames": { "pattern": header },
+                    "propertyNames": { "pattern": HEADER_NAME },
                     "additionalProperties": { "type": "string", "maxLength": 1024, "pattern": "^[ -~]*$" },
                     "description": "Headers of every request. They are shown to whoever reads the connection: what is secret belongs in secrets." },
                 "timeout_s": { "type": "integer", "minimum": 1, "maximum": TIMEOUT_S_MAX, "default": TIMEOUT_S,
@@ -53,8 +53,8 @@ pub(super) fn provider() -> Provider {
             "type": "object",
             "additionalProperties": false,
             "properties": {
-                SIGNING_SECRET: { "type": "string", "writeOnly": true, "pattern": "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$",
-                    "description": "Signs each body as Standard Webhooks says: whsec_ and 24 to 64 random bytes in base 64." },
+                SIGNING_SECRET: { "type": "string", "writeOnly": true, "pattern": "^whsec_[A-Za-z0-9+/]{32,88}={0,2}( whsec_[A-Za-z0-9+/]{32,88}={0,2}){0,3}$",
+                    "description": "Signs each body as Standard Webhooks says: whsec_ and 24 to 64 random bytes in base 64. While it is replaced, both, separated by a space." },
                 BEARER_TOKEN: { "type": "string", "writeOnly": true, "minLength": 1, "maxLength": 8192, "pattern": "^[!-~]+$",
                     "description": "Sent as Authorization: Bearer." },
                 BASIC_PASSWORD: secret("Sent as Authorization: Basic, with basic_user of the configuration.")

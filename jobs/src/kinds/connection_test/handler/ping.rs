@@ -1,11 +1,6 @@
 //! The test of an `http` endpoint: one request as a job would send it, with a body that says that it is a test.
 
-use base64::{
-    Engine,
-    engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
-};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::Failed;
 use crate::{
@@ -15,6 +10,7 @@ use crate::{
         catalog::http::{BASIC_PASSWORD, BEARER_TOKEN, SIGNING_SECRET, TIMEOUT_S},
     },
     job::JobError,
+    kinds::http_request::sign::signature,
     outbound::{Error, HeaderMap, HeaderName, HeaderValue, Limits, Method, Outbound, Request, header},
 };
 
@@ -62,7 +58,7 @@ fn headers(opened: &Opened, now: Timestamp) -> Result<HeaderMap, Failed> {
     }
     if let Some(secret) = opened.secrets.get(SIGNING_SECRET) {
         let (id, seconds) = (format!("test_{}", uuid::Uuid::new_v4().simple()), now.ms() / 1_000);
-        let signature = signature(secret, &id, seconds, BODY).ok_or_else(|| invalid("its signing_secret is no base 64"))?;
+        let signature = signature(secret, &id, seconds, BODY.as_bytes()).map_err(invalid)?;
         for (name, value) in [("webhook-id", id), ("webhook-timestamp", seconds.to_string()), ("webhook-signature", signature)] {
             headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).map_err(|_| invalid("a header does not fit"))?);
         }
@@ -77,18 +73,6 @@ fn authorization(opened: &Opened) -> Option<String> {
     let password = opened.secrets.get(BASIC_PASSWORD)?;
     let user = opened.config.get("basic_user").and_then(serde_json::Value::as_str).unwrap_or_default();
     Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
-}
-
-/// As Standard Webhooks signs: HMAC-SHA256 of id, time and body.
-fn signature(secret: &str, id: &str, seconds: i64, body: &str) -> Option<String> {
-    const LENIENT: GeneralPurpose = GeneralPurpose::new(
-        &base64::alphabet::STANDARD,
-        GeneralPurposeConfig::new().with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
-    );
-    let key = LENIENT.decode(secret.strip_prefix("whsec_")?).ok()?;
-    let mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
-    let signed = mac.chain_update(format!("{id}.{seconds}.{body}")).finalize();
-    Some(format!("v1,{}", STANDARD.encode(signed.into_bytes())))
 }
 
 fn invalid(why: &str) -> Failed {
