@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod cluster;
 mod compose;
+mod connections;
 mod cron;
 mod doctor;
 mod documents;

@@ -124,10 +124,8 @@ impl<'a> Making<'a> {
         let Some(tokens_of) = &self.tokens_of else {
             return Ok(None);
         };
-        let failed = |error: TokenError| {
-            let error = error.as_job_error();
-            Failed::not_done(if error.retryable { Outcome::Retry { error, after: None } } else { Outcome::Bury(error) })
-        };
+        // A connection that is refused waits to be mended, and the job with it as long as it has attempts.
+        let failed = |error: TokenError| Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: None });
         self.services.tokens.token(&self.context.access, tokens_of).await.map(Some).map_err(failed)
     }
 
