@@ -27,6 +27,8 @@ pub mod queue;
 pub mod redis;
 pub mod schedule;
 pub mod settings;
+#[cfg(feature = "handlers")]
+pub mod signing;
 pub mod status;
 pub mod submit;
 pub mod tenant;

@@ -7,6 +7,8 @@
 #[cfg(feature = "handlers")]
 mod bundle;
 #[cfg(feature = "handlers")]
+mod command;
+#[cfg(feature = "handlers")]
 mod demo;
 #[cfg(feature = "handlers")]
 mod error;
@@ -17,6 +19,8 @@ mod overlay;
 #[cfg(feature = "handlers")]
 mod pack;
 #[cfg(feature = "handlers")]
+mod processes;
+#[cfg(feature = "handlers")]
 mod registry;
 #[cfg(feature = "handlers")]
 mod render;
@@ -24,6 +28,8 @@ mod render;
 mod resolve;
 #[cfg(all(test, feature = "handlers"))]
 mod tests;
+#[cfg(feature = "handlers")]
+mod workspace;
 
 use std::collections::BTreeMap;
 
