@@ -1,6 +1,7 @@
 //! Why a build fails, and whether trying again may help.
 
 use crate::{
+    bundle::Refused,
     handler::{ArtifactError, Outcome},
     objects,
 };
@@ -25,6 +26,12 @@ pub enum BuildError {
     /// The job is to stop.
     #[error("asked to stop")]
     Stopped,
+}
+
+impl From<Refused> for BuildError {
+    fn from(refused: Refused) -> Self {
+        Self::inputs(refused.code, refused.message)
+    }
 }
 
 impl BuildError {

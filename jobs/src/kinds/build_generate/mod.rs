@@ -5,8 +5,6 @@
 //! The stages are in `handler.rs`; each is a pure function in the file of its name.
 
 #[cfg(feature = "handlers")]
-mod bundle;
-#[cfg(feature = "handlers")]
 mod demo;
 #[cfg(feature = "handlers")]
 mod error;
