@@ -5,6 +5,8 @@
 
 pub mod artifact;
 pub mod backoff;
+#[cfg(feature = "registry")]
+pub mod bundle;
 pub mod clock;
 pub mod contract;
 pub mod cron;

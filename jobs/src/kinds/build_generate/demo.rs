@@ -1,14 +1,19 @@
 //! The bundles of the demo: a task list that runs in a browser, and four features. Published on first use.
 
-use super::{bundle::Manifest, error::BuildError, registry};
-use crate::objects::Objects;
+use sha2::{Digest, Sha256};
+
+use super::{error::BuildError, registry};
+use crate::{
+    bundle::{FileEntry, Manifest},
+    objects::{Objects, hex},
+};
 
 /// A manifest, and the contents of its files in their order.
-type Source = (&'static str, &'static str, &'static [&'static str]);
+type Source = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 macro_rules! source {
     ($name:literal: $($file:literal),+) => {
-        ($name, include_str!(concat!("demo/", $name, "/bundle.toml")), &[$(include_str!(concat!("demo/", $name, "/", $file))),+])
+        ($name, include_str!(concat!("demo/", $name, "/bundle.toml")), &[$(($file, include_str!(concat!("demo/", $name, "/", $file)))),+])
     };
 }
 
@@ -31,9 +36,14 @@ pub async fn seed<'a>(objects: &dyn Objects, mut names: impl Iterator<Item = &'a
     Ok(())
 }
 
-fn bundles() -> Result<Vec<(Manifest, &'static [&'static str])>, BuildError> {
-    let read = |(name, manifest, contents): &Source| match toml::from_str(manifest) {
-        Ok(manifest) => Ok((manifest, *contents)),
+fn bundles() -> Result<Vec<(Manifest, &'static [(&'static str, &'static str)])>, BuildError> {
+    let entry = |(path, content): &(&str, &str)| FileEntry {
+        path: (*path).to_owned(),
+        bytes: content.len() as u64,
+        sha256: hex(&Sha256::digest(content)),
+    };
+    let read = |(name, manifest, contents): &Source| match toml::from_str::<Manifest>(manifest) {
+        Ok(manifest) => Ok((Manifest { files: contents.iter().map(entry).collect(), ..manifest }, *contents)),
         Err(error) => Err(BuildError::inputs("bundle_invalid", format!("the demo's bundle {name}: {error}"))),
     };
     SOURCES.iter().map(read).collect()

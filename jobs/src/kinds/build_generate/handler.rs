@@ -8,9 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, Built, Payload, Setting,
-    bundle::{Manifest, Role, Wanted},
-    contract, demo,
+    App, Built, Payload, Setting, contract, demo,
     error::BuildError,
     overlay::{Laid, overlay},
     pack::pack,
@@ -19,6 +17,7 @@ use super::{
     resolve::resolve,
 };
 use crate::{
+    bundle::{Manifest, Role, Wanted},
     contract::Contract,
     handler::{Context, Failure, Handler, Outcome},
     objects::{Key, Meta, hex},
@@ -107,7 +106,7 @@ async fn resolved(context: &Context, payload: &Payload) -> Result<Vec<Manifest>,
 fn settings(bundles: &[Manifest], app: &App) -> Result<BTreeMap<String, Setting>, BuildError> {
     let mut settings: BTreeMap<String, Setting> = BTreeMap::new();
     for bundle in bundles {
-        settings.extend(bundle.settings.clone());
+        settings.extend(defaults(bundle));
     }
     for (name, value) in &app.settings {
         let Some(known) = settings.get_mut(name) else {
@@ -123,6 +122,15 @@ fn settings(bundles: &[Manifest], app: &App) -> Result<BTreeMap<String, Setting>
         *known = value.clone();
     }
     Ok(settings)
+}
+
+/// What a bundle's settings are unless the app says otherwise.
+fn defaults(bundle: &Manifest) -> BTreeMap<String, Setting> {
+    let properties = bundle.settings.as_ref().and_then(|schema| schema["properties"].as_object());
+    let default = |(name, property): (&String, &serde_json::Value)| {
+        serde_json::from_value(property["default"].clone()).ok().map(|value| (name.clone(), value))
+    };
+    properties.into_iter().flatten().filter_map(default).collect()
 }
 
 /// All that the archive's bytes depend on.
@@ -225,7 +233,7 @@ fn assemble(
         for place in &laid.parts {
             let bundle = &bundles[place.0];
             let part = parts.remove(place).unwrap_or_default();
-            let part = if bundle.files[place.1].render { render(&bundle.to_string(), path, &part, values)? } else { part };
+            let part = if bundle.renders(path) { render(&bundle.to_string(), path, &part, values)? } else { part };
             content.extend(part);
         }
         files.insert(path.clone(), content);

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{bundle::Manifest, error::BuildError};
+use super::error::BuildError;
+use crate::bundle::Manifest;
 
 /// A file of the app: the parts that make it, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     fn bundle(name: &str, files: &[&str], extension_points: &[&str]) -> Manifest {
-        let files: Vec<_> = files.iter().map(|path| serde_json::json!({ "path": path })).collect();
+        let files: Vec<_> = files.iter().map(|path| serde_json::json!({ "path": path, "bytes": 0, "sha256": "" })).collect();
         serde_json::from_value(serde_json::json!({
             "name": name, "version": "1.0.0", "role": if name == "app" { "template" } else { "feature" },
             "extension_points": extension_points, "files": files,

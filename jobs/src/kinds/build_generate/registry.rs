@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::Version;
 use sha2::{Digest, Sha256};
 
-use super::{
-    bundle::{FILE_BYTES_MAX, FileEntry, Manifest, Wanted, is_name},
-    error::BuildError,
-    resolve::Shelf,
+use super::{error::BuildError, resolve::Shelf};
+use crate::{
+    bundle::{FILE_BYTES_MAX, FILES_MAX, FileEntry, Manifest, Wanted, is_name},
+    objects::{Key, Objects, hex},
 };
-use crate::objects::{Key, Objects, hex};
 
 const MANIFEST: &str = "bundle.json";
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
@@ -31,7 +30,7 @@ pub async fn shelf(objects: &dyn Objects, wanted: &[&Wanted]) -> Result<Shelf, B
             return Err(BuildError::inputs("bundle_invalid", format!("the bundles need more than {NAMES_MAX} others")));
         }
         let versions = versions(objects, &name).await?;
-        let needed = versions.values().flat_map(|manifest| manifest.requires.keys());
+        let needed = versions.values().flat_map(|manifest| manifest.requires.keys().chain(manifest.templates.keys()));
         open.extend(needed.filter(|needed| **needed != name && !shelf.contains_key(*needed) && is_name(needed)).cloned());
         shelf.insert(name, versions);
     }
@@ -50,7 +49,7 @@ async fn versions(objects: &dyn Objects, name: &str) -> Result<BTreeMap<Version,
                 continue;
             };
             if let Some(object) = objects.get(key).await? {
-                let manifest = Manifest::read(&object.bytes(MANIFEST_BYTES_MAX).await?, name, &version)?;
+                let manifest = read(&object.bytes(MANIFEST_BYTES_MAX).await?, name, &version)?;
                 versions.insert(version, manifest);
             }
         }
@@ -61,6 +60,21 @@ async fn versions(objects: &dyn Objects, name: &str) -> Result<BTreeMap<Version,
         }
     }
     Ok(versions)
+}
+
+fn read(json: &[u8], name: &str, version: &Version) -> Result<Manifest, BuildError> {
+    let invalid = |message: String| BuildError::inputs("bundle_invalid", format!("the manifest of {name} {version}: {message}"));
+    let manifest: Manifest = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+    if manifest.name != name || manifest.version != *version {
+        return Err(invalid(format!("it says that it is {manifest}")));
+    }
+    if manifest.files.len() > FILES_MAX {
+        return Err(invalid(format!("it has {} files of the {FILES_MAX} allowed", manifest.files.len())));
+    }
+    if let Some(file) = manifest.files.iter().find(|file| file.path.parse::<Key>().is_err()) {
+        return Err(invalid(format!("{:?} is no path within an app", file.path)));
+    }
+    Ok(manifest)
 }
 
 /// A file of a bundle, checked against its manifest.
@@ -75,14 +89,13 @@ pub async fn file(objects: &dyn Objects, manifest: &Manifest, file: &FileEntry) 
 }
 
 /// Publishes a bundle; its files are hashed on the way. One that is there already stays as it is.
-pub async fn publish(objects: &dyn Objects, mut manifest: Manifest, contents: &[&str]) -> Result<(), BuildError> {
+pub async fn publish(objects: &dyn Objects, manifest: Manifest, contents: &[(&str, &str)]) -> Result<(), BuildError> {
     let manifest_key: Key = format!("{}/{MANIFEST}", root(&manifest)).parse()?;
     if objects.head(&manifest_key).await?.is_some() {
         return Ok(());
     }
     let keys = manifest.files.iter().map(|file| file_key(&manifest, &file.path)).collect::<Result<Vec<_>, _>>()?;
-    for ((file, content), key) in manifest.files.iter_mut().zip(contents).zip(keys) {
-        file.sha256 = hex(&Sha256::digest(content));
+    for ((_, content), key) in contents.iter().zip(keys) {
         objects.put(&key, "application/octet-stream", content.as_bytes().to_vec().into()).await?;
     }
     let json = serde_json::to_vec_pretty(&manifest).map_err(|error| BuildError::inputs("bundle_invalid", error.to_string()))?;

@@ -96,7 +96,7 @@ async fn a_file_that_is_not_what_its_manifest_says_is_not_built_in() {
 #[tokio::test]
 async fn a_manifest_that_leaves_the_app_or_its_own_place_is_refused() {
     let manifest = |name: &str, path: &str| {
-        json!({ "name": name, "version": "1.0.0", "role": "feature", "files": [{ "path": path, "sha256": "" }] }).to_string()
+        json!({ "name": name, "version": "1.0.0", "role": "feature", "files": [{ "path": path, "bytes": 0, "sha256": "" }] }).to_string()
     };
     for (name, path) in [("sly", "../../outside"), ("sly", "/etc/passwd"), ("other", "a.js")] {
         let (_home, objects) = store();
