@@ -4,6 +4,7 @@
 //! came from. `deploy/windrow.example.toml` is the annotated list; a test holds it to the defaults.
 //! Next: each `main.rs`, which reads these once and hands plain values on.
 
+pub mod hosts;
 pub mod numbers;
 pub mod source;
 pub mod value;
@@ -15,6 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use self::hosts::Hosts;
 use self::numbers::{Meaning, OfTenants};
 use self::value::{FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_key, objects_url, public_url, redis_url, within};
 pub use self::{
@@ -60,6 +62,8 @@ pub struct Settings {
     pub secrets: SecretsSettings,
     /// How workers learn of tickets.
     pub dispatch: DispatchSettings,
+    /// Whom handlers may call.
+    pub outbound: OutboundSettings,
     /// What makes jobs by the clock.
     pub schedules: SchedulesSettings,
     /// How long finished jobs are kept.
@@ -151,6 +155,14 @@ pub struct DispatchSettings {
     pub redis_url: Option<Secret>,
 }
 
+/// Section `[outbound]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundSettings {
+    /// Hosts that may be called though they are not of the internet, or speak no TLS.
+    pub allow_hosts: Hosts,
+}
+
 /// Section `[schedules]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,6 +234,7 @@ impl Default for Settings {
             objects: ObjectsSettings::default(),
             secrets: SecretsSettings::default(),
             dispatch: DispatchSettings::default(),
+            outbound: OutboundSettings::default(),
             schedules: SchedulesSettings { gap_s_min: 1, tenant_gaps_s_min: Gaps::default(), late_after_s: LATE_AFTER_S },
             retention: RetentionSettings {
                 completed_days: days(retention.completed_ms),
