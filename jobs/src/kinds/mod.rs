@@ -14,6 +14,10 @@ pub fn contracts() -> Vec<Contract> {
 
 /// The handlers of the built-in kinds.
 #[cfg(feature = "handlers")]
-pub fn handlers() -> crate::handler::Registry {
-    crate::handler::Registry::default().with(build_generate::handler::Generate).with(echo::handler::Echo)
+pub fn handlers(
+    settings: &crate::settings::Settings,
+    shape: build_generate::tools::Shape,
+) -> Result<crate::handler::Registry, crate::settings::Error> {
+    let build = build_generate::handler::Generate(build_generate::tools::Tools::of(settings, shape)?);
+    Ok(crate::handler::Registry::default().with(build).with(echo::handler::Echo))
 }

@@ -207,14 +207,10 @@ pub fn measure(folder: PathBuf, bytes_max: u64, files_max: u64) -> (u64, u64) {
 }
 
 impl Drop for Workspace {
+    /// May take a while: who can wait elsewhere drops it there.
     fn drop(&mut self) {
         processes::kill_of(&self.folder);
-        let folder = self.folder.clone();
-        // The folder may be large, and this thread others'.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || remove(&folder))),
-            Err(_) => remove(&folder),
-        }
+        remove(&self.folder);
     }
 }
 
