@@ -16,6 +16,7 @@ pub use self::run::{Call, Effect, Failed, Performed, Receipt, Sent, Stopped, has
 use crate::{
     clock::Timestamp,
     job::{JobError, JobId},
+    ledger,
     tenant::TenantId,
 };
 
@@ -94,6 +95,8 @@ pub struct Facts {
     pub policy: Policy,
     /// The attempt that tried it last.
     pub attempt: u32,
+    /// Random: tells a write that was repeated, as its answer was lost, from somebody else's.
+    pub mark: u64,
     /// How often it was tried.
     pub tries: u32,
     /// How often a redelivery found it unknown.
@@ -130,6 +133,8 @@ pub struct Intent {
     pub key: String,
     /// What becomes of it while nobody knows.
     pub policy: Policy,
+    /// Random, for [`Facts::mark`].
+    pub mark: u64,
     /// SHA-256 of the token by which the other side may report.
     pub callback: Option<[u8; 32]>,
 }
@@ -141,12 +146,22 @@ impl Intent {
             standing: Standing::Intended,
             policy: self.policy,
             attempt: self.attempt,
+            mark: self.mark,
             tries: 1,
             unknowns: 0,
             provider_id: None,
             result: None,
             error: None,
         }
+    }
+
+    /// The ledger's answer, of what stands there after the write.
+    pub(crate) fn answer(&self, kept: Option<Kept>, written: bool, now: Timestamp) -> ledger::Result<Intended> {
+        Ok(match kept.filter(|kept| kept.tenant == self.tenant) {
+            Some(kept) if written => Intended::Written(kept),
+            Some(kept) => Intended::Found { kept, now },
+            None => Intended::Refused,
+        })
     }
 }
 
@@ -185,6 +200,46 @@ pub struct Turn {
     pub await_ms: Option<i64>,
 }
 
+/// Somebody from outside says what happened: the other side by its token, or a person. None where it is too late: it was
+/// confirmed, or it is not in doubt.
+pub fn report(found: &Kept, said: Said, mark: u64) -> Option<Facts> {
+    let facts = Facts { mark, ..found.facts.clone() };
+    let open = match said {
+        Said::Alive => facts.standing == Standing::Awaited,
+        _ => matches!(facts.standing, Standing::Intended | Standing::Awaited | Standing::Dropped | Standing::Parked),
+    };
+    open.then(|| match said {
+        Said::Alive => facts,
+        Said::Happened { provider_id, result } => Facts {
+            standing: Standing::Confirmed,
+            provider_id: provider_id.or_else(|| facts.provider_id.clone()),
+            result,
+            error: None,
+            ..facts
+        },
+        Said::Failed(error) => Facts { standing: Standing::Failed, error: Some(error), ..facts },
+        Said::NotHappened => Facts { standing: Standing::Withdrawn, ..facts },
+    })
+}
+
+/// What somebody from outside says of an effect.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// It is still being worked on.
+    Alive,
+    /// It happened.
+    Happened {
+        /// What the provider calls it.
+        provider_id: Option<String>,
+        /// What came of it.
+        result: Option<Reported>,
+    },
+    /// It was tried and failed.
+    Failed(JobError),
+    /// It did not happen.
+    NotHappened,
+}
+
 /// What to do about an effect that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -204,9 +259,9 @@ pub enum Step {
     Await(Timestamp),
 }
 
-/// What attempt `attempt` does about an effect that it found, at `now` by the ledger's clock.
-pub fn decide(found: &Kept, attempt: u32, policy: Policy, now: Timestamp) -> Step {
-    let facts = &found.facts;
+/// What attempt `attempt` does about an effect that it found, at `now` by the ledger's clock. What it writes bears `mark`.
+pub fn decide(found: &Kept, attempt: u32, policy: Policy, mark: u64, now: Timestamp) -> Step {
+    let facts = &Facts { mark, ..found.facts.clone() };
     let again = Facts { standing: Standing::Intended, policy, attempt, tries: facts.tries + 1, error: None, ..facts.clone() };
     match facts.standing {
         Standing::Confirmed => Step::Replay,
@@ -215,8 +270,8 @@ pub fn decide(found: &Kept, attempt: u32, policy: Policy, now: Timestamp) -> Ste
             Step::Fail(Facts { standing: Standing::Withdrawn, error: None, ..facts.clone() }, error)
         }
         Standing::Withdrawn => Step::Try(again),
-        Standing::Dropped => Step::Drop(facts.clone()),
-        Standing::Parked => Step::Park(facts.clone()),
+        Standing::Dropped => Step::Drop(found.facts.clone()),
+        Standing::Parked => Step::Park(found.facts.clone()),
         Standing::Awaited if found.until.is_some_and(|until| now < until) => Step::Await(found.until.unwrap_or(now)),
         Standing::Awaited | Standing::Intended => {
             let unknowns = facts.unknowns + 1;

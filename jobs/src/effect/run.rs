@@ -182,13 +182,14 @@ impl<'c> Effect<'c> {
         }
         self.check_lease()?;
         let token = self.reports.then(token);
-        let kept = match self.intend(token.as_deref()).await? {
+        let mark = rand::random();
+        let kept = match self.intend(token.as_deref(), mark).await? {
             Intended::Refused => return Err(Stopped::Over),
             Intended::Written(kept) => {
                 count("first");
                 kept
             }
-            Intended::Found { kept, now } => match decide(&kept, self.context.attempt, self.policy, now) {
+            Intended::Found { kept, now } => match decide(&kept, self.context.attempt, self.policy, mark, now) {
                 Step::Replay => {
                     count("replayed");
                     return performed(&kept.facts, true);
@@ -212,6 +213,7 @@ impl<'c> Effect<'c> {
                 Step::Ask(facts) => match ask(self.outer_key()).await {
                     Ok(Some(receipt)) => {
                         count("asked");
+                        let kept = Kept { facts: Facts { unknowns: facts.unknowns, ..kept.facts.clone() }, ..kept };
                         self.confirm(&kept, receipt.provider_id.clone(), &receipt.result).await?;
                         return Ok(Performed { result: Some(receipt.result), provider_id: receipt.provider_id, replayed: true });
                     }
@@ -263,8 +265,9 @@ impl<'c> Effect<'c> {
         if self.context.lease.valid() && !self.context.cancel.is_cancelled() { Ok(()) } else { Err(Stopped::Over) }
     }
 
-    async fn intend(&self, token: Option<&str>) -> Result<Intended, Stopped> {
+    async fn intend(&self, token: Option<&str>, mark: u64) -> Result<Intended, Stopped> {
         let intent = Intent {
+            mark,
             tenant: self.context.tenant.clone(),
             job: self.context.job,
             attempt: self.context.attempt,
@@ -272,7 +275,25 @@ impl<'c> Effect<'c> {
             policy: self.policy,
             callback: token.map(hash_of),
         };
-        Ok(self.context.effects.intend(intent).await?)
+        match self.patiently(|| self.context.effects.intend(intent.clone())).await? {
+            // Written, and its answer lost.
+            Intended::Found { kept, .. } if kept.facts.mark == mark => Ok(Intended::Written(kept)),
+            said => Ok(said),
+        }
+    }
+
+    /// Asks the ledger again while it is away, for as long as the lease lasts: what is not written here is unknown to the next
+    /// attempt, and was not tried by this one.
+    async fn patiently<T, F: Future<Output = ledger::Result<T>>>(&self, ask: impl Fn() -> F) -> ledger::Result<T> {
+        loop {
+            match ask().await {
+                Err(ledger::Error::Unavailable(error)) if self.check_lease().is_ok() => {
+                    tracing::warn!(job.id = %self.context.job, effect = self.key, error, "the ledger is away from an effect: asking again");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Writes what was decided on `kept`; `running`: only while this attempt runs.
@@ -287,7 +308,7 @@ impl<'c> Effect<'c> {
             await_ms,
         };
         // Somebody else has decided in between: another attempt runs, a report came, a person spoke. The next attempt finds what.
-        if !self.context.effects.turn_effect(turn).await? {
+        if !self.patiently(|| self.context.effects.turn_effect(turn.clone())).await? {
             return Err(Stopped::Failed(Outcome::retry("effect_changed", format!("{} was changed by somebody else meanwhile", self.key))));
         }
         Ok(Kept { version: kept.version + 1, facts, ..kept.clone() })
@@ -300,34 +321,26 @@ impl<'c> Effect<'c> {
         Ok(())
     }
 
-    /// Writes that it happened, whether or not the attempt still runs. Where the ledger is away it is tried again for as long
-    /// as the lease lasts: what is not written here is unknown to the next attempt.
+    /// Writes that it happened, whether or not the attempt still runs.
     async fn confirm<T: Serialize>(&self, kept: &Kept, provider_id: Option<String>, result: &T) -> Result<Facts, Stopped> {
         let (result, fits) = match serde_json::value::to_raw_value(result) {
             Ok(json) if json.get().len() <= RESULT_BYTES_MAX => (Some(Reported(json)), true),
             _ => (None, false),
         };
-        let facts = Facts { standing: Standing::Confirmed, provider_id, result, error: None, ..kept.facts.clone() };
-        loop {
-            match self.turn(kept, facts.clone(), None, None, false).await {
-                Ok(_) if fits => return Ok(facts),
-                Ok(_) => {
-                    return Err(Stopped::Invalid(format!("the result of {} is no JSON of at most {RESULT_BYTES_MAX} bytes", self.key)));
-                }
-                Err(Stopped::Ledger(ledger::Error::Unavailable(error))) if self.context.lease.valid() => {
-                    tracing::warn!(job.id = %self.context.job, error, "confirming an effect: trying again");
-                    tokio::time::sleep(CONFIRM_AGAIN).await;
-                }
-                // A report came before its answer, or a zombie's try was repeated: it happened all the same.
-                Err(Stopped::Failed(_)) => return Ok(facts),
-                Err(error) => return Err(error),
+        let facts = Facts { standing: Standing::Confirmed, mark: rand::random(), provider_id, result, error: None, ..kept.facts.clone() };
+        match self.turn(kept, facts.clone(), None, None, false).await {
+            // A report came before its answer, or another attempt has taken a zombie's over: it happened all the same.
+            Ok(_) | Err(Stopped::Failed(_)) if fits => Ok(facts),
+            Ok(_) | Err(Stopped::Failed(_)) => {
+                Err(Stopped::Invalid(format!("the result of {} is no JSON of at most {RESULT_BYTES_MAX} bytes", self.key)))
             }
+            Err(error) => Err(error),
         }
     }
 
     /// Writes that it did not happen. Where that fails it stays unknown, which the policy bears.
     async fn withdraw(&self, kept: &Kept) {
-        let facts = Facts { standing: Standing::Withdrawn, ..kept.facts.clone() };
+        let facts = Facts { standing: Standing::Withdrawn, mark: rand::random(), ..kept.facts.clone() };
         if let Err(error) = self.turn(kept, facts, None, None, false).await {
             tracing::warn!(job.id = %self.context.job, %error, "an effect that did not happen stays unknown");
         }
@@ -335,7 +348,7 @@ impl<'c> Effect<'c> {
 
     async fn hand_over<T: DeserializeOwned>(&self, kept: &Kept, within: Duration) -> Result<Performed<T>, Stopped> {
         let await_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-        let facts = Facts { standing: Standing::Awaited, ..kept.facts.clone() };
+        let facts = Facts { standing: Standing::Awaited, mark: rand::random(), ..kept.facts.clone() };
         match self.turn(kept, facts, None, Some(await_ms), false).await {
             Ok(_) => Err(Stopped::Awaiting(Duration::from_millis(LOOK_FIRST_MS.min(await_ms).unsigned_abs()))),
             // The report came before the answer that announced it.
@@ -345,8 +358,8 @@ impl<'c> Effect<'c> {
     }
 }
 
-/// How long the ledger is left alone before a confirmation is written again.
-const CONFIRM_AGAIN: Duration = Duration::from_millis(200);
+/// How long a ledger that is away is left alone.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 fn performed<T: DeserializeOwned>(facts: &Facts, replayed: bool) -> Result<Performed<T>, Stopped> {
     let json = facts.result.as_ref().map_or("null", |reported| reported.0.get());

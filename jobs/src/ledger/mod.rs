@@ -195,7 +195,8 @@ pub trait Effects: Send + Sync {
     /// returns.
     async fn intend(&self, intent: Intent) -> Result<Intended>;
 
-    /// Writes a decided change. Returns whether its guard held: the version, and that the attempt runs where that is asked for.
+    /// Writes a decided change. Returns whether its guard held: the version, and that the attempt runs where that is asked for. One
+    /// that stands there already, by its mark, counts as written.
     async fn turn_effect(&self, turn: Turn) -> Result<bool>;
 
     /// A job's effects, by key. Empty where the tenant has no such job.

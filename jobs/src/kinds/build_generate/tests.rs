@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Payload, handler::Generate};
 use crate::{
     artifact::Artifact,
-    handler::{Context, Handler, Listener, Outcome, Recorder, Remark},
+    clock::SystemClock,
+    connection::NoAccess,
+    handler::{Context, Handler, Lease, Listener, Outcome, Recorder, Remark},
     job::JobId,
-    ledger,
+    ledger::{self, model::ModelLedger},
     objects::{Key, Objects, folder::FolderObjects, link::Signer},
     tenant::TenantId,
 };
@@ -36,6 +38,12 @@ impl Recorder for Recorded {
     }
 }
 
+impl Lease for Recorded {
+    fn valid(&self) -> bool {
+        true
+    }
+}
+
 async fn run(objects: &FolderObjects, payload: Value, stop_at: &'static str) -> Outcome {
     let cancel = CancellationToken::new();
     let context = Context {
@@ -48,6 +56,9 @@ async fn run(objects: &FolderObjects, payload: Value, stop_at: &'static str) -> 
         listener: Arc::new(StopAt(stop_at, cancel)),
         objects: Arc::new(objects.clone()),
         recorder: Arc::new(Recorded),
+        lease: Arc::new(Recorded),
+        effects: Arc::new(ModelLedger::new(Arc::new(SystemClock))),
+        access: Arc::new(NoAccess),
     };
     let payload: Payload = serde_json::from_value(payload).expect("a payload");
     Generate.run(context, payload).await.unwrap_or_else(Outcome::from)
