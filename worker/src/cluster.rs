@@ -10,17 +10,27 @@ use windrow_jobs::{
     handler::Registry,
     ledger::postgres::PostgresLedger,
     process::{self, health::Health},
-    settings::Settings,
+    settings::{self, Settings},
 };
 
 use crate::{Worker, pulse::Pulse};
 
 /// Runs these handlers as a worker of the cluster that the environment names, until SIGTERM or Ctrl-C.
 pub fn run(registry: Registry) -> ExitCode {
+    run_with(|_| Ok(registry))
+}
+
+/// The same with handlers that depend on the settings.
+pub fn run_with(registry: impl FnOnce(&Settings) -> Result<Registry, settings::Error>) -> ExitCode {
     process::run("windrow-worker", |settings| settings.worker.health_listen, |settings, shutdown| serve(registry, settings, shutdown))
 }
 
-async fn serve(registry: Registry, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn serve(
+    registry: impl FnOnce(&Settings) -> Result<Registry, settings::Error>,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let registry = registry(&settings)?;
     let ledger: PostgresLedger = process::postgres::open(&settings, &shutdown).await?;
     let kinds = registry.contracts().map(|contract| contract.kind.clone()).collect();
     let looks = Arc::new(TicketLooks::new(Arc::new(ledger.clone()), kinds));

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use windrow_jobs::kinds::{self, build_generate::tools::Shape};
+
 fn main() -> ExitCode {
-    windrow_worker::cluster::run(windrow_jobs::kinds::handlers())
+    windrow_worker::cluster::run_with(|settings| kinds::handlers(settings, Shape::Cluster))
 }

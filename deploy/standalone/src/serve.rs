@@ -17,7 +17,7 @@ use windrow_jobs::{
     clock::SystemClock,
     connection::NoAccess,
     dispatch::carrier::channel::ChannelCarrier,
-    kinds,
+    kinds::{self, build_generate::tools::Shape},
     ledger::{Upkeep, sqlite::SqliteLedger},
     objects::link::Signer,
     process,
@@ -64,7 +64,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let worker = Worker {
         name: Worker::unique_name(),
         slots: settings.worker.queues.0.clone(),
-        registry: kinds::handlers(),
+        registry: kinds::handlers(&settings, Shape::Standalone)?,
         ledger: Arc::new(ledger.clone()),
         access: Arc::new(NoAccess),
         objects: objects.clone(),

@@ -23,11 +23,12 @@ use windrow_jobs::{
     },
     handler::{Context, Failure, Handler, Outcome},
     job::JobId,
-    kinds::{self, echo},
+    kinds::{self, build_generate::tools::Shape, echo},
     ledger::{Inspect, Intake, Retention, Ticket, TicketId, Upkeep, Work, model::ModelLedger, postgres::PostgresLedger},
     objects::{Objects, folder::FolderObjects, link::Signer},
     process,
     queue::{LimitScope, LimitsPatch, QueueName},
+    settings::Settings,
     submit::NewJob,
 };
 use windrow_scheduler::Scheduler;
@@ -178,7 +179,7 @@ impl Cluster {
         running.spawn(scheduler.run(stop.clone()));
 
         let nap = Nap::default();
-        let registry = kinds::handlers().with(nap.clone());
+        let registry = kinds::handlers(&Settings::default(), Shape::Cluster).expect("the handlers").with(nap.clone());
         let known = registry.contracts().map(|contract| contract.kind.clone()).collect();
         let looks = Arc::new(TicketLooks::new(Arc::new(working.clone()), known));
         let name = Worker::unique_name();
