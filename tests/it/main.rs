@@ -2,7 +2,7 @@
 
 mod audit;
 mod bench;
-mod build;
+mod builds;
 mod cluster;
 mod compose;
 mod cron;
