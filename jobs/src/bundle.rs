@@ -4,6 +4,7 @@
 //! Nothing here renders, runs or builds: next on a build's path is `kinds/build_generate/handler.rs`.
 
 pub mod glob;
+pub mod resolve;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use crate::library::Role;
 use crate::objects::hex;
 
 /// The longest name of a bundle.
@@ -70,16 +72,6 @@ pub struct Manifest {
     /// Its files, by path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileEntry>,
-}
-
-/// What a bundle is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// What an app begins with.
-    Template,
-    /// What is laid over it.
-    Feature,
 }
 
 /// A file of a bundle.
@@ -162,22 +154,6 @@ impl Manifest {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)
-    }
-}
-
-impl Role {
-    /// The role as text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Template => "template",
-            Self::Feature => "feature",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -1,6 +1,6 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind five roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind six roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable`, a worker `Work`, the scheduler
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Library`, a worker `Work + Library`, the scheduler
 //! `Upkeep`. The ledger decides nothing: it writes decided [`Change`]s where their guards hold, and keeps
 //! the side rows true (`feed`, `leases`, `delayed`; they may be stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
@@ -11,6 +11,7 @@ mod cover;
 pub mod error;
 mod guarded;
 mod keyed;
+mod library;
 pub mod model;
 pub mod postgres;
 mod records;
@@ -40,6 +41,7 @@ use crate::{
     contract::Contract,
     job::{Attempt, Job, JobId},
     keys::{Inserted, Written},
+    library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
@@ -187,6 +189,26 @@ pub trait Timetable: Send + Sync {
     ) -> Result<Vec<Fire>>;
 }
 
+/// Keeping bundles. Every verb is a tenant's: another's bundles are not there.
+#[async_trait]
+pub trait Library: Send + Sync {
+    /// Keeps a version of a bundle, stamped by the ledger's clock, unless there is one already. Returns what stands, and whether
+    /// it is new.
+    async fn publish_bundle(&self, tenant: &TenantId, edition: Edition) -> Result<(Edition, bool)>;
+
+    /// One version of a bundle.
+    async fn bundle(&self, tenant: &TenantId, role: Role, name: &str, version: &str) -> Result<Option<Edition>>;
+
+    /// Every version of a bundle, in no order and with empty manifests, which are large.
+    async fn bundle_versions(&self, tenant: &TenantId, role: Role, name: &str) -> Result<Vec<Edition>>;
+
+    /// At most `limit` bundles, by name, after that of this name.
+    async fn bundles(&self, tenant: &TenantId, role: Role, after: Option<&str>, limit: usize) -> Result<Vec<Entry>>;
+
+    /// What every version of these bundles asks of others, in no order.
+    async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>>;
+}
+
 /// The duties' verbs: time, order, cleanliness.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -259,5 +281,5 @@ pub trait Upkeep: Send + Sync {
 }
 
 /// A ledger in all its roles.
-pub trait Ledger: Intake + Inspect + Timetable + Work + Upkeep {}
-impl<L: Intake + Inspect + Timetable + Work + Upkeep> Ledger for L {}
+pub trait Ledger: Intake + Inspect + Timetable + Library + Work + Upkeep {}
+impl<L: Intake + Inspect + Timetable + Library + Work + Upkeep> Ledger for L {}

@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 13] = [
+const TABLES: [Table; 14] = [
     Table {
         name: "jobs",
         columns: &[
@@ -221,6 +221,22 @@ const TABLES: [Table; 13] = [
             ("decided_at_ms", "bigint"),
             ("late_ms", "bigint"),
             ("is_open", "boolean"),
+        ],
+    },
+    Table {
+        name: "bundles",
+        columns: &[
+            ("tenant", "text"),
+            ("role", "text"),
+            ("name", "text"),
+            ("version", "text"),
+            ("description", "text"),
+            ("digest", "text"),
+            ("needs", "text"),
+            ("manifest", "text"),
+            ("object_key", "text"),
+            ("bytes", "bigint"),
+            ("published_at_ms", "bigint"),
         ],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },

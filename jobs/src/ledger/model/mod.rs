@@ -6,6 +6,7 @@
 
 mod inspect;
 mod intake;
+mod library;
 mod timetable;
 mod upkeep;
 mod work;
@@ -25,6 +26,7 @@ use crate::{
     contract::Contract,
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
+    library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
@@ -112,6 +114,7 @@ struct Tables {
     depths: Option<Depths>,
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
+    bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
 }
 
 /// Whose key it is, and the key.
