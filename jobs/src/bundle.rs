@@ -1,10 +1,18 @@
 //! A bundle: a template or a feature of apps, published under a name and a version that never changes.
 //!
-//! Here is what a bundle says of itself, its manifest, and what a build asks for by name and range.
+//! Here is what a bundle says of itself, its manifest (docs/bundles.md). `manifest.rs` reads one, `archive.rs` what is published with it,
+//! `resolve.rs` says what goes together, and `shelf.rs` keeps bundles and finds them again.
 //! Nothing here renders, runs or builds: next on a build's path is `kinds/build_generate/handler.rs`.
 
+pub mod archive;
+mod check;
+mod demo;
 pub mod glob;
+pub mod manifest;
+pub mod pack;
 pub mod resolve;
+pub mod settings;
+pub mod shelf;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -22,6 +30,8 @@ pub const NAME_BYTES_MAX: usize = 63;
 pub const FILES_MAX: usize = 2_000;
 /// The largest file of a bundle.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+pub use self::shelf::{Error, Publication, Published, find, open, pick, publish};
 
 /// What a bundle says of itself, and the list of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,6 @@
 //! The stages are in `handler.rs`; each is a pure function in the file of its name.
 
 #[cfg(feature = "handlers")]
-mod demo;
-#[cfg(feature = "handlers")]
 mod error;
 #[cfg(feature = "handlers")]
 pub mod handler;
@@ -15,11 +13,7 @@ mod overlay;
 #[cfg(feature = "handlers")]
 mod pack;
 #[cfg(feature = "handlers")]
-mod registry;
-#[cfg(feature = "handlers")]
 mod render;
-#[cfg(feature = "handlers")]
-mod resolve;
 #[cfg(all(test, feature = "handlers"))]
 mod tests;
 
