@@ -67,6 +67,10 @@ pub(crate) enum ApiError {
     UniqueKeyHeld(JobId),
     #[error("there is no such job")]
     JobNotFound,
+    #[error("the job has no effect of this key")]
+    EffectNotFound,
+    #[error("it is known whether the effect happened, or its attempt still runs")]
+    EffectNotInDoubt,
     #[error("there is no such schedule")]
     ScheduleNotFound,
     #[error("the tenant has a schedule of the name {0:?}; change that one by PATCH, or choose another name")]
@@ -130,6 +134,8 @@ impl ApiError {
             Self::Rejected { rejection: Rejection::UnknownQueue(_), .. } => Code::UNKNOWN_QUEUE,
             Self::Rejected { rejection: Rejection::Payload { .. }, .. } => Code::PAYLOAD_INVALID,
             Self::JobNotFound => Code::JOB_NOT_FOUND,
+            Self::EffectNotFound => Code::EFFECT_NOT_FOUND,
+            Self::EffectNotInDoubt => Code::EFFECT_NOT_IN_DOUBT,
             Self::ScheduleNotFound => Code::SCHEDULE_NOT_FOUND,
             Self::ScheduleExists(_) => Code::SCHEDULE_EXISTS,
             Self::PreconditionFailed => Code::PRECONDITION_FAILED,

@@ -1,6 +1,6 @@
 //! The HTTP side: takes jobs in, answers questions, never runs anything.
 //!
-//! It holds the ledger's roles `Intake + Inspect + Timetable` and no other, so "only enqueues" is a type. It reads no
+//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects` and no other, so "only enqueues" is a type. It reads no
 //! settings: whoever starts it passes values in [`Parts`].
 //! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
 //! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.
@@ -38,7 +38,7 @@ use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    ledger::{Inspect, Intake, Timetable},
+    ledger::{Effects, Inspect, Intake, Timetable},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
@@ -47,9 +47,9 @@ use windrow_jobs::{
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
-/// What the api may do to a ledger: take in, look, and keep schedules.
-pub trait Front: Intake + Inspect + Timetable {}
-impl<L: Intake + Inspect + Timetable + ?Sized> Front for L {}
+/// What the api may do to a ledger: take in, look, keep schedules, and hear what became of effects.
+pub trait Front: Intake + Inspect + Timetable + Library + Effects {}
+impl<L: Intake + Inspect + Timetable + Library + Effects + ?Sized> Front for L {}
 
 /// What an api is made of.
 pub struct Parts {

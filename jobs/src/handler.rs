@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     artifact::{self, Artifact},
     clock::Timestamp,
+    connection::{Access, AccessError, Opened},
     contract::Contract,
+    effect::{self, Effect},
     job::{JobError, JobId, Progress},
     ledger,
     objects::{self, Content, Objects},
@@ -116,6 +118,20 @@ pub struct Context {
     pub objects: Arc<dyn Objects>,
     /// Who records the files that it makes.
     pub recorder: Arc<dyn Recorder>,
+    /// The attempt's right to act.
+    pub lease: Arc<dyn Lease>,
+    /// What was done to the outside world.
+    pub effects: Arc<dyn ledger::Effects>,
+    /// The tenant's bundles.
+    pub library: Arc<dyn ledger::Library>,
+    /// The tenant's connections to providers.
+    pub access: Arc<dyn Access>,
+}
+
+/// The attempt's right to act, as far as this worker can know without asking the ledger.
+pub trait Lease: Send + Sync {
+    /// Whether the lease is held and long enough for one more effect. By the machine's own clock, with a margin.
+    fn valid(&self) -> bool;
 }
 
 /// Records what a running attempt made.
@@ -186,6 +202,20 @@ impl Context {
             key: key.to_string(),
         };
         if self.recorder.record(artifact.clone()).await? { Ok(artifact) } else { Err(ArtifactError::Over(artifact.name)) }
+    }
+
+    /// Something done to the outside world that must not be done twice, known by this key within the job (see `effect/run.rs`).
+    pub fn effect(&self, key: impl Into<String>, policy: effect::Policy) -> Effect<'_> {
+        Effect::new(self, key.into(), policy)
+    }
+
+    /// Opens the tenant's connection of this name, which must be of one of these providers.
+    pub async fn connection(&self, name: &str, providers: &[&str]) -> Result<Opened, AccessError> {
+        let opened = self.access.open(&self.tenant, name).await?;
+        if providers.contains(&opened.provider.as_str()) {
+            return Ok(opened);
+        }
+        Err(AccessError::OtherProvider { name: name.to_owned(), provider: opened.provider, wanted: providers.join(" or ") })
     }
 
     /// Writes a line to the job's log.

@@ -8,10 +8,12 @@ pub mod backoff;
 #[cfg(feature = "registry")]
 pub mod bundle;
 pub mod clock;
+pub mod connection;
 pub mod contract;
 pub mod cron;
 #[cfg(feature = "dispatch")]
 pub mod dispatch;
+pub mod effect;
 pub mod error;
 pub mod handler;
 pub mod job;

@@ -260,6 +260,15 @@ pub fn cancel(job: &Snapshot) -> Result<Change, Refusal> {
     }
 }
 
+/// What a snoozed job waited for has come: it need not wait out its time.
+pub fn wake(job: &Snapshot) -> Result<Change, Refusal> {
+    match job.state {
+        State::Scheduled => Ok(Change { delay_ms: Some(0), ..job.change_to(State::Available) }),
+        state if state.is_final() => Err(Refusal::Final),
+        _ => Err(Refusal::NotDue),
+    }
+}
+
 /// An operator sends a dead or cancelled job back, with all its attempts and without its deadline.
 pub fn redrive(job: &Snapshot) -> Result<Change, Refusal> {
     match job.state {

@@ -8,6 +8,7 @@ mod compose;
 mod cron;
 mod doctor;
 mod documents;
+mod effects;
 mod fair;
 mod fires;
 mod harness;

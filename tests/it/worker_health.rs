@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::{Clock, Timestamp, VirtualClock},
+    connection::NoAccess,
     dispatch::carrier::ledger::{LEADERSHIP, TicketLooks},
     job::State,
     kinds,
@@ -104,6 +105,7 @@ impl Stuck {
             slots: BTreeMap::from([(QueueName::default_queue(), 2)]),
             registry,
             ledger: Arc::new(ledger.clone()),
+            access: Arc::new(NoAccess),
             objects: Arc::new(FolderObjects::open(home.path(), signer, String::new()).expect("a folder store")),
             carrier: looks.clone(),
             grace: Duration::from_secs(5),

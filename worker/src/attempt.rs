@@ -9,17 +9,18 @@ use windrow_jobs::{
     artifact::Artifact,
     backoff::Backoff,
     clock::Timestamp,
+    connection::Access,
     contract::Contract,
-    handler::{AnyHandler, Context, Outcome, Recorder, Registry},
+    handler::{self, AnyHandler, Context, Outcome, Recorder, Registry},
     job::{JobError, JobId},
-    ledger::{self, Claimed, Work},
+    ledger::{self, Claimed},
     lifecycle::Ending,
     objects::Objects,
     submit::RESULT_BYTES_MAX,
 };
 
 use crate::{
-    RELEASE_GRACE,
+    Back, RELEASE_GRACE,
     boottime::boottime_ms,
     lease::{Cause, Lease, Leases},
     notebook::Notebook,
@@ -46,7 +47,8 @@ pub(crate) struct Attempts {
     pub leases: Arc<Leases>,
     pub settler: Settler,
     pub notebook: Arc<Notebook>,
-    pub ledger: Arc<dyn Work>,
+    pub ledger: Arc<dyn Back>,
+    pub access: Arc<dyn Access>,
     pub objects: Arc<dyn Objects>,
     pub stopping: CancellationToken,
 }
@@ -115,6 +117,10 @@ impl Attempts {
             listener: self.notebook.open(job.snapshot.id, job.snapshot.attempt),
             objects: self.objects.clone(),
             recorder: Arc::new(Records { job: job.snapshot.id, ledger: self.ledger.clone() }),
+            lease: lease.clone() as Arc<dyn handler::Lease>,
+            effects: self.ledger.clone(),
+            library: self.ledger.clone(),
+            access: self.access.clone(),
         }
     }
 }
@@ -122,7 +128,7 @@ impl Attempts {
 /// Records the artifacts of one job in the ledger.
 struct Records {
     job: JobId,
-    ledger: Arc<dyn Work>,
+    ledger: Arc<dyn Back>,
 }
 
 #[async_trait]

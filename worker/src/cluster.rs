@@ -5,6 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::SystemClock,
+    connection::NoAccess,
     dispatch::carrier::{WorkerEnd, ledger::TicketLooks, redis::RedisLooks},
     handler::Registry,
     ledger::postgres::PostgresLedger,
@@ -41,6 +42,7 @@ async fn serve(registry: Registry, settings: Settings, shutdown: CancellationTok
         slots: settings.worker.queues.0.clone(),
         registry,
         ledger: Arc::new(ledger),
+        access: Arc::new(NoAccess),
         objects: process::objects::open(&settings)?,
         carrier,
         grace: Duration::from_secs(settings.worker.grace_s.into()),

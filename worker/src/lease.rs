@@ -11,6 +11,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
+    handler,
     job::{JobId, State},
     ledger::{Held, Holding, Result, Work},
 };
@@ -23,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(400);
 const RENEW_AFTER: i64 = 3;
 /// How often a worker with nothing to renew says that it lives.
 const ALIVE_EVERY_MS: i64 = 5_000;
+
+/// The part of a lease that must be left for an effect to be begun, so that clocks and a slow start leave it within the lease.
+const MARGIN: i64 = 10;
 
 /// Why an attempt is told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,12 @@ impl Lease {
 
     fn renewed(&self, asked_at_ms: i64) {
         self.until_ms.store(asked_at_ms + self.lease_ms, Ordering::Relaxed);
+    }
+}
+
+impl handler::Lease for Lease {
+    fn valid(&self) -> bool {
+        self.cause().is_none() && self.until_ms.load(Ordering::Relaxed) - boottime_ms() > self.lease_ms / MARGIN
     }
 }
 

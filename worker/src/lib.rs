@@ -26,9 +26,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
+    connection::Access,
     dispatch::carrier::WorkerEnd,
     handler::Registry,
-    ledger::{self, Work, WorkerRecord},
+    ledger::{self, Effects, Library, Work, WorkerRecord},
     objects::Objects,
     queue::QueueName,
 };
@@ -42,6 +43,10 @@ const RELEASE_GRACE: Duration = Duration::from_secs(1);
 /// How long the last outcomes may take to reach the ledger when the worker stops.
 const SETTLE_GRACE: Duration = Duration::from_secs(10);
 
+/// What a worker may do to a ledger: run jobs, and keep what they do to the outside world.
+pub trait Back: Work + Effects + Library {}
+impl<L: Work + Effects + Library + ?Sized> Back for L {}
+
 /// A worker, ready to run.
 pub struct Worker {
     /// Its name, unique per start: a lease is never mistaken for an earlier incarnation's.
@@ -50,8 +55,10 @@ pub struct Worker {
     pub slots: BTreeMap<QueueName, u32>,
     /// What it can run.
     pub registry: Registry,
-    /// The ledger, in the role of a worker.
-    pub ledger: Arc<dyn Work>,
+    /// The ledger, in the roles of a worker.
+    pub ledger: Arc<dyn Back>,
+    /// The tenants' connections to providers.
+    pub access: Arc<dyn Access>,
     /// Where its handlers keep files.
     pub objects: Arc<dyn Objects>,
     /// How it hears of tickets.
@@ -88,6 +95,7 @@ impl Worker {
             settler,
             notebook: notebook.clone(),
             ledger: self.ledger.clone(),
+            access: self.access.clone(),
             objects: self.objects.clone(),
             stopping: stop.clone(),
         });

@@ -41,6 +41,8 @@ impl Code {
     pub(crate) const NOT_REDRIVABLE: Self = Self::new(S::CONFLICT, "not_redrivable", "The job cannot be redriven");
     pub(crate) const CONTENDED: Self = Self::new(S::CONFLICT, "contended", "It keeps changing");
     pub(crate) const JOB_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "job_not_found", "No such job");
+    pub(crate) const EFFECT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "effect_not_found", "No such effect");
+    pub(crate) const EFFECT_NOT_IN_DOUBT: Self = Self::new(S::CONFLICT, "effect_not_in_doubt", "The effect is not in doubt");
     pub(crate) const SCHEDULE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "schedule_not_found", "No such schedule");
     pub(crate) const SCHEDULE_EXISTS: Self = Self::new(S::CONFLICT, "schedule_exists", "The name is taken");
     pub(crate) const PRECONDITION_FAILED: Self = Self::new(S::PRECONDITION_FAILED, "precondition_failed", "It has been edited since");

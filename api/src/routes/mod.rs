@@ -5,6 +5,7 @@
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod documents;
+pub(crate) mod effects;
 pub(crate) mod history;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
@@ -35,6 +36,8 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::read))
         .routes(routes!(history::attempts))
         .routes(routes!(history::logs))
+        .routes(routes!(effects::list))
+        .routes(routes!(effects::resolve))
         .routes(routes!(objects::artifacts))
         .routes(routes!(objects::open))
         .routes(routes!(operate::cancel))

@@ -18,10 +18,11 @@ use windrow_jobs::{
     artifact::Artifact,
     clock::{Timestamp, VirtualClock},
     contract::Contract,
+    effect::{Intended, Intent, Kept, Turn},
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     ledger::{
-        Balance, Claim, Depths, Edited, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, ScheduleKey, TicketId,
+        Balance, Claim, Depths, Edited, Effects, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result, ScheduleKey, TicketId,
         Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
     },
     lifecycle::{self, Change, Ending, Snapshot},
@@ -260,6 +261,29 @@ impl Intake for Fallible {
     async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, patch: LimitsPatch) -> Result<Limits> {
         self.pass().await?;
         self.model.set_limits(queue, scope, patch).await
+    }
+}
+
+#[async_trait]
+impl Effects for Fallible {
+    async fn intend(&self, intent: Intent) -> Result<Intended> {
+        self.pass().await?;
+        self.model.intend(intent).await
+    }
+
+    async fn turn_effect(&self, turn: Turn) -> Result<bool> {
+        self.pass().await?;
+        self.model.turn_effect(turn).await
+    }
+
+    async fn effects(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Kept>> {
+        self.pass().await?;
+        self.model.effects(tenant, job).await
+    }
+
+    async fn awaited(&self, callback: &[u8; 32]) -> Result<Option<(Kept, Timestamp)>> {
+        self.pass().await?;
+        self.model.awaited(callback).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 use windrow_jobs::{
+    effect::Standing,
     keys::KEY_BYTES_MAX,
     ledger::Depths,
     queue::Limits,
@@ -14,7 +15,8 @@ use windrow_jobs::{
 
 use super::{
     conformance::{allowed, validate},
-    fixture::{Fixture, KEY, START_MS},
+    effects::with_effect,
+    fixture::{Fixture, KEY, START_MS, failure},
 };
 use crate::{
     limits::{PAGE_SIZE, PAGE_SIZE_MAX, PREVIEW_FIRES_MAX},
@@ -188,14 +190,16 @@ async fn every_example_of_a_request_is_accepted() {
     let fixture = Fixture::new();
     fixture.publish_depths(Depths { at_ms: START_MS, lanes: vec![], planning: None }).await;
     fixture.scheduled("standing", "").await;
+    let (job, running) = with_effect(&fixture, Standing::Parked).await;
+    fixture.settle(&running, failure()).await;
     let mut count = 0;
     for (path, method, operation) in operations() {
         for (media_type, schema, value) in examples(&operation["requestBody"]["content"]) {
             validate(schema, value, &format!("the example of {method} {path}: {value}"));
             let body = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            let request = Request::builder()
-                .method(method.to_uppercase().as_str())
-                .uri(path.replace("{queue}", "default").replace("{id}", "standing"));
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(
+                path.replace("{queue}", "default").replace("/v1/jobs/{id}", &job).replace("{id}", "standing").replace("{key}", "mail"),
+            );
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);
             let answer = fixture.send(request.body(Body::from(body)).expect("a request")).await;
             assert!(answer.status.is_success(), "{method} {path} {value}: {}", answer.json());

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use windrow_api::{Api, Parts, wait::Changes};
 use windrow_jobs::{
     clock::SystemClock,
+    connection::NoAccess,
     dispatch::carrier::channel::ChannelCarrier,
     kinds,
     ledger::{Upkeep, sqlite::SqliteLedger},
@@ -65,6 +66,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         slots: settings.worker.queues.0.clone(),
         registry: kinds::handlers(),
         ledger: Arc::new(ledger.clone()),
+        access: Arc::new(NoAccess),
         objects: objects.clone(),
         carrier: carrier.clone(),
         grace: Duration::from_secs(settings.worker.grace_s.into()),

@@ -1,7 +1,7 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind six roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind seven roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Library`, a worker `Work + Library`, the scheduler
-//! `Upkeep`. The ledger decides nothing: it writes decided [`Change`]s where their guards hold, and keeps
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Library + Effects`, a worker
+//! `Work + Effects + Library`, the scheduler `Upkeep`. The ledger decides nothing: it writes decided [`Change`]s where their guards hold, and keeps
 //! the side rows true (`feed`, `leases`, `delayed`; they may be stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
@@ -39,6 +39,7 @@ use crate::{
     artifact::Artifact,
     clock::Timestamp,
     contract::Contract,
+    effect::{Intended, Intent, Kept, Turn},
     job::{Attempt, Job, JobId},
     keys::{Inserted, Written},
     library::{Asking, Edition, Entry, Role},
@@ -209,6 +210,24 @@ pub trait Library: Send + Sync {
     async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>>;
 }
 
+/// What jobs did to the outside world.
+#[async_trait]
+pub trait Effects: Send + Sync {
+    /// Writes an intent, if the attempt runs and its job has no effect of this key; otherwise says what there is. Durable when it
+    /// returns.
+    async fn intend(&self, intent: Intent) -> Result<Intended>;
+
+    /// Writes a decided change. Returns whether its guard held: the version, and that the attempt runs where that is asked for. One
+    /// that stands there already, by its mark, counts as written.
+    async fn turn_effect(&self, turn: Turn) -> Result<bool>;
+
+    /// A job's effects, by key. Empty where the tenant has no such job.
+    async fn effects(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Kept>>;
+
+    /// The effect that whoever has this token reports on, by the token's SHA-256, and the ledger's now.
+    async fn awaited(&self, callback: &[u8; 32]) -> Result<Option<(Kept, Timestamp)>>;
+}
+
 /// The duties' verbs: time, order, cleanliness.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -281,5 +300,5 @@ pub trait Upkeep: Send + Sync {
 }
 
 /// A ledger in all its roles.
-pub trait Ledger: Intake + Inspect + Timetable + Library + Work + Upkeep {}
-impl<L: Intake + Inspect + Timetable + Library + Work + Upkeep> Ledger for L {}
+pub trait Ledger: Intake + Inspect + Timetable + Library + Work + Effects + Upkeep {}
+impl<L: Intake + Inspect + Timetable + Library + Work + Effects + Upkeep> Ledger for L {}

@@ -10,6 +10,7 @@ use super::{Balance, Claimed, Error, Listed, LogChunk, Offer, Outcomes, ReadyJob
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
+    effect::Kept,
     job::{Attempt, Job, JobId, State},
     ledger::LaneKey,
     lifecycle::Snapshot,
@@ -321,6 +322,37 @@ impl ArtifactRow {
         let bytes = u64::try_from(self.bytes).map_err(|_| Error::Corrupt(format!("an artifact has {} bytes", self.bytes)))?;
         let Self { name, sha256, media_type, object_key: key, .. } = self;
         Ok(Artifact { name, attempt: count(self.attempt)?, bytes, sha256, media_type, key })
+    }
+}
+
+/// A row of `effects`.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct EffectRow {
+    pub job_id: Uuid,
+    pub key: String,
+    pub tenant: String,
+    pub version: i32,
+    pub facts: String,
+    pub callback: Option<Vec<u8>>,
+    pub created_at_ms: i64,
+    pub changed_at_ms: i64,
+    pub until_at_ms: Option<i64>,
+}
+
+impl EffectRow {
+    pub(super) fn into_kept(self) -> Result<Kept> {
+        let unhashed = |hash: Vec<u8>| Error::Corrupt(format!("a hash has {} bytes", hash.len()));
+        Ok(Kept {
+            tenant: name(&self.tenant)?,
+            job: job_id(self.job_id),
+            key: self.key,
+            version: count(self.version)?,
+            facts: serde_json::from_str(&self.facts)?,
+            callback: self.callback.map(|hash| hash.try_into().map_err(unhashed)).transpose()?,
+            created_at: Timestamp::from_ms(self.created_at_ms),
+            changed_at: Timestamp::from_ms(self.changed_at_ms),
+            until: self.until_at_ms.map(Timestamp::from_ms),
+        })
     }
 }
 

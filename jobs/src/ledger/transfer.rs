@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 15] = [
     Table {
         name: "jobs",
         columns: &[
@@ -173,6 +173,20 @@ const TABLES: [Table; 14] = [
             ("sha256", "text"),
             ("media_type", "text"),
             ("object_key", "text"),
+        ],
+    },
+    Table {
+        name: "effects",
+        columns: &[
+            ("job_id", "uuid"),
+            ("key", "text"),
+            ("tenant", "text"),
+            ("version", "integer"),
+            ("facts", "text"),
+            ("callback", "bytea"),
+            ("created_at_ms", "bigint"),
+            ("changed_at_ms", "bigint"),
+            ("until_at_ms", "bigint"),
         ],
     },
     Table { name: "delayed", columns: &[("bucket", "smallint"), ("due_at_ms", "bigint"), ("id", "uuid")] },

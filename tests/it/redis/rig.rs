@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::{Clock, SystemClock},
+    connection::NoAccess,
     contract::Contract,
     dispatch::carrier::{
         PlannerEnd,
@@ -188,6 +189,7 @@ impl Cluster {
             slots: BTreeMap::from([(QueueName::default_queue(), slots)]),
             registry,
             ledger: Arc::new(working),
+            access: Arc::new(NoAccess),
             objects,
             carrier: carrier.clone(),
             grace: Duration::from_secs(5),

@@ -5,19 +5,18 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, Built, Payload, Setting, contract, demo,
+    App, Built, Payload, contract,
     error::BuildError,
     overlay::{Laid, overlay},
     pack::pack,
-    registry,
     render::render,
-    resolve::resolve,
 };
 use crate::{
-    bundle::{Manifest, Role, Wanted},
+    bundle::{self, Manifest, Published, Role},
     contract::Contract,
     handler::{Context, Failure, Handler, Outcome},
     objects::{Key, Meta, hex},
@@ -47,7 +46,8 @@ impl Handler for Generate {
 
 async fn build(context: &Context, payload: Payload) -> Result<Built, BuildError> {
     stage(context, 0, "resolving")?;
-    let bundles = resolved(context, &payload).await?;
+    let published = resolved(context, &payload).await?;
+    let bundles: Vec<_> = published.iter().map(|bundle| bundle.manifest.clone()).collect();
     let settings = settings(&bundles, &payload.app)?;
     let inputs =
         Inputs { generation: GENERATION, app: &payload.app, settings: &settings, bundles: bundles.iter().map(Pinned::of).collect() };
@@ -64,7 +64,7 @@ async fn build(context: &Context, payload: Payload) -> Result<Built, BuildError>
     stage(context, 15, "overlaying")?;
     let laid = overlay(&bundles)?;
     stage(context, 20, "fetching")?;
-    let parts = fetch(context, &bundles, &laid).await?;
+    let parts = fetch(context, &published, &laid).await?;
     stage(context, 50, "rendering")?;
     let values =
         serde_json::to_value(Values::of(&inputs, &bundles)).map_err(|error| BuildError::inputs("render_failed", error.to_string()))?;
@@ -90,47 +90,19 @@ fn stage(context: &Context, percent: u8, what: &str) -> Result<(), BuildError> {
     Ok(())
 }
 
-async fn resolved(context: &Context, payload: &Payload) -> Result<Vec<Manifest>, BuildError> {
-    let template = Wanted::parse(&payload.template)?;
-    let features = payload.features.iter().map(|text| Wanted::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let wanted: Vec<&Wanted> = features.iter().chain([&template]).collect();
-    demo::seed(&*context.objects, wanted.iter().map(|wanted| wanted.name.as_str())).await?;
-    let shelf = registry::shelf(&*context.objects, &wanted).await?;
-    let bundles = resolve(&template, &features, &shelf)?;
-    let names: Vec<_> = bundles.iter().map(ToString::to_string).collect();
+async fn resolved(context: &Context, payload: &Payload) -> Result<Vec<Published>, BuildError> {
+    let (library, objects) = (&*context.library, &*context.objects);
+    let bundles = bundle::pick(library, objects, &context.tenant, &payload.template, &payload.features).await?;
+    let names: Vec<_> = bundles.iter().map(|bundle| bundle.manifest.to_string()).collect();
     context.info(format!("made of {}", names.join(", ")));
     Ok(bundles)
 }
 
 /// The settings of all bundles, with the app's values in their place.
-fn settings(bundles: &[Manifest], app: &App) -> Result<BTreeMap<String, Setting>, BuildError> {
-    let mut settings: BTreeMap<String, Setting> = BTreeMap::new();
-    for bundle in bundles {
-        settings.extend(defaults(bundle));
-    }
-    for (name, value) in &app.settings {
-        let Some(known) = settings.get_mut(name) else {
-            let known: Vec<_> = settings.keys().map(String::as_str).collect();
-            return Err(BuildError::inputs(
-                "setting_unknown",
-                format!("no bundle of this app knows {name}; there are {}", known.join(", ")),
-            ));
-        };
-        if std::mem::discriminant(known) != std::mem::discriminant(value) {
-            return Err(BuildError::inputs("setting_invalid", format!("{name} is of another type, like {}", serde_json::json!(known))));
-        }
-        *known = value.clone();
-    }
-    Ok(settings)
-}
-
-/// What a bundle's settings are unless the app says otherwise.
-fn defaults(bundle: &Manifest) -> BTreeMap<String, Setting> {
-    let properties = bundle.settings.as_ref().and_then(|schema| schema["properties"].as_object());
-    let default = |(name, property): (&String, &serde_json::Value)| {
-        serde_json::from_value(property["default"].clone()).ok().map(|value| (name.clone(), value))
-    };
-    properties.into_iter().flatten().filter_map(default).collect()
+fn settings(bundles: &[Manifest], app: &App) -> Result<BTreeMap<String, Value>, BuildError> {
+    let given = serde_json::to_value(&app.settings).and_then(serde_json::from_value);
+    let given = given.map_err(|error| BuildError::inputs("setting_invalid", error.to_string()))?;
+    Ok(bundle::settings::fill(bundles, &given)?)
 }
 
 /// All that the archive's bytes depend on.
@@ -138,7 +110,7 @@ fn defaults(bundle: &Manifest) -> BTreeMap<String, Setting> {
 struct Inputs<'a> {
     generation: u32,
     app: &'a App,
-    settings: &'a BTreeMap<String, Setting>,
+    settings: &'a BTreeMap<String, Value>,
     bundles: Vec<Pinned>,
 }
 
@@ -160,7 +132,7 @@ impl Pinned {
 #[derive(Serialize)]
 struct Values<'a> {
     app: Identity<'a>,
-    settings: &'a BTreeMap<String, Setting>,
+    settings: &'a BTreeMap<String, Value>,
     template: String,
     features: Vec<String>,
 }
@@ -208,14 +180,18 @@ impl Archive {
 /// The contents of all parts, by the places of bundle and file.
 type Parts = BTreeMap<(usize, usize), Vec<u8>>;
 
-async fn fetch(context: &Context, bundles: &[Manifest], laid: &BTreeMap<String, Laid>) -> Result<Parts, BuildError> {
-    let mut parts = Parts::new();
-    for place in laid.values().flat_map(|laid| &laid.parts) {
+async fn fetch(context: &Context, bundles: &[Published], laid: &BTreeMap<String, Laid>) -> Result<Parts, BuildError> {
+    let mut opened = Vec::new();
+    for bundle in bundles {
         if context.cancel.is_cancelled() {
             return Err(BuildError::Stopped);
         }
-        let bundle = &bundles[place.0];
-        parts.insert(*place, registry::file(&*context.objects, bundle, &bundle.files[place.1]).await?);
+        opened.push(bundle::open(&*context.objects, bundle).await?);
+    }
+    let mut parts = Parts::new();
+    for place in laid.values().flat_map(|laid| &laid.parts) {
+        let path = &bundles[place.0].manifest.files[place.1].path;
+        parts.extend(opened[place.0].remove(path).map(|content| (*place, content)));
     }
     Ok(parts)
 }

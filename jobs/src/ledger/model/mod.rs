@@ -4,6 +4,7 @@
 //! Never durable and never fast: where a loop over all jobs is the plainest way to say it, it loops.
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
+mod effects;
 mod inspect;
 mod intake;
 mod library;
@@ -24,6 +25,7 @@ use crate::{
     artifact::Artifact,
     clock::{Clock, Timestamp},
     contract::Contract,
+    effect::Kept,
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
     library::{Edition, Role},
@@ -94,6 +96,7 @@ struct Tables {
     attempts: BTreeMap<(JobId, u32), Attempt>,
     logs: BTreeMap<JobId, Vec<LogChunk>>,
     artifacts: BTreeMap<(JobId, String), Artifact>,
+    effects: BTreeMap<(JobId, String), Kept>,
     delayed: BTreeSet<Delayed>,
     leases: Vec<Lease>,
     feed: BTreeMap<i64, FeedRow>,

@@ -174,6 +174,7 @@ impl Upkeep for ModelLedger {
                 let keys = tables.artifacts.iter().filter(|((of, _), _)| of == id).map(|(_, artifact)| artifact.key.clone());
                 objects.extend(keys.filter(|key| key.starts_with(&own)));
                 tables.artifacts.retain(|(of, _), _| of != id);
+                tables.effects.retain(|(of, _), _| of != id);
             }
             Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect(), over_ms: most_over_ms, goes_on: false }
         }))

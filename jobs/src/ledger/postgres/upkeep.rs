@@ -332,6 +332,7 @@ async fn prune(tx: &mut Tx<'_>, (ids, finished_at_ms): (Vec<Uuid>, Vec<i64>)) ->
         sqlx::query_as(tx.sql().prune.clone()).bind(ids).bind(finished_at_ms).fetch_all(tx.connection()).await?;
     let ids: Vec<Uuid> = gone.iter().map(|(id, ..)| *id).collect();
     sqlx::query(tx.sql().prune_attempts.clone()).bind(&ids).execute(tx.connection()).await?;
+    sqlx::query(tx.sql().prune_effects.clone()).bind(&ids).execute(tx.connection()).await?;
     sqlx::query(tx.sql().prune_logs.clone()).bind(&ids).execute(tx.connection()).await?;
     let kept: Vec<(Uuid, String)> = sqlx::query_as(tx.sql().prune_artifacts.clone()).bind(&ids).fetch_all(tx.connection()).await?;
     let own = gone.iter().map(|(id, tenant, _)| (*id, own_prefix(tenant, rows::job_id(*id)))).collect();

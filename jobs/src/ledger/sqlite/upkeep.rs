@@ -387,6 +387,7 @@ impl Verb for Prune {
         }
         execute_over(tx, |sql| &sql.prune_logs, &going).await?;
         execute_over(tx, |sql| &sql.prune_attempts, &going).await?;
+        execute_over(tx, |sql| &sql.prune_effects, &going).await?;
         let kept: Vec<(Uuid, String)> =
             sqlx::query_as(tx.sql.prune_artifacts.clone()).bind(serde_json::to_string(&going)?).fetch_all(&mut *tx.connection).await?;
         execute_over(tx, |sql| &sql.prune, &going).await?;

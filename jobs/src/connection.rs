@@ -1,0 +1,147 @@
+//! A tenant's configured access to a provider: where it is, and the secrets that open it. Payloads name one; they never carry
+//! secrets.
+//!
+//! A handler opens a connection through its context ([`Access`]) and says what came of using it.
+
+use std::{collections::BTreeMap, fmt};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{job::JobError, ledger, tenant::TenantId};
+
+/// The longest name of a connection, in bytes.
+pub const NAME_BYTES_MAX: usize = 63;
+
+/// A connection's id: a UUIDv7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = "uuid"))]
+pub struct ConnectionId(pub Uuid);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// How a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ConnectionState {
+    /// Not tested yet.
+    Pending,
+    /// Tested, and good.
+    Active,
+    /// The provider refused it.
+    Error,
+    /// Switched off by hand.
+    Disabled,
+}
+
+/// A connection that was opened: what a handler needs to talk to the provider.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Which.
+    pub id: ConnectionId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its name within the tenant.
+    pub name: String,
+    /// The provider, of the catalogue.
+    pub provider: String,
+    /// Counts the edits of its configuration and secrets: what is cached of one is of no use to the next.
+    pub generation: u32,
+    /// Its configuration, valid by the provider's schema, defaults filled in.
+    pub config: serde_json::Value,
+    /// Its secrets.
+    pub secrets: Secrets,
+}
+
+/// Secrets by name. Never shown.
+#[derive(Clone, Default)]
+pub struct Secrets(pub BTreeMap<String, String>);
+
+impl Secrets {
+    /// The secret of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Why a connection cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The tenant has none of this name.
+    #[error("there is no connection {0}")]
+    Unknown(String),
+    /// It is of another provider than the handler speaks to.
+    #[error("the connection {name} is of provider {provider}; {wanted} is needed")]
+    OtherProvider {
+        /// The connection.
+        name: String,
+        /// Its provider.
+        provider: String,
+        /// What is needed.
+        wanted: String,
+    },
+    /// It is not to be used: disabled, or refused by the provider.
+    #[error("the connection {name} is {state}: {reason}")]
+    Closed {
+        /// The connection.
+        name: String,
+        /// `disabled` or `error`.
+        state: &'static str,
+        /// The last error, or who switched it off.
+        reason: String,
+    },
+    /// Its secrets cannot be read: the tenant's key was destroyed, or the master key is another.
+    #[error("the secrets of {0} cannot be read")]
+    Sealed(String),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+}
+
+/// What came of using a connection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Used {
+    /// The provider let it in.
+    Well,
+    /// Its test passed.
+    Tested,
+    /// The provider refuses it: it goes to `error` until somebody mends or tests it.
+    Refused(JobError),
+}
+
+/// Opens connections for handlers.
+#[async_trait]
+pub trait Access: Send + Sync {
+    /// Opens the tenant's connection of this name. A pending one opens too; one that is disabled or in error does not.
+    async fn open(&self, tenant: &TenantId, name: &str) -> Result<Opened, AccessError>;
+
+    /// Says what came of it. Ignored where the connection was edited since.
+    async fn report(&self, opened: &Opened, used: Used) -> ledger::Result<()>;
+}
+
+/// For workers without connections: there are none.
+pub struct NoAccess;
+
+#[async_trait]
+impl Access for NoAccess {
+    async fn open(&self, _: &TenantId, name: &str) -> Result<Opened, AccessError> {
+        Err(AccessError::Unknown(name.to_owned()))
+    }
+
+    async fn report(&self, _: &Opened, _: Used) -> ledger::Result<()> {
+        Ok(())
+    }
+}

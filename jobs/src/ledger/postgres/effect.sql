@@ -1,0 +1,5 @@
+-- One effect of a job.
+SELECT job_id, key, tenant, version, facts, callback, created_at_ms, changed_at_ms, until_at_ms
+FROM effects
+WHERE job_id = $1
+  AND key = $2

@@ -1,0 +1,91 @@
+//! A handler's context without a worker: for tests of what handlers do.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use windrow_jobs::{
+    artifact::Artifact,
+    connection::NoAccess,
+    handler::{Context, Lease, Listener, Recorder, Remark},
+    ledger::{self, Claimed, Effects, Ledger},
+    objects::{self, Content, Key, Link, Meta, Object, Objects},
+};
+
+/// The lease of an attempt, valid until a test says otherwise.
+pub struct SwitchedLease(pub AtomicBool);
+
+impl Default for SwitchedLease {
+    fn default() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
+
+impl Lease for SwitchedLease {
+    fn valid(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The context of a claimed attempt. Nobody listens, and there are neither files nor connections.
+pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn Effects>, lease: Arc<dyn Lease>) -> Context {
+    Context {
+        job: claimed.snapshot.id,
+        tenant: claimed.tenant.clone(),
+        attempt: claimed.snapshot.attempt,
+        checkpoint: claimed.checkpoint.as_deref().map(Arc::from),
+        deadline: claimed.snapshot.deadline,
+        cancel: CancellationToken::new(),
+        listener: Arc::new(Nobody),
+        objects: Arc::new(Nobody),
+        recorder: Arc::new(Records(claimed.clone(), ledger)),
+        lease,
+        effects,
+        access: Arc::new(NoAccess),
+    }
+}
+
+struct Records(Claimed, Arc<dyn Ledger>);
+
+#[async_trait]
+impl Recorder for Records {
+    async fn record(&self, artifact: Artifact) -> ledger::Result<bool> {
+        self.1.record_artifact(self.0.snapshot.id, artifact).await
+    }
+}
+
+struct Nobody;
+
+impl Listener for Nobody {
+    fn hear(&self, _: Remark) {}
+}
+
+#[async_trait]
+impl Objects for Nobody {
+    async fn put(&self, key: &Key, _: &str, _: Content) -> objects::Result<Meta> {
+        Err(objects::Error::Refused(format!("there is no store for {key}")))
+    }
+
+    async fn head(&self, _: &Key) -> objects::Result<Option<Meta>> {
+        Ok(None)
+    }
+
+    async fn get(&self, _: &Key) -> objects::Result<Option<Object>> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: &str, _: Option<&Key>, _: usize) -> objects::Result<Vec<Key>> {
+        Ok(Vec::new())
+    }
+
+    async fn delete(&self, _: &Key) -> objects::Result<()> {
+        Ok(())
+    }
+
+    async fn link(&self, key: &Key, _: windrow_jobs::clock::Timestamp, _: std::time::Duration) -> objects::Result<Link> {
+        Err(objects::Error::Refused(format!("there is no store for {key}")))
+    }
+}
