@@ -48,8 +48,8 @@ use windrow_jobs::{
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
 /// What the api may do to a ledger: take in, look, keep schedules, and hear what became of effects.
-pub trait Front: Intake + Inspect + Timetable + Effects {}
-impl<L: Intake + Inspect + Timetable + Effects + ?Sized> Front for L {}
+pub trait Front: Intake + Inspect + Timetable + Library + Effects {}
+impl<L: Intake + Inspect + Timetable + Library + Effects + ?Sized> Front for L {}
 
 /// What an api is made of.
 pub struct Parts {

@@ -1,9 +1,18 @@
 //! A bundle: a template or a feature of apps, published under a name and a version that never changes.
 //!
-//! Here is what a bundle says of itself, its manifest, and what a build asks for by name and range.
+//! Here is what a bundle says of itself, its manifest (docs/bundles.md). `manifest.rs` reads one, `archive.rs` what is published with it,
+//! `resolve.rs` says what goes together, and `shelf.rs` keeps bundles and finds them again.
 //! Nothing here renders, runs or builds: next on a build's path is `kinds/build_generate/handler.rs`.
 
+pub mod archive;
+mod check;
+mod demo;
 pub mod glob;
+pub mod manifest;
+pub mod pack;
+pub mod resolve;
+pub mod settings;
+pub mod shelf;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use crate::library::Role;
 use crate::objects::hex;
 
 /// The longest name of a bundle.
@@ -20,6 +30,8 @@ pub const NAME_BYTES_MAX: usize = 63;
 pub const FILES_MAX: usize = 2_000;
 /// The largest file of a bundle.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+pub use self::shelf::{Error, Publication, Published, find, open, pick, publish};
 
 /// What a bundle says of itself, and the list of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,16 +82,6 @@ pub struct Manifest {
     /// Its files, by path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileEntry>,
-}
-
-/// What a bundle is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// What an app begins with.
-    Template,
-    /// What is laid over it.
-    Feature,
 }
 
 /// A file of a bundle.
@@ -162,22 +164,6 @@ impl Manifest {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)
-    }
-}
-
-impl Role {
-    /// The role as text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Template => "template",
-            Self::Feature => "feature",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

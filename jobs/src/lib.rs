@@ -20,6 +20,7 @@ pub mod job;
 pub mod keys;
 pub mod kinds;
 pub mod ledger;
+pub mod library;
 pub mod lifecycle;
 pub mod object;
 pub mod objects;

@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 15] = [
     Table {
         name: "jobs",
         columns: &[
@@ -235,6 +235,22 @@ const TABLES: [Table; 14] = [
             ("decided_at_ms", "bigint"),
             ("late_ms", "bigint"),
             ("is_open", "boolean"),
+        ],
+    },
+    Table {
+        name: "bundles",
+        columns: &[
+            ("tenant", "text"),
+            ("role", "text"),
+            ("name", "text"),
+            ("version", "text"),
+            ("description", "text"),
+            ("digest", "text"),
+            ("needs", "text"),
+            ("manifest", "text"),
+            ("object_key", "text"),
+            ("bytes", "bigint"),
+            ("published_at_ms", "bigint"),
         ],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },

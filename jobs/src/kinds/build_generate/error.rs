@@ -1,7 +1,7 @@
 //! Why a build fails, and whether trying again may help.
 
 use crate::{
-    bundle::Refused,
+    bundle::{self, Refused},
     handler::{ArtifactError, Outcome},
     objects, signing,
 };
@@ -40,6 +40,16 @@ pub enum BuildError {
 impl From<Refused> for BuildError {
     fn from(refused: Refused) -> Self {
         Self::inputs(refused.code, refused.message)
+    }
+}
+
+impl From<bundle::Error> for BuildError {
+    fn from(error: bundle::Error) -> Self {
+        match error {
+            bundle::Error::Refused(refused) => refused.into(),
+            bundle::Error::Objects(error) => Self::Objects(error),
+            bundle::Error::Ledger(error) => Self::Artifact(ArtifactError::Ledger(error)),
+        }
     }
 }
 

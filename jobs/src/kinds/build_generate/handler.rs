@@ -14,24 +14,23 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, Built, Payload, Setting,
+    Built, Payload,
     assets::{self, ICON},
     command::{self, Order, PASSED},
-    compare, contract, demo,
+    compare, contract,
     error::BuildError,
     icons,
     inputs::Inputs,
     kept::{Entry, LOCKFILE, MEDIA_TYPE, Vouched},
     overlay::{Laid, overlay},
-    pack, provenance, registry,
+    pack, provenance,
     render::render,
-    resolve::resolve,
     stage::{self, Stages},
     tools::Tools,
     workspace::Workspace,
 };
 use crate::{
-    bundle::{Manifest, Wanted},
+    bundle::{self, Manifest, Published},
     clock::{Clock, SystemClock, Timestamp},
     contract::Contract,
     handler::{Context, Failure, Handler, Outcome},
@@ -72,9 +71,10 @@ async fn build(tools: &Tools, context: &Context, payload: Payload) -> Result<Bui
     let mut stages = Stages::new(context, &payload.template);
     stages.begin(stage::RESOLVE)?;
     assets::check(&payload.app.assets)?;
-    let bundles = resolved(context, &payload).await?;
+    let published = resolved(context, &payload).await?;
+    let bundles: Arc<[Manifest]> = published.iter().map(|bundle| bundle.manifest.clone()).collect();
     check_commands(&bundles, tools.commands)?;
-    let inputs = Inputs::of(&payload.app, settings(&bundles, &payload.app)?, &bundles);
+    let inputs = Inputs::of(&payload.app, bundle::settings::fill(&*bundles, &payload.app.settings)?, &bundles);
 
     stages.begin(stage::CACHE)?;
     let earlier = Entry::find(context, &inputs.digest()).await?;
@@ -88,7 +88,7 @@ async fn build(tools: &Tools, context: &Context, payload: Payload) -> Result<Bui
     stages.begin(stage::WORKSPACE)?;
     let workspace = Arc::new(workspace(tools).await?);
     let order = Build { tools, context, payload: &payload, inputs: &inputs, workspace: &workspace, started };
-    let built = order.build(&mut stages, bundles.into(), earlier).await;
+    let built = order.build(&mut stages, &published, bundles, earlier).await;
     off_thread(move || Ok(drop(workspace))).await?;
     recorded(&mut stages, context, &built?).await
 }
@@ -104,11 +104,17 @@ struct Build<'b> {
 }
 
 impl Build<'_> {
-    async fn build(&self, stages: &mut Stages<'_>, bundles: Arc<[Manifest]>, earlier: Option<Entry>) -> Result<Entry, BuildError> {
+    async fn build(
+        &self,
+        stages: &mut Stages<'_>,
+        published: &[Published],
+        bundles: Arc<[Manifest]>,
+        earlier: Option<Entry>,
+    ) -> Result<Entry, BuildError> {
         let Self { tools, context, payload, inputs, workspace, .. } = *self;
         stages.begin(stage::OVERLAY)?;
         let laid = overlay(&bundles)?;
-        let parts = contents(context, &bundles, &laid).await?;
+        let parts = contents(context, published, &laid).await?;
         stages.begin(stage::RENDER)?;
         let mut paths = lay_out(workspace.clone(), bundles.clone(), laid, parts, inputs.values()).await?;
         stages.begin(stage::ASSETS)?;
@@ -174,47 +180,12 @@ async fn recorded(stages: &mut Stages<'_>, context: &Context, entry: &Entry) -> 
     Ok(Built { artifact: entry.name.clone(), sha256: entry.sha256.clone(), bytes: entry.bytes, cached })
 }
 
-async fn resolved(context: &Context, payload: &Payload) -> Result<Vec<Manifest>, BuildError> {
-    let template = Wanted::parse(&payload.template)?;
-    let features = payload.features.iter().map(|text| Wanted::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let wanted: Vec<&Wanted> = features.iter().chain([&template]).collect();
-    demo::seed(&*context.objects, wanted.iter().map(|wanted| wanted.name.as_str())).await?;
-    let shelf = registry::shelf(&*context.objects, &wanted).await?;
-    let bundles = resolve(&template, &features, &shelf)?;
-    let names: Vec<_> = bundles.iter().map(ToString::to_string).collect();
+async fn resolved(context: &Context, payload: &Payload) -> Result<Vec<Published>, BuildError> {
+    let (library, objects) = (&*context.library, &*context.objects);
+    let bundles = bundle::pick(library, objects, &context.tenant, &payload.template, &payload.features).await?;
+    let names: Vec<_> = bundles.iter().map(|bundle| bundle.manifest.to_string()).collect();
     context.info(format!("made of {}", names.join(", ")));
     Ok(bundles)
-}
-
-/// The settings of all bundles, with the app's values in their place.
-fn settings(bundles: &[Manifest], app: &App) -> Result<BTreeMap<String, Setting>, BuildError> {
-    let mut settings: BTreeMap<String, Setting> = BTreeMap::new();
-    for bundle in bundles {
-        settings.extend(defaults(bundle));
-    }
-    for (name, value) in &app.settings {
-        let Some(known) = settings.get_mut(name) else {
-            let known: Vec<_> = settings.keys().map(String::as_str).collect();
-            return Err(BuildError::inputs(
-                "setting_unknown",
-                format!("no bundle of this app knows {name}; there are {}", known.join(", ")),
-            ));
-        };
-        if std::mem::discriminant(known) != std::mem::discriminant(value) {
-            return Err(BuildError::inputs("setting_invalid", format!("{name} is of another type, like {}", serde_json::json!(known))));
-        }
-        *known = value.clone();
-    }
-    Ok(settings)
-}
-
-/// What a bundle's settings are unless the app says otherwise.
-fn defaults(bundle: &Manifest) -> BTreeMap<String, Setting> {
-    let properties = bundle.settings.as_ref().and_then(|schema| schema["properties"].as_object());
-    let default = |(name, property): (&String, &serde_json::Value)| {
-        serde_json::from_value(property["default"].clone()).ok().map(|value| (name.clone(), value))
-    };
-    properties.into_iter().flatten().filter_map(default).collect()
 }
 
 /// Whether all commands may run, before anything is.
@@ -242,14 +213,18 @@ async fn workspace(tools: &Tools) -> Result<Workspace, BuildError> {
 /// The contents of all parts, by the places of bundle and file.
 type Parts = BTreeMap<(usize, usize), Vec<u8>>;
 
-async fn contents(context: &Context, bundles: &[Manifest], laid: &BTreeMap<String, Laid>) -> Result<Parts, BuildError> {
-    let mut parts = Parts::new();
-    for place in laid.values().flat_map(|laid| &laid.parts) {
+async fn contents(context: &Context, bundles: &[Published], laid: &BTreeMap<String, Laid>) -> Result<Parts, BuildError> {
+    let mut opened = Vec::new();
+    for bundle in bundles {
         if context.cancel.is_cancelled() {
             return Err(BuildError::Stopped);
         }
-        let bundle = &bundles[place.0];
-        parts.insert(*place, registry::file(&*context.objects, bundle, &bundle.files[place.1]).await?);
+        opened.push(bundle::open(&*context.objects, bundle).await?);
+    }
+    let mut parts = Parts::new();
+    for place in laid.values().flat_map(|laid| &laid.parts) {
+        let path = &bundles[place.0].manifest.files[place.1].path;
+        parts.extend(opened[place.0].remove(path).map(|content| (*place, content)));
     }
     Ok(parts)
 }

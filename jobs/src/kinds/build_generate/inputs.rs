@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{App, Setting, Theme};
+use super::{App, Theme};
 use crate::{
     bundle::{Manifest, Role},
     objects::hex,
@@ -21,7 +22,7 @@ pub struct Inputs {
     name: String,
     bundle_id: String,
     theme: Theme,
-    settings: BTreeMap<String, Setting>,
+    settings: BTreeMap<String, Value>,
     assets: BTreeMap<String, String>,
     bundles: Vec<Pinned>,
 }
@@ -43,7 +44,7 @@ pub struct Pinned {
 #[derive(Serialize)]
 struct Values<'a> {
     app: Identity<'a>,
-    settings: &'a BTreeMap<String, Setting>,
+    settings: &'a BTreeMap<String, Value>,
     template: String,
     features: Vec<&'a str>,
 }
@@ -66,7 +67,7 @@ struct Lock<'a> {
 
 impl Inputs {
     /// The inputs of this app, made of these bundles.
-    pub fn of(app: &App, settings: BTreeMap<String, Setting>, bundles: &[Manifest]) -> Self {
+    pub fn of(app: &App, settings: BTreeMap<String, Value>, bundles: &[Manifest]) -> Self {
         let pinned = |manifest: &Manifest| Pinned {
             name: manifest.name.clone(),
             role: manifest.role,
@@ -95,7 +96,7 @@ impl Inputs {
     }
 
     /// What templates and the app are told.
-    pub fn values(&self) -> serde_json::Value {
+    pub fn values(&self) -> Value {
         let of_role = |role| self.bundles.iter().filter(move |bundle| bundle.role == role).map(|bundle| bundle.name.as_str());
         let values = Values {
             app: Identity { name: &self.name, bundle_id: &self.bundle_id, theme: self.theme },

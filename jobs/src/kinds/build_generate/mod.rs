@@ -12,8 +12,6 @@ mod command;
 #[cfg(feature = "handlers")]
 mod compare;
 #[cfg(feature = "handlers")]
-mod demo;
-#[cfg(feature = "handlers")]
 mod error;
 #[cfg(feature = "handlers")]
 pub mod handler;
@@ -32,11 +30,7 @@ mod processes;
 #[cfg(feature = "handlers")]
 mod provenance;
 #[cfg(feature = "handlers")]
-mod registry;
-#[cfg(feature = "handlers")]
 mod render;
-#[cfg(feature = "handlers")]
-mod resolve;
 #[cfg(feature = "handlers")]
 mod stage;
 #[cfg(all(test, feature = "handlers"))]
@@ -87,10 +81,10 @@ pub struct App {
     /// How it looks.
     #[serde(default)]
     pub theme: Theme,
-    /// Settings that its template and features know, in the place of their own values.
+    /// Settings that its template and features know, by their schemas, in the place of their own values.
     #[serde(default)]
     #[schemars(length(max = 256))]
-    pub settings: BTreeMap<String, Setting>,
+    pub settings: BTreeMap<String, serde_json::Value>,
     /// Files to fetch, by their place in the app. The one named `icon`, a square PNG or JPEG, is made into the template's icons instead.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(length(max = 64))]
@@ -120,18 +114,6 @@ pub enum Theme {
     Light,
     /// Light on dark.
     Dark,
-}
-
-/// The value of a setting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Setting {
-    /// Yes or no.
-    Flag(bool),
-    /// A number.
-    Number(serde_json::Number),
-    /// Text.
-    Text(String),
 }
 
 /// What was built.

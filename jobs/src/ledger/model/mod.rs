@@ -7,6 +7,7 @@
 mod effects;
 mod inspect;
 mod intake;
+mod library;
 mod timetable;
 mod upkeep;
 mod work;
@@ -27,6 +28,7 @@ use crate::{
     effect::Kept,
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
+    library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
@@ -115,6 +117,7 @@ struct Tables {
     depths: Option<Depths>,
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
+    bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
 }
 
 /// Whose key it is, and the key.

@@ -10,6 +10,7 @@ mod floor;
 mod inserts;
 mod inspect;
 mod keys;
+mod library;
 mod partitions;
 mod scrub;
 mod timetable;
@@ -83,14 +84,14 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, already_ended, append_feed, apply, artifacts, attempts, awaited, balances, claim, clock, close_fires, contracts, count_outcomes,
+    abdicate, already_ended, append_feed, apply, artifacts, attempts, awaited, balances, bundle, bundle_versions, bundles, claim, clock, close_fires, contracts, count_outcomes,
     covering_delays, delay, delete_schedule, depths, dismiss, drop_due, drop_expired, drop_feed, drop_lease, due,
     due_buckets, due_schedules, effect, effect_stands, effects, enroll, fires, first_due, first_expiry, fold, forget_fires, forget_keys, forget_workers, get, heartbeat,
     identity, insert, insert_schedule, intend, issue, keep_attempts, keep_last_attempts, known, lanes, last_instant, lead, lease, lease_rows,
     leases_after, leases_at, limits, list, lock_limits, lock_schedule, lock_snapshots, log, logs, move_schedules, note, on_offer, orphan_fires, postpone_schedules,
-    open_fires, prunable, prune, prune_artifacts, prune_attempts, prune_effects, prune_logs, publish, publish_depths, ready, reanswer, record_artifact,
+    open_fires, prunable, prune, prune_artifacts, prune_attempts, prune_effects, prune_logs, publish, publish_bundle, publish_depths, ready, reanswer, record_artifact,
     redriven, release, reopen_fires, reserve, reserved, revoke, revoke_all, running, schedule_by_id, schedule_by_name, schedule_holder,
-    schedules, scrubbed, seen, set_limits, settle_fires, snapshots, store_schedule, take_feed, tickets, turn_effect, unclaimed, use_ticket, workers,
+    schedules, scrubbed, seen, set_limits, settle_fires, shelf, snapshots, store_schedule, take_feed, tickets, turn_effect, unclaimed, use_ticket, workers,
     write_fires,
 }
 
