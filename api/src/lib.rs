@@ -35,10 +35,10 @@ pub mod limits {
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    ledger::{Effects, Inspect, Intake, Timetable},
+    ledger::{Effects, Inspect, Intake, Library, Timetable},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
@@ -102,6 +102,7 @@ pub struct Api {
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) signer: Signer,
     pub(crate) in_flight: InFlight,
+    pub(crate) unpacking: Arc<Semaphore>,
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) last_word: LastWord,
@@ -121,6 +122,7 @@ impl Api {
             objects: parts.objects,
             signer: parts.signer,
             in_flight: InFlight::default(),
+            unpacking: Arc::new(Semaphore::new(routes::bundles::UNPACKINGS_MAX)),
             changes: parts.changes,
             inside: parts.inside,
             last_word: LastWord::default(),

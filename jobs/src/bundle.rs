@@ -36,10 +36,12 @@ pub use self::shelf::{Error, Publication, Published, find, open, pick, publish};
 /// What a bundle says of itself, and the list of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BundleManifest))]
 pub struct Manifest {
     /// Its name.
     pub name: String,
     /// Its version. What is published under a version never changes.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub version: Version,
     /// What it is.
     pub role: Role,
@@ -60,15 +62,19 @@ pub struct Manifest {
     pub executable: Vec<String>,
     /// Of a feature: the templates that it fits. None means any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub templates: BTreeMap<String, VersionReq>,
     /// Features that it needs; they come along.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub requires: BTreeMap<String, VersionReq>,
     /// Features and templates that it does not go with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub conflicts: BTreeMap<String, VersionReq>,
     /// The settings that it knows: a JSON Schema of an object, whose properties have defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>, nullable = false))]
     pub settings: Option<Value>,
     /// Of a template: the sizes to make of the app's icon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,6 +93,7 @@ pub struct Manifest {
 /// A file of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BundleFile))]
 pub struct FileEntry {
     /// Where it goes in the app.
     pub path: String,
@@ -99,6 +106,7 @@ pub struct FileEntry {
 /// A size of the app's icon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BundleIcon))]
 pub struct Icon {
     /// Where it goes in the app.
     pub path: String,
@@ -109,6 +117,7 @@ pub struct Icon {
 /// A command that a build runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BundleCommand))]
 pub struct Command {
     /// What people call it.
     pub name: String,
@@ -138,6 +147,7 @@ impl Command {
 /// What of the workspace becomes the app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BundleOutput))]
 pub struct Output {
     /// A glob, from the workspace's root.
     pub path: String,

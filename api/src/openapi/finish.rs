@@ -11,8 +11,16 @@ use super::{headers, problems};
 use crate::error::Code;
 
 /// The schemas of what is sent: there `null` and leaving out mean the same, or different things.
-const SENT: [&str; 7] =
-    ["JobTemplate", "JobTemplatePatch", "PreviewRequest", "QueuePatch", "ScheduleDefinition", "SchedulePatch", "Submission"];
+const SENT: [&str; 8] = [
+    "JobTemplate",
+    "JobTemplatePatch",
+    "PreviewRequest",
+    "QueuePatch",
+    "ResolveRequest",
+    "ScheduleDefinition",
+    "SchedulePatch",
+    "Submission",
+];
 /// What any answer may turn out to be: the edge's own problems.
 const OF_THE_EDGE: [Code; 2] = [Code::INTERNAL, Code::TIMED_OUT];
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod batch;
+pub(crate) mod bundles;
 pub(crate) mod documents;
 pub(crate) mod effects;
 pub(crate) mod history;
@@ -25,7 +26,7 @@ use utoipa_axum::{
     routes,
 };
 
-use self::batch::BATCH_BYTES_MAX;
+use self::{batch::BATCH_BYTES_MAX, bundles::upload::UPLOAD_BYTES_MAX};
 use crate::{Api, body::BODY_BYTES_MAX, error::ApiError, openapi::Base};
 
 /// The routes, without the edge around them.
@@ -49,6 +50,13 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(schedules::change::resume))
         .routes(routes!(schedules::fires::run))
         .routes(routes!(schedules::fires::list))
+        .routes(routes!(bundles::templates::list))
+        .routes(routes!(bundles::templates::versions))
+        .routes(routes!(bundles::templates::read, bundles::templates::publish).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)))
+        .routes(routes!(bundles::features::list))
+        .routes(routes!(bundles::features::versions))
+        .routes(routes!(bundles::features::read, bundles::features::publish).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)))
+        .routes(routes!(bundles::resolve::resolve))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

@@ -8,6 +8,8 @@ use super::{Manifest, Refused, Role, archive::path::flaw, glob, is_name, manifes
 
 /// The longest description.
 const DESCRIPTION_BYTES_MAX: usize = 1_000;
+/// The longest version.
+const VERSION_BYTES_MAX: usize = 100;
 /// Entries of a list of paths or globs.
 const LIST_MAX: usize = 256;
 /// Other bundles that one names in one table.
@@ -27,6 +29,10 @@ const COMMAND_S_MAX: u32 = 900;
 pub(super) fn check(manifest: &Manifest) -> Result<(), Refused> {
     if manifest.description.len() > DESCRIPTION_BYTES_MAX {
         return invalid("/description", format!("it is longer than the {DESCRIPTION_BYTES_MAX} bytes allowed"));
+    }
+    if !manifest.version.build.is_empty() || manifest.version.to_string().len() > VERSION_BYTES_MAX {
+        let message = format!("a bundle's version has no build metadata, and at most {VERSION_BYTES_MAX} bytes");
+        return invalid("/version", message);
     }
     check_role(manifest)?;
     check_others(manifest)?;

@@ -69,15 +69,18 @@ impl Shelf {
 
 /// A bundle that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = PickedBundle))]
 pub struct Picked {
     /// Its name.
     pub name: String,
     /// Its version.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub version: Version,
 }
 
 /// What makes the app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Resolution))]
 pub struct Resolved {
     /// What it begins with.
     pub template: Picked,

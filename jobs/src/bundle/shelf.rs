@@ -12,7 +12,7 @@ use super::{
     archive::{self, Files, Format},
     demo,
     pack::{self, pack, sha256},
-    resolve::{Needs, Resolved, Shelf, resolve},
+    resolve::{Needs, Resolved, Shelf, Unresolvable, resolve},
 };
 use crate::{
     clock::Timestamp,
@@ -48,6 +48,9 @@ pub enum Error {
     /// It is not as it must be, and will not be if it is tried again.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The bundles do not go together.
+    #[error(transparent)]
+    Unresolvable(#[from] Unresolvable),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
@@ -140,7 +143,7 @@ pub async fn find(
     let features = features.iter().map(|text| Wanted::parse(text)).collect::<Result<Vec<_>, _>>()?;
     demo::seed(library, objects, tenant, &template.name).await?;
     let shelf = shelf(library, tenant, &template, &features).await?;
-    Ok(off_thread(move || resolve(&template, &features, &shelf)).await.map_err(Refused::from)?)
+    Ok(off_thread(move || resolve(&template, &features, &shelf)).await?)
 }
 
 /// The same, as they were published: the template first, then each feature after what it needs.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use windrow_jobs::{
+    bundle::{self, archive},
     contract::Policy,
     keys::{IDEMPOTENCY_MS, KEY_BYTES_MAX},
     ledger::Retention,
@@ -85,6 +86,12 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("missed_after_ms", MISSED_AFTER_MS.into(), "how late a fire may be decided before it counts as missed"),
         ("preview_fires_max", windrow_api::limits::PREVIEW_FIRES_MAX.into(), "the most fires of a preview"),
         ("gap_s_min", Settings::default().schedules.gap_s_min.into(), "the shortest time between two fires of a schedule, unless set"),
+        ("bundle_bytes_max", archive::ARCHIVE_BYTES_MAX.into(), "the largest archive of a bundle"),
+        ("bundle_unpacked_bytes_max", archive::UNPACKED_BYTES_MAX.into(), "all files of a bundle together"),
+        ("bundle_file_bytes_max", bundle::FILE_BYTES_MAX.into(), "the largest file of a bundle"),
+        ("bundle_files_max", bundle::FILES_MAX.into(), "the most files of a bundle"),
+        ("bundle_manifest_bytes_max", bundle::manifest::MANIFEST_BYTES_MAX.into(), "the largest manifest of a bundle"),
+        ("bundle_versions_max", bundle::shelf::VERSIONS_MAX.into(), "the most versions of a bundle"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
         ("weight_max", Limits::WEIGHT_MAX.into(), "the largest weight of a lane"),
         ("api_key_bytes_min", API_KEY_BYTES_MIN.into(), "the shortest API key"),

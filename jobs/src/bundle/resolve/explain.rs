@@ -18,7 +18,7 @@ use super::{
     provider::{Apart, Package, Ranks, Steps},
     solve,
 };
-use crate::bundle::{Refused, Role, Wanted};
+use crate::bundle::{Role, Wanted};
 
 /// Versions that are named of a bundle, the newest ones.
 const VERSIONS_NAMED: usize = 5;
@@ -31,7 +31,8 @@ type Tree = DerivationTree<Package, Ranks, String>;
 type Fact = External<Package, Ranks, String>;
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.message())]
 pub struct Unresolvable {
     /// A stable code.
     pub code: &'static str,
@@ -60,12 +61,6 @@ impl Unresolvable {
         let names: Vec<_> = left.iter().map(|(name, version)| format!("{name} {version}")).collect();
         let step = format!("none of these can come before the others, as each needs another of them: {}", names.join(", "));
         Self { code: "dependency_cycle", steps: vec![step], hints: Vec::new() }
-    }
-}
-
-impl From<Unresolvable> for Refused {
-    fn from(why: Unresolvable) -> Self {
-        Self::new(why.code, why.message())
     }
 }
 

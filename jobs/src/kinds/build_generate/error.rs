@@ -47,6 +47,7 @@ impl From<bundle::Error> for BuildError {
     fn from(error: bundle::Error) -> Self {
         match error {
             bundle::Error::Refused(refused) => refused.into(),
+            bundle::Error::Unresolvable(why) => Self::inputs(why.code, why.message()),
             bundle::Error::Objects(error) => Self::Objects(error),
             bundle::Error::Ledger(error) => Self::Artifact(ArtifactError::Ledger(error)),
         }
