@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use windrow_tests::{
     cluster::Cluster,
+    s3::{ACCESS_KEY, S3Server, SECRET_KEY},
     server::{Server, path},
 };
 
-use super::{build, built, files, forced, lines, lives, of, passable, publish, until, workspaces};
+use super::{artifacts, build, built, files, forced, lines, lives, of, passable, publish, until, workspaces};
 
 const COMPILE: &str = r#"
 render = ["page.txt"]
@@ -83,12 +84,17 @@ async fn where_commands_are_denied_nothing_is_run() {
 }
 
 #[tokio::test]
-async fn a_worker_of_a_cluster_denies_commands_unless_it_is_told_otherwise() {
-    let mut cluster = Cluster::start(1, 1, &[("WINDROW_OBJECTS_URL", "file:///nowhere")]).await;
-    // Only to see the setting: without a store the api cannot take the template.
-    let log = cluster.workers[0].log();
-    assert!(!log.contains("panicked"), "{log}");
-    cluster.workers[0].end();
+async fn a_worker_of_a_cluster_denies_commands_and_signs_nothing_unless_it_is_told_to() {
+    let s3 = S3Server::start().await;
+    let url = s3.url();
+    let variables = [("WINDROW_OBJECTS_URL", url.as_str()), ("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)];
+    let cluster = Cluster::start(1, 1, &[&variables[..], &[("WINDROW_MASTER_KEY", "0123456789abcdef0123456789abcdef")]].concat()).await;
+    publish(&cluster, "shop", COMPILE, &[("page.txt", "x")]).await;
+    assert_eq!(build(&cluster, of("shop")).await["error"]["code"], "commands_denied");
+    publish(&cluster, "plain", "", &[("page.txt", "x")]).await;
+    let job = built(&cluster, of("plain")).await;
+    assert_eq!(artifacts(&cluster, &job).await.into_keys().collect::<Vec<_>>(), ["bundles.lock.json", "com.example.hay.tar.zst"]);
+    assert!(lines(&cluster, &job).await.contains(&"not signed: no signing key is configured".to_owned()));
 }
 
 #[tokio::test]
