@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod builds;
+mod bundles;
 mod cluster;
 mod compose;
 mod cron;

@@ -95,6 +95,18 @@ impl Client {
         Ok(Answer { status, headers, body })
     }
 
+    /// `PUT` of bytes of some media type.
+    pub async fn put(&self, path: &str, media_type: &str, body: Vec<u8>) -> Answer {
+        let mut request = self.http.put(format!("{}{path}", self.url)).bearer_auth(&self.key).header("content-type", media_type);
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-tenant", tenant);
+        }
+        let response = request.body(body).send().await.unwrap_or_else(|error| panic!("PUT {path}: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap_or_else(|error| panic!("PUT {path}: {error:?}"));
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+
     /// `GET` of something that is there.
     pub async fn read(&self, path: &str) -> Value {
         let answer = self.send(Method::GET, path, &[], None).await;
