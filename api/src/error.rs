@@ -15,6 +15,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 use windrow_jobs::{
+    bundle::{self, Role},
     connection::seal::SealError,
     job::JobId,
     ledger, objects,
@@ -104,6 +105,14 @@ pub(crate) enum ApiError {
     ObjectNotFound,
     #[error(transparent)]
     Objects(#[from] objects::Error),
+    #[error("{}", .0.message)]
+    Bundle(bundle::Refused),
+    #[error(transparent)]
+    Unresolvable(bundle::resolve::Unresolvable),
+    #[error("there is no such {role} of this tenant")]
+    BundleNotFound { role: Role },
+    #[error("{role} {name} {version} was published with other content before; publish what changed under a new version")]
+    VersionExists { role: Role, name: String, version: String },
     #[error("no kind is named {0:?}")]
     KindNotFound(String),
     #[error("no queue is named {0:?}")]
@@ -132,7 +141,7 @@ pub(crate) enum ApiError {
 
 impl ApiError {
     /// Its class.
-    const fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Unauthenticated { .. } => Code::UNAUTHENTICATED,
             Self::Header { .. } => Code::HEADER_INVALID,
@@ -174,6 +183,11 @@ impl ApiError {
             Self::LinkInvalid => Code::LINK_INVALID,
             Self::ObjectNotFound => Code::OBJECT_NOT_FOUND,
             Self::Objects(objects::Error::Unavailable(_)) => Code::OBJECTS_UNAVAILABLE,
+            Self::Bundle(bundle::Refused { code, .. }) | Self::Unresolvable(bundle::resolve::Unresolvable { code, .. }) => {
+                Code::of_bundles(code)
+            }
+            Self::BundleNotFound { .. } => Code::BUNDLE_NOT_FOUND,
+            Self::VersionExists { .. } => Code::VERSION_EXISTS,
             Self::KindNotFound(_) => Code::KIND_NOT_FOUND,
             Self::QueueNotFound(_) => Code::QUEUE_NOT_FOUND,
             Self::RouteNotFound => Code::ROUTE_NOT_FOUND,
@@ -204,6 +218,7 @@ impl ApiError {
         match self {
             Self::JsonMalformed { pointer, .. } => pointer.as_deref(),
             Self::Field { pointer, .. } | Self::Rejected { pointer, .. } => Some(pointer),
+            Self::Bundle(bundle::Refused { pointer, .. }) if !pointer.is_empty() => Some(pointer),
             _ => None,
         }
     }
@@ -268,12 +283,26 @@ impl IntoResponse for ApiError {
         if let Self::BatchRejected(problems) = &self {
             problem.problems = Some(problems.clone());
         }
+        if let Self::Unresolvable(why) = &self {
+            (problem.conflicts, problem.hints) = (Some(why.steps.clone()), Some(why.hints.clone()));
+        }
         if let Self::Unauthenticated { presented } = self {
             let challenge = if presented { r#"Bearer realm="windrow", error="invalid_token""# } else { r#"Bearer realm="windrow""# };
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(problem);
         response
+    }
+}
+
+impl From<bundle::Error> for ApiError {
+    fn from(error: bundle::Error) -> Self {
+        match error {
+            bundle::Error::Refused(refused) => Self::Bundle(refused),
+            bundle::Error::Unresolvable(why) => Self::Unresolvable(why),
+            bundle::Error::Ledger(error) => Self::Ledger(error),
+            bundle::Error::Objects(error) => Self::Objects(error),
+        }
     }
 }
 
@@ -301,6 +330,14 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problems: Option<Vec<ItemProblem>>,
+    /// Of bundles that do not go together: what stands against each other, a sentence each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    conflicts: Option<Vec<String>>,
+    /// Of bundles that do not go together: what was tried and would help, a sentence each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hints: Option<Vec<String>>,
     /// Names this answer in the server's log.
     pub(crate) request_id: String,
 }
@@ -328,6 +365,8 @@ impl Problem {
             code: code.name,
             pointer,
             problems: None,
+            conflicts: None,
+            hints: None,
             request_id: String::new(),
         }
     }

@@ -35,11 +35,11 @@ pub mod limits {
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     connection::{keys::TenantKeys, seal::Keyring},
-    ledger::{Connections, Effects, Inspect, Intake, Timetable},
+    ledger::{Connections, Effects, Inspect, Intake, Library, Timetable},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
@@ -48,9 +48,9 @@ use windrow_jobs::{
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
-/// What the api may do to a ledger: take in, look, keep schedules and connections, and hear what became of effects.
-pub trait Front: Intake + Inspect + Timetable + Effects + Connections {}
-impl<L: Intake + Inspect + Timetable + Effects + Connections + ?Sized> Front for L {}
+/// What the api may do to a ledger: take in, look, keep schedules, connections and bundles, and hear what became of effects.
+pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library {}
+impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + ?Sized> Front for L {}
 
 /// What an api is made of.
 pub struct Parts {
@@ -106,6 +106,7 @@ pub struct Api {
     pub(crate) signer: Signer,
     pub(crate) keys: TenantKeys,
     pub(crate) in_flight: InFlight,
+    pub(crate) unpacking: Arc<Semaphore>,
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) last_word: LastWord,
@@ -126,6 +127,7 @@ impl Api {
             objects: parts.objects,
             signer: parts.signer,
             in_flight: InFlight::default(),
+            unpacking: Arc::new(Semaphore::new(routes::bundles::UNPACKINGS_MAX)),
             changes: parts.changes,
             inside: parts.inside,
             last_word: LastWord::default(),

@@ -43,6 +43,7 @@ pub fn document() -> &'static Value {
     tags(
         (name = "jobs", description = "Submit, follow, cancel and redrive jobs."),
         (name = "artifacts", description = "Files that jobs made."),
+        (name = "bundles", description = "Templates and features that apps are built of."),
         (name = "kinds", description = "What payload each kind takes, and how its jobs are tried."),
         (name = "schedules", description = "Jobs that are submitted when their time comes, and what became of each time."),
         (name = "callbacks", description = "Reports of endpoints that finish later what a job asked of them."),

@@ -5,6 +5,8 @@
 
 pub mod artifact;
 pub mod backoff;
+#[cfg(feature = "registry")]
+pub mod bundle;
 pub mod clock;
 pub mod connection;
 pub mod contract;
@@ -18,6 +20,7 @@ pub mod job;
 pub mod keys;
 pub mod kinds;
 pub mod ledger;
+pub mod library;
 pub mod lifecycle;
 pub mod object;
 pub mod objects;
@@ -31,6 +34,8 @@ pub mod queue;
 pub mod redis;
 pub mod schedule;
 pub mod settings;
+#[cfg(feature = "handlers")]
+pub mod signing;
 pub mod status;
 pub mod submit;
 pub mod tenant;

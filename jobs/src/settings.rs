@@ -4,6 +4,7 @@
 //! came from. `deploy/windrow.example.toml` is the annotated list; a test holds it to the defaults.
 //! Next: each `main.rs`, which reads these once and hands plain values on.
 
+pub mod builds;
 pub mod hosts;
 pub mod numbers;
 pub mod source;
@@ -16,6 +17,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use self::builds::{BuildsSettings, SigningSettings};
 use self::hosts::Hosts;
 use self::numbers::{Meaning, OfTenants};
 use self::value::{FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_keys, objects_url, public_url, redis_url, within};
@@ -64,6 +66,10 @@ pub struct Settings {
     pub dispatch: DispatchSettings,
     /// Whom handlers may call.
     pub outbound: OutboundSettings,
+    /// Where builds work, and what they may.
+    pub builds: BuildsSettings,
+    /// Who signs what builds make.
+    pub signing: SigningSettings,
     /// What makes jobs by the clock.
     pub schedules: SchedulesSettings,
     /// How long finished jobs are kept.
@@ -235,6 +241,8 @@ impl Default for Settings {
             secrets: SecretsSettings::default(),
             dispatch: DispatchSettings::default(),
             outbound: OutboundSettings::default(),
+            builds: BuildsSettings::default(),
+            signing: SigningSettings::default(),
             schedules: SchedulesSettings { gap_s_min: 1, tenant_gaps_s_min: Gaps::default(), late_after_s: LATE_AFTER_S },
             retention: RetentionSettings {
                 completed_days: days(retention.completed_ms),

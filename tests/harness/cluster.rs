@@ -137,6 +137,13 @@ impl Cluster {
         self.workers.push(spawn(worker, &self.worker_environment, &self.home));
     }
 
+    /// The same with these variables set for it alone.
+    pub fn add_with(&mut self, worker: &str, variables: &[(&str, &str)]) {
+        let mut environment = self.worker_environment.clone();
+        environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.workers.push(spawn(worker, &environment, &self.home));
+    }
+
     /// Starts one more scheduler; returns before it is ready.
     pub fn add_scheduler(&mut self) {
         self.schedulers.push(spawn("windrow-scheduler", &self.environment, &self.home));
@@ -176,7 +183,7 @@ impl Cluster {
     }
 
     /// What all its processes that run have logged.
-    pub fn own_logs(&self) -> String {
+    pub fn process_logs(&self) -> String {
         self.apis.iter().chain(&self.schedulers).chain(&self.workers).map(Process::log).collect()
     }
 

@@ -11,7 +11,7 @@ use windrow_jobs::{
     artifact::Artifact,
     connection::NoAccess,
     handler::{Context, Lease, Listener, Recorder, Remark},
-    kinds::Services,
+    kinds::{Services, build_generate::tools::Shape},
     ledger::{self, Claimed, Effects, Ledger},
     objects::{self, Content, Key, Link, Meta, Object, Objects},
     settings::{OutboundSettings, Settings},
@@ -43,6 +43,7 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
         cancel: CancellationToken::new(),
         listener: Arc::new(Nobody),
         objects: Arc::new(Nobody),
+        library: ledger.clone(),
         recorder: Arc::new(Records(claimed.clone(), ledger)),
         lease,
         effects,
@@ -53,7 +54,7 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
 /// What handlers need, in tests: they may call servers of this machine.
 pub fn services() -> Services {
     let outbound = OutboundSettings { allow_hosts: "127.0.0.1".parse().expect("a host") };
-    Services::of(&Settings { outbound, ..Settings::default() }, None).expect("a way out")
+    Services::of(&Settings { outbound, ..Settings::default() }, Shape::Cluster, None).expect("a way out")
 }
 
 struct Records(Claimed, Arc<dyn Ledger>);

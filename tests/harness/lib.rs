@@ -15,3 +15,4 @@ pub mod redis;
 pub mod s3;
 pub mod schedules;
 pub mod server;
+pub mod vault;

@@ -2,7 +2,8 @@
 
 mod audit;
 mod bench;
-mod build;
+mod builds;
+mod bundles;
 mod cluster;
 mod compose;
 mod connections;

@@ -21,6 +21,13 @@ async fn the_commands_about_schedules_work_as_printed() {
     run(&Server::start().await, &steps).await;
 }
 
+#[tokio::test]
+async fn the_commands_about_apps_work_as_printed() {
+    let steps = steps("README.md", "Apps of parts");
+    assert_eq!(steps.len(), 2);
+    run(&Server::start().await, &steps).await;
+}
+
 #[test]
 fn the_readme_begins_with_the_two_commands() {
     let commands: Vec<_> = steps("README.md", "Two commands").into_iter().map(|step| step.commands).collect();

@@ -10,7 +10,7 @@ use windrow_jobs::{
     handler::Registry,
     ledger::postgres::PostgresLedger,
     process::{self, health::Health},
-    settings::Settings,
+    settings::{self, Settings},
 };
 
 use crate::{Worker, pulse::Pulse};
@@ -21,15 +21,16 @@ pub fn run(registry: Registry) -> ExitCode {
 }
 
 /// The same for handlers that are made by the settings.
-pub fn run_with(registry: impl FnOnce(&Settings) -> anyhow::Result<Registry>) -> ExitCode {
-    let serve = |settings, shutdown| async move {
-        let registry = registry(&settings)?;
-        serve(registry, settings, shutdown).await
-    };
-    process::run("windrow-worker", |settings| settings.worker.health_listen, serve)
+pub fn run_with(registry: impl FnOnce(&Settings) -> Result<Registry, settings::Error>) -> ExitCode {
+    process::run("windrow-worker", |settings| settings.worker.health_listen, |settings, shutdown| serve(registry, settings, shutdown))
 }
 
-async fn serve(registry: Registry, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn serve(
+    registry: impl FnOnce(&Settings) -> Result<Registry, settings::Error>,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let registry = registry(&settings)?;
     let ledger: PostgresLedger = process::postgres::open(&settings, &shutdown).await?;
     let kinds = registry.contracts().map(|contract| contract.kind.clone()).collect();
     let looks = Arc::new(TicketLooks::new(Arc::new(ledger.clone()), kinds));

@@ -58,6 +58,15 @@ impl Code {
         Self::new(S::SERVICE_UNAVAILABLE, "master_key_missing", "The master key is missing or another");
     pub(crate) const SECRETS_DAMAGED: Self = Self::new(S::INTERNAL_SERVER_ERROR, "secrets_damaged", "What is sealed does not open");
     pub(crate) const PRECONDITION_FAILED: Self = Self::new(S::PRECONDITION_FAILED, "precondition_failed", "It has been edited since");
+    pub(crate) const BUNDLE_INVALID: Self = Self::new(S::UNPROCESSABLE_ENTITY, "bundle_invalid", "The bundle is not as it must be");
+    pub(crate) const BUNDLE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "bundle_not_found", "No such template or feature");
+    pub(crate) const VERSION_EXISTS: Self = Self::new(S::CONFLICT, "version_exists", "The version is taken");
+    pub(crate) const REQUIREMENT_INVALID: Self = Self::new(S::UNPROCESSABLE_ENTITY, "requirement_invalid", "This asks for no bundle");
+    pub(crate) const TEMPLATE_UNKNOWN: Self = Self::new(S::UNPROCESSABLE_ENTITY, "template_unknown", "The template is not known");
+    pub(crate) const FEATURE_UNKNOWN: Self = Self::new(S::UNPROCESSABLE_ENTITY, "feature_unknown", "A feature is not known");
+    pub(crate) const VERSION_CONFLICT: Self = Self::new(S::UNPROCESSABLE_ENTITY, "version_conflict", "No versions fit each other");
+    pub(crate) const BUNDLE_CONFLICT: Self = Self::new(S::UNPROCESSABLE_ENTITY, "bundle_conflict", "Bundles do not go together");
+    pub(crate) const DEPENDENCY_CYCLE: Self = Self::new(S::UNPROCESSABLE_ENTITY, "dependency_cycle", "Features need each other");
     pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
     pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
     pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");
@@ -76,4 +85,18 @@ impl Code {
     pub(crate) const STOPPING: Self = Self::new(S::SERVICE_UNAVAILABLE, "stopping", "Shutting down");
     pub(crate) const TIMED_OUT: Self = Self::new(S::SERVICE_UNAVAILABLE, "timed_out", "No answer in time");
     pub(crate) const INTERNAL: Self = Self::new(S::INTERNAL_SERVER_ERROR, "internal", "Internal error");
+
+    /// The code that the domain gave a refusal of bundles. One that is not for clients is our own trouble.
+    pub(crate) fn of_bundles(name: &str) -> Self {
+        let all = [
+            Self::BUNDLE_INVALID,
+            Self::REQUIREMENT_INVALID,
+            Self::TEMPLATE_UNKNOWN,
+            Self::FEATURE_UNKNOWN,
+            Self::VERSION_CONFLICT,
+            Self::BUNDLE_CONFLICT,
+            Self::DEPENDENCY_CYCLE,
+        ];
+        all.into_iter().find(|code| code.name == name).unwrap_or(Self::INTERNAL)
+    }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod batch;
+pub(crate) mod bundles;
 pub(crate) mod callbacks;
 pub(crate) mod connections;
 pub(crate) mod documents;
@@ -27,7 +28,7 @@ use utoipa_axum::{
     routes,
 };
 
-use self::batch::BATCH_BYTES_MAX;
+use self::{batch::BATCH_BYTES_MAX, bundles::upload::UPLOAD_BYTES_MAX};
 use crate::{Api, body::BODY_BYTES_MAX, error::ApiError, openapi::Base};
 
 /// The routes, without the edge around them.
@@ -59,6 +60,13 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(connections::providers::list))
         .routes(routes!(connections::providers::read))
         .routes(routes!(connections::shred::destroy))
+        .routes(routes!(bundles::templates::list))
+        .routes(routes!(bundles::templates::versions))
+        .routes(routes!(bundles::templates::read, bundles::templates::publish).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)))
+        .routes(routes!(bundles::features::list))
+        .routes(routes!(bundles::features::versions))
+        .routes(routes!(bundles::features::read, bundles::features::publish).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)))
+        .routes(routes!(bundles::resolve::resolve))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

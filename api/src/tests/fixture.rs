@@ -23,9 +23,10 @@ use windrow_jobs::{
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     ledger::{
-        Balance, Claim, Connections, Depths, Edited, Effects, Error, Inspect, Intake, ListFilter, Listed, LogChunk, Page, Result,
+        Balance, Claim, Connections, Depths, Edited, Effects, Error, Inspect, Intake, Library, ListFilter, Listed, LogChunk, Page, Result,
         ScheduleKey, TicketId, Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
     },
+    library::{Asking, Edition, Entry, Role},
     lifecycle::{self, Change, Ending, Snapshot},
     objects::{folder::FolderObjects, link::Signer},
     queue::{BUILT_IN_QUEUES, LimitScope, Limits, LimitsPatch, QueueName},
@@ -412,6 +413,34 @@ impl Inspect for Fallible {
     async fn balances(&self) -> Result<Vec<Balance>> {
         self.pass().await?;
         self.model.balances().await
+    }
+}
+
+#[async_trait]
+impl Library for Fallible {
+    async fn publish_bundle(&self, tenant: &TenantId, edition: Edition) -> Result<(Edition, bool)> {
+        self.pass().await?;
+        self.model.publish_bundle(tenant, edition).await
+    }
+
+    async fn bundle(&self, tenant: &TenantId, role: Role, name: &str, version: &str) -> Result<Option<Edition>> {
+        self.pass().await?;
+        self.model.bundle(tenant, role, name, version).await
+    }
+
+    async fn bundle_versions(&self, tenant: &TenantId, role: Role, name: &str) -> Result<Vec<Edition>> {
+        self.pass().await?;
+        self.model.bundle_versions(tenant, role, name).await
+    }
+
+    async fn bundles(&self, tenant: &TenantId, role: Role, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
+        self.pass().await?;
+        self.model.bundles(tenant, role, after, limit).await
+    }
+
+    async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>> {
+        self.pass().await?;
+        self.model.shelf(tenant, role, names).await
     }
 }
 

@@ -17,7 +17,7 @@ use windrow_jobs::{
     clock::SystemClock,
     connection::{open::Opener, seal::Keyring},
     dispatch::carrier::channel::ChannelCarrier,
-    kinds::{self, Services},
+    kinds::{self, Services, build_generate::tools::Shape},
     ledger::{Upkeep, sqlite::SqliteLedger},
     objects::link::Signer,
     process,
@@ -58,7 +58,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
 
     let master_keys = master_keys(&settings, true)?.context("a standalone server has a master key")?;
     let (signer, keyring) = (Signer::of(&master_keys), Keyring::new(&master_keys));
-    let services = Services::of(&settings, Some(&settings.links_base(bound))).context("preparing calls to the outside")?;
+    let services = Services::of(&settings, Shape::Standalone, Some(&settings.links_base(bound)))?;
     let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
 
     let carrier = Arc::new(ChannelCarrier::default());

@@ -11,6 +11,8 @@ pub mod page;
 #[cfg(feature = "handlers")]
 use std::sync::Arc;
 
+#[cfg(feature = "handlers")]
+use self::build_generate::tools::{Shape, Tools};
 use crate::contract::Contract;
 #[cfg(feature = "handlers")]
 use crate::{
@@ -32,6 +34,8 @@ pub struct Services {
     pub outbound: Outbound,
     /// The tokens of connections.
     pub tokens: Tokens,
+    /// What builds need.
+    pub build: Tools,
     /// Where the api is reached from outside, without a slash at its end; none where nobody said.
     pub public_url: Option<String>,
     /// The machine's time, for what is told to others.
@@ -41,11 +45,13 @@ pub struct Services {
 #[cfg(feature = "handlers")]
 impl Services {
     /// Those of this installation; `links_base` is where its api is reached, where that is known.
-    pub fn of(settings: &Settings, links_base: Option<&str>) -> Result<Self, outbound::Error> {
+    pub fn of(settings: &Settings, shape: Shape, links_base: Option<&str>) -> Result<Self, crate::settings::Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let outbound = Outbound::new(settings.outbound.allow_hosts.clone())?;
+        let wrong = |error: outbound::Error| crate::settings::Error::at("outbound.allow_hosts", error.to_string());
+        let outbound = Outbound::new(settings.outbound.allow_hosts.clone()).map_err(wrong)?;
         let public_url = links_base.or(settings.api.public_url.as_deref()).filter(|url| !url.is_empty()).map(str::to_owned);
-        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, public_url, clock })
+        let build = Tools::of(settings, shape, outbound.clone())?;
+        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, public_url, clock })
     }
 }
 
@@ -53,7 +59,7 @@ impl Services {
 #[cfg(feature = "handlers")]
 pub fn handlers(services: &Services) -> crate::handler::Registry {
     crate::handler::Registry::default()
-        .with(build_generate::handler::Generate)
+        .with(build_generate::handler::Generate(services.build.clone()))
         .with(connection_test::handler::TestConnection::new(services.outbound.clone()))
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))

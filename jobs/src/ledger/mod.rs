@@ -1,8 +1,8 @@
 //! The durable truth: every job, its state, attempts, leases and limits, behind seven roles.
 //!
-//! A process is handed only the roles it needs: the api
-//! `Intake + Inspect + Timetable + Effects + Connections`, a worker `Work + Effects + Connections`, the scheduler
-//! `Upkeep + Connections`. The ledger decides nothing: it writes decided [`Change`]s where their guards hold, and keeps
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library`, a worker
+//! `Work + Effects + Connections + Library`, the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
+//! [`Change`]s where their guards hold, and keeps
 //! the side rows true (`feed`, `leases`, `delayed`; they may be stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
@@ -12,6 +12,7 @@ mod cover;
 pub mod error;
 mod guarded;
 mod keyed;
+mod library;
 pub mod model;
 pub mod postgres;
 mod records;
@@ -44,6 +45,7 @@ use crate::{
     effect::{Intended, Intent, Kept, Turn},
     job::{Attempt, Job, JobId},
     keys::{Inserted, Written},
+    library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
@@ -191,6 +193,26 @@ pub trait Timetable: Send + Sync {
     ) -> Result<Vec<Fire>>;
 }
 
+/// Keeping bundles. Every verb is a tenant's: another's bundles are not there.
+#[async_trait]
+pub trait Library: Send + Sync {
+    /// Keeps a version of a bundle, stamped by the ledger's clock, unless there is one already. Returns what stands, and whether
+    /// it is new.
+    async fn publish_bundle(&self, tenant: &TenantId, edition: Edition) -> Result<(Edition, bool)>;
+
+    /// One version of a bundle.
+    async fn bundle(&self, tenant: &TenantId, role: Role, name: &str, version: &str) -> Result<Option<Edition>>;
+
+    /// Every version of a bundle, in no order and with empty manifests, which are large.
+    async fn bundle_versions(&self, tenant: &TenantId, role: Role, name: &str) -> Result<Vec<Edition>>;
+
+    /// At most `limit` bundles, by name, after that of this name.
+    async fn bundles(&self, tenant: &TenantId, role: Role, after: Option<&str>, limit: usize) -> Result<Vec<Entry>>;
+
+    /// What every version of these bundles asks of others, in no order.
+    async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>>;
+}
+
 /// What jobs did to the outside world.
 #[async_trait]
 pub trait Effects: Send + Sync {
@@ -321,5 +343,5 @@ pub trait Upkeep: Send + Sync {
 }
 
 /// A ledger in all its roles.
-pub trait Ledger: Intake + Inspect + Timetable + Work + Effects + Connections + Upkeep {}
-impl<L: Intake + Inspect + Timetable + Work + Effects + Connections + Upkeep> Ledger for L {}
+pub trait Ledger: Intake + Inspect + Timetable + Library + Work + Effects + Connections + Upkeep {}
+impl<L: Intake + Inspect + Timetable + Library + Work + Effects + Connections + Upkeep> Ledger for L {}

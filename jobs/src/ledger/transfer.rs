@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 17] = [
     Table {
         name: "jobs",
         columns: &[
@@ -265,6 +265,22 @@ const TABLES: [Table; 16] = [
             ("master", "text"),
             ("created_at_ms", "bigint"),
             ("wrapped_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "bundles",
+        columns: &[
+            ("tenant", "text"),
+            ("role", "text"),
+            ("name", "text"),
+            ("version", "text"),
+            ("description", "text"),
+            ("digest", "text"),
+            ("needs", "text"),
+            ("manifest", "text"),
+            ("object_key", "text"),
+            ("bytes", "bigint"),
+            ("published_at_ms", "bigint"),
         ],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },

@@ -61,6 +61,19 @@ impl Client {
         self.try_send(method, path, headers, body).await.unwrap_or_else(|error| panic!("{what}: {error:?}"))
     }
 
+    /// Sends bytes of this media type.
+    pub async fn upload(&self, method: Method, path: &str, media_type: &str, body: Vec<u8>) -> Answer {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key).header("content-type", media_type);
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-tenant", tenant);
+        }
+        let response = request.body(body).send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = serde_json::from_slice(&response.bytes().await.expect("a body")).unwrap_or_default();
+        Answer { status, headers, body }
+    }
+
     /// `GET`; nothing if there is no answer.
     pub async fn try_get(&self, path: &str) -> Option<Answer> {
         self.try_send(Method::GET, path, &[], None).await.ok()
@@ -81,6 +94,18 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
         Ok(Answer { status, headers, body })
+    }
+
+    /// `PUT` of bytes of some media type.
+    pub async fn put(&self, path: &str, media_type: &str, body: Vec<u8>) -> Answer {
+        let mut request = self.http.put(format!("{}{path}", self.url)).bearer_auth(&self.key).header("content-type", media_type);
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-tenant", tenant);
+        }
+        let response = request.body(body).send().await.unwrap_or_else(|error| panic!("PUT {path}: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap_or_else(|error| panic!("PUT {path}: {error:?}"));
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 
     /// `GET` of something that is there.

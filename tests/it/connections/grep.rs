@@ -192,7 +192,7 @@ async fn a_cluster_leaves_no_secret_anywhere() {
     let cluster = Cluster::of(shape).await;
     let mut seen = run(&cluster, &endpoint).await;
     assert_eq!(make(&cluster, "after", &endpoint.url()).await.status, 201);
-    seen.push(("the logs".into(), cluster.own_logs().into_bytes()));
+    seen.push(("the logs".into(), cluster.process_logs().into_bytes()));
     seen.extend(dump(&mut cluster.database().await).await);
     let control = seen.iter().any(|(what, bytes)| what == "table connections" && has(bytes, CONTROL));
     assert!(control, "the looking works");

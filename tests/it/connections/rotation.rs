@@ -52,7 +52,7 @@ async fn wrapped_by_one(cluster: &Cluster, before: &str) -> String {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    panic!("the keys are not wrapped anew; the logs:\n{}", cluster.own_logs());
+    panic!("the keys are not wrapped anew; the logs:\n{}", cluster.process_logs());
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod insert;
 mod keys;
 mod lanes;
 mod leader;
+mod library;
 mod list;
 mod notes;
 mod partitions;

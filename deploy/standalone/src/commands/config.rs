@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use windrow_jobs::{
+    bundle::{self, archive},
     connection::{
         self,
         catalog::{CONFIG_BYTES_MAX, SECRET_BYTES_MAX},
@@ -99,6 +100,12 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("secret_bytes_max", SECRET_BYTES_MAX.into(), "the longest secret of a connection"),
         ("key_kept_s", KEY_KEPT.as_secs().into(), "how long a worker may go on with the key of a tenant that was destroyed"),
         ("master_keys_max", MASTER_KEYS_MAX.into(), "the most master keys at once"),
+        ("bundle_bytes_max", archive::ARCHIVE_BYTES_MAX.into(), "the largest archive of a bundle"),
+        ("bundle_unpacked_bytes_max", archive::UNPACKED_BYTES_MAX.into(), "all files of a bundle together"),
+        ("bundle_file_bytes_max", bundle::FILE_BYTES_MAX.into(), "the largest file of a bundle"),
+        ("bundle_files_max", bundle::FILES_MAX.into(), "the most files of a bundle"),
+        ("bundle_manifest_bytes_max", bundle::manifest::MANIFEST_BYTES_MAX.into(), "the largest manifest of a bundle"),
+        ("bundle_versions_max", bundle::shelf::VERSIONS_MAX.into(), "the most versions of a bundle"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
         ("weight_max", Limits::WEIGHT_MAX.into(), "the largest weight of a lane"),
         ("api_key_bytes_min", API_KEY_BYTES_MIN.into(), "the shortest API key"),

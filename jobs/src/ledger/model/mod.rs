@@ -7,6 +7,7 @@
 mod effects;
 mod inspect;
 mod intake;
+mod library;
 mod timetable;
 mod upkeep;
 mod vault;
@@ -29,6 +30,7 @@ use crate::{
     effect::Kept,
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
+    library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
@@ -119,6 +121,7 @@ struct Tables {
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
     connections: BTreeMap<ConnectionId, Connection>,
     tenant_keys: BTreeMap<TenantId, TenantKey>,
+    bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
 }
 
 /// Whose key it is, and the key.

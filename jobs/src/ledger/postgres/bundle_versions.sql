@@ -1,0 +1,6 @@
+-- Every version of a bundle of the tenant, without its manifest.
+SELECT role, name, version, description, digest, needs, '' AS manifest, object_key, bytes, published_at_ms
+FROM bundles
+WHERE tenant = $1
+  AND role = $2
+  AND name = $3

@@ -1,0 +1,6 @@
+-- What every version of these bundles of the tenant asks of others.
+SELECT name, version, needs
+FROM bundles
+WHERE tenant = ?1
+  AND role = ?2
+  AND name IN (SELECT value FROM json_each(?3))
