@@ -90,6 +90,7 @@ pub struct Resolved {
 
 /// What the wanted bundles resolve to.
 pub fn resolve(template: &Wanted, features: &[Wanted], shelf: &Shelf) -> Result<Resolved, Unresolvable> {
+    explain::all_there(template, features, shelf)?;
     let steps = Steps::default();
     match solve(template, features, shelf, &steps) {
         Ok(picked) => in_order(picked, shelf),
