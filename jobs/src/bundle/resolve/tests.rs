@@ -162,6 +162,13 @@ fn what_does_not_go_together_is_explained() {
 }
 
 #[test]
+fn a_feature_that_needs_itself_is_a_cycle_and_no_panic() {
+    let bundles = shelf(&["city 1.0.0", "a 1.0.0", "a 1.1.0; needs a =1.0.0", "a 3.0.0; needs b *"]);
+    assert_eq!(asked("city", &["a@^1"], &bundles).map_err(|why| why.code), Err("dependency_cycle"));
+    assert_eq!(asked("city", &["a@^2"], &bundles).map_err(|why| why.code), Err("version_conflict"));
+}
+
+#[test]
 fn a_search_without_end_ends() {
     // Each of thirty features goes with one version of the next only if the one after it does not exist.
     let mut bundles = vec!["city 1.0.0".to_owned()];
@@ -203,7 +210,9 @@ fn a_shelf() -> impl Strategy<Value = Shelf> {
         for (version, requires) in templates {
             shelf.put(Role::Template, "city", version.parse().expect("a version"), Needs { requires, ..Needs::default() });
         }
-        for (name, version, (templates, requires, mut conflicts)) in bundles {
+        for (name, version, (templates, mut requires, mut conflicts)) in bundles {
+            // What publishing refuses.
+            requires.remove(NAMES[name]);
             conflicts.remove(NAMES[name]);
             shelf.put(Role::Feature, NAMES[name], version.parse().expect("a version"), Needs { templates, requires, conflicts });
         }
