@@ -25,6 +25,8 @@ pub mod lifecycle;
 pub mod object;
 pub mod objects;
 pub mod operate;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod queue;
@@ -32,6 +34,8 @@ pub mod queue;
 pub mod redis;
 pub mod schedule;
 pub mod settings;
+#[cfg(feature = "handlers")]
+pub mod signing;
 pub mod status;
 pub mod submit;
 pub mod tenant;

@@ -2,10 +2,11 @@
 
 mod audit;
 mod bench;
-mod build;
+mod builds;
 mod bundles;
 mod cluster;
 mod compose;
+mod connections;
 mod cron;
 mod doctor;
 mod documents;

@@ -94,7 +94,7 @@ impl Stuck {
         metrics::install().expect("metrics are recorded");
         let (clock, home, stop) = (ledgers::clock(), tempfile::tempdir().expect("a folder"), CancellationToken::new());
         let ledger = SqliteLedger::open(&home.path().join("ledger.db"), Arc::new(clock.clone())).await.expect("the ledger opens");
-        let registry = kinds::handlers();
+        let registry = kinds::handlers(&windrow_tests::handlers::services());
         let known = registry.contracts().map(|contract| contract.kind.clone()).collect();
         let looks = Arc::new(TicketLooks::new(Arc::new(ledger.clone()), known));
         let (times, asleep) = watch::channel(0);

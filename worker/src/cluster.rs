@@ -5,22 +5,32 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::SystemClock,
-    connection::NoAccess,
+    connection::open::Opener,
     dispatch::carrier::{WorkerEnd, ledger::TicketLooks, redis::RedisLooks},
     handler::Registry,
     ledger::postgres::PostgresLedger,
     process::{self, health::Health},
-    settings::Settings,
+    settings::{self, Settings},
 };
 
 use crate::{Worker, pulse::Pulse};
 
 /// Runs these handlers as a worker of the cluster that the environment names, until SIGTERM or Ctrl-C.
 pub fn run(registry: Registry) -> ExitCode {
+    run_with(|_| Ok(registry))
+}
+
+/// The same for handlers that are made by the settings.
+pub fn run_with(registry: impl FnOnce(&Settings) -> Result<Registry, settings::Error>) -> ExitCode {
     process::run("windrow-worker", |settings| settings.worker.health_listen, |settings, shutdown| serve(registry, settings, shutdown))
 }
 
-async fn serve(registry: Registry, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn serve(
+    registry: impl FnOnce(&Settings) -> Result<Registry, settings::Error>,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let registry = registry(&settings)?;
     let ledger: PostgresLedger = process::postgres::open(&settings, &shutdown).await?;
     let kinds = registry.contracts().map(|contract| contract.kind.clone()).collect();
     let looks = Arc::new(TicketLooks::new(Arc::new(ledger.clone()), kinds));
@@ -41,8 +51,8 @@ async fn serve(registry: Registry, settings: Settings, shutdown: CancellationTok
         name,
         slots: settings.worker.queues.0.clone(),
         registry,
+        access: Arc::new(Opener::new(Arc::new(ledger.clone()), process::secrets::keyring(&settings)?)),
         ledger: Arc::new(ledger),
-        access: Arc::new(NoAccess),
         objects: process::objects::open(&settings)?,
         carrier,
         grace: Duration::from_secs(settings.worker.grace_s.into()),

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long a link to an artifact lasts: long enough for a slow download to begin, short enough to leak.
-const LINK_LASTS: Duration = Duration::from_secs(3_600);
+const LINK_LASTS: Duration = Duration::from_secs(15 * 60);
 /// What is read at once from the store.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -70,7 +70,7 @@ struct Shown {
 
 /// The files that a job made
 ///
-/// Each with a link that opens it without a key, for an hour: whoever has the link has the file.
+/// Each with a link that opens it without a key, for a quarter of an hour: whoever has the link has the file.
 #[utoipa::path(
     get,
     path = "/v1/jobs/{id}/artifacts",

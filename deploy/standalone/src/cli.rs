@@ -15,7 +15,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done; a job that was waited for is completed
   1  the command failed, or the job it waited for is dead, cancelled or not final in time; a check of doctor
-     failed; migrate --check found an older schema; schedules apply did not write all of its file
+     failed; migrate --check found an older schema; schedules apply did not write all of its file; verify found
+     something that does not fit
   2  wrong usage or configuration
   3  the server cannot be reached
   130  a second Ctrl-C or SIGTERM ended a server that was stopping
@@ -91,6 +92,9 @@ enum Command {
     Audit(commands::audit::Audit),
     /// Show the settings in effect and where each came from
     Config(commands::config::Args),
+    /// Check an archive that a build made, with its signature and provenance, without a server
+    #[command(after_help = commands::verify::EXIT_CODES)]
+    Verify(commands::verify::Args),
     /// Bring the ledger's schema up to date
     Migrate(commands::migrate::Args),
     /// Check everything that the installation stands on
@@ -125,6 +129,7 @@ async fn execute(mut cli: Cli) -> Result<(), Failure> {
         Command::Serve => commands::serve::run(&effective, format).await,
         Command::Demo(args) => commands::demo::run(&args, &cli, &effective).await,
         Command::Config(args) => commands::config::run(&args, &effective, format),
+        Command::Verify(args) => commands::verify::run(&args, &effective.settings, format),
         Command::Migrate(args) => commands::migrate::run(&args, &effective.settings, format).await,
         Command::Doctor => commands::doctor::run(&cli, &effective).await,
         Command::Bench(args) => commands::bench::run(&args, format).await,

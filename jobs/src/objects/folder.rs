@@ -48,6 +48,7 @@ impl FolderObjects {
     pub fn open(root: &Path, signer: Signer, links_base: String) -> Result<Self> {
         let temporary = root.join(TEMPORARY);
         fs::create_dir_all(&temporary).map_err(|error| failed("making the folder", root, &error))?;
+        remove_abandoned(&temporary).map_err(|error| failed("clearing", &temporary, &error))?;
         Ok(Self(Arc::new(Inner { root: root.to_owned(), signer, links_base, placing: Mutex::default(), temporaries: AtomicU64::new(0) })))
     }
 
@@ -227,6 +228,22 @@ impl Inner {
     }
 }
 
+/// Removes what processes that are dead had begun to write.
+fn remove_abandoned(temporary: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(temporary)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.split('-').next()?.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            match fs::remove_file(entry.path()) {
+                Err(error) if !is_missing(&error) => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 fn blob_name(meta: &Meta) -> String {
     format!("%{}", meta.sha256.as_deref().unwrap_or_default())
 }
@@ -264,4 +281,23 @@ fn is_missing(error: &io::Error) -> bool {
 
 fn failed(doing: &str, what: &Path, error: &io::Error) -> Error {
     Error::Unavailable(format!("{doing} {}: {error}", what.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_had_begun_to_write_is_removed_by_the_next() {
+        let home = tempfile::tempdir().expect("a folder");
+        let temporary = home.path().join(TEMPORARY);
+        fs::create_dir(&temporary).expect("a folder");
+        // No process has a number beyond what the kernel gives (2^22, proc(5)).
+        let (dead, living) = (temporary.join("99999999-0"), temporary.join(format!("{}-7", std::process::id())));
+        for path in [&dead, &living] {
+            fs::write(path, "half").expect("written");
+        }
+        FolderObjects::open(home.path(), Signer::new(b"master"), String::new()).expect("a store");
+        assert_eq!((dead.exists(), living.exists()), (false, true));
+    }
 }

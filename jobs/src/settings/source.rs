@@ -88,6 +88,7 @@ impl Effective {
             Value::Num(_, number) => number.to_u128().map(|n| n.to_string()).or_else(|| number.to_i128().map(|n| n.to_string())),
             Value::Dict(..) if key.name == "worker.queues" => Some(self.settings.worker.queues.to_string()),
             Value::Dict(..) => Some(self.settings.schedules.tenant_gaps_s_min.to_string()),
+            Value::Array(..) => Some(self.settings.outbound.allow_hosts.to_string()),
             _ => None,
         }
     }
@@ -212,7 +213,7 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 22] = [
+pub(super) const KEYS: [Key; 37] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
@@ -227,6 +228,21 @@ pub(super) const KEYS: [Key; 22] = [
     Key::secret("secrets.master_key", "WINDROW_MASTER_KEY"),
     Key::new("secrets.master_key_file", Some("WINDROW_MASTER_KEY_FILE")),
     Key::secret("dispatch.redis_url", "WINDROW_REDIS_URL"),
+    Key::new("outbound.allow_hosts", None),
+    Key::new("builds.commands", Some("WINDROW_BUILD_COMMANDS")),
+    Key::new("builds.folder", None),
+    Key::new("builds.user", None),
+    Key::new("builds.workspace_mib_max", None),
+    Key::new("signing.key_file", None),
+    Key::new("signing.vault_url", None),
+    Key::new("signing.vault_mount", None),
+    Key::new("signing.vault_key", None),
+    Key::new("signing.vault_namespace", None),
+    Key { name: "signing.vault_token", variable: None, secret: true },
+    Key::new("signing.vault_token_file", None),
+    Key::new("signing.vault_role", None),
+    Key::new("signing.vault_auth_mount", None),
+    Key::new("signing.vault_jwt_file", None),
     Key::new("schedules.gap_s_min", None),
     Key::new("schedules.tenant_gaps_s_min", None),
     Key::new("schedules.late_after_s", None),

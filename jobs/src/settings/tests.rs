@@ -147,3 +147,20 @@ fn links_are_relative_where_no_address_is_right() {
     let public = read(&[("WINDROW_PUBLIC_URL", "https://jobs.example.com/")]).expect("settings").settings;
     assert_eq!(public.links_base(bound("0.0.0.0:8080")), "https://jobs.example.com");
 }
+
+#[test]
+fn hosts_that_may_be_called_are_named_one_by_one() {
+    let effective = read(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1:9000, Sandbox.internal,[0::1]:80")]).expect("settings");
+    let hosts = &effective.settings.outbound.allow_hosts;
+    assert!(
+        hosts.has("127.0.0.1", 9000) && hosts.has("sandbox.internal", 1) && hosts.has("sandbox.internal.", 2) && hosts.has("[::1]", 80)
+    );
+    assert!(!hosts.has("127.0.0.1", 9001) && !hosts.has("[::1]", 81) && !hosts.has("x.sandbox.internal", 1));
+    let (_folder, path) = file_with("[outbound]\nallow_hosts = ['a.internal', 'b.internal:1']\n");
+    let of_file = read(&[("WINDROW_CONFIG", &path)]).expect("settings");
+    let shown = of_file.entries().into_iter().find(|entry| entry.key == "outbound.allow_hosts").and_then(|entry| entry.value);
+    assert_eq!(shown.as_deref(), Some("a.internal,b.internal:1"));
+    for wrong in ["http://a", "a:b", "a:70000", "::1", "*", "[1.2.3.4]"] {
+        assert!(read(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", wrong)]).is_err(), "{wrong}");
+    }
+}

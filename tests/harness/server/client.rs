@@ -61,6 +61,19 @@ impl Client {
         self.try_send(method, path, headers, body).await.unwrap_or_else(|error| panic!("{what}: {error:?}"))
     }
 
+    /// Sends bytes of this media type.
+    pub async fn upload(&self, method: Method, path: &str, media_type: &str, body: Vec<u8>) -> Answer {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key).header("content-type", media_type);
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-tenant", tenant);
+        }
+        let response = request.body(body).send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = serde_json::from_slice(&response.bytes().await.expect("a body")).unwrap_or_default();
+        Answer { status, headers, body }
+    }
+
     /// `GET`; nothing if there is no answer.
     pub async fn try_get(&self, path: &str) -> Option<Answer> {
         self.try_send(Method::GET, path, &[], None).await.ok()
@@ -119,6 +132,12 @@ impl Client {
         let answer = self.send(Method::POST, "/v1/jobs", &[], Some(submission)).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.body
+    }
+
+    /// Submits a job; nothing if there is no answer, or another than that it is accepted.
+    pub async fn try_submit(&self, submission: Value) -> Option<Value> {
+        let answer = self.try_send(Method::POST, "/v1/jobs", &[], Some(submission)).await.ok()?;
+        (answer.status == 202).then_some(answer.body)
     }
 
     /// Submits an `echo`, which is accepted.

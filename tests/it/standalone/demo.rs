@@ -41,7 +41,7 @@ async fn the_demo_shows_people_how_the_job_goes() {
     let demo = demo(&[]).await;
     assert_eq!(demo.code, Some(0), "{demo:?}");
     let begins: Vec<_> = demo.stdout.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
-    assert_eq!(begins, ["server", "accepted", "completed", "artifact", "sha256", "bytes", "file"]);
+    assert_eq!(begins, ["server", "accepted", "completed", "artifact", "sha256", "bytes", "file", "verify"]);
     assert!(demo.stderr.contains("[##############################] 100 % completed"), "{demo:?}");
 }
 

@@ -106,9 +106,9 @@ async fn show(client: &Client, format: Format, keep_in: Option<&Path>) -> Result
     bar.end();
     let job = reply.json();
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let place = match (artifact_url(client, &id, &job).await?, keep_in) {
-        (Some(url), Some(folder)) => Some(Place::File(keep(client, &url, &text(&job["result"]["artifact"]), folder).await?)),
-        (url, _) => url.map(Place::Link),
+    let place = match (artifacts(client, &id, &job).await?, keep_in) {
+        (made, Some(folder)) if !made.is_empty() => Some(Place::File(keep(client, &made, folder).await?)),
+        (made, _) => made.into_iter().next().map(|(_, url)| Place::Link(url)),
     };
     output::answer(format, &summary(&job, client, elapsed_ms, place.as_ref()).to_string(), || lines(&job, elapsed_ms, place.as_ref()));
     check_completed(&job)
@@ -129,22 +129,29 @@ enum Place {
     File(PathBuf),
 }
 
-/// Fetches what the link leads to, into this folder.
-async fn keep(client: &Client, url: &str, name: &str, folder: &Path) -> Result<PathBuf, Failure> {
-    let file = folder.join(name);
-    let content = client.download(url).await?;
-    std::fs::write(&file, content).map_err(|error| anyhow!(error).context(format!("writing {}", file.display())))?;
-    Ok(file)
+/// Fetches what the links lead to into this folder, and names the first.
+async fn keep(client: &Client, made: &[(String, String)], folder: &Path) -> Result<PathBuf, Failure> {
+    for (name, url) in made {
+        let file = folder.join(name);
+        let content = client.download(url).await?;
+        std::fs::write(&file, content).map_err(|error| anyhow!(error).context(format!("writing {}", file.display())))?;
+    }
+    Ok(folder.join(&made[0].0))
 }
 
-/// The link to what was built; none where nothing was.
-async fn artifact_url(client: &Client, id: &str, job: &Value) -> Result<Option<String>, Failure> {
+/// What was built and what vouches for it, by name, each with its link; the archive first. Empty where nothing was built.
+async fn artifacts(client: &Client, id: &str, job: &Value) -> Result<Vec<(String, String)>, Failure> {
     if job["state"] != "completed" {
-        return Ok(None);
+        return Ok(Vec::new());
     }
+    let archive = text(&job["result"]["artifact"]);
     let listed = client.get(&job_path(id, "/artifacts"), &[]).await?.json();
-    let mut artifacts = listed["artifacts"].as_array().into_iter().flatten();
-    Ok(artifacts.find(|artifact| artifact["name"] == job["result"]["artifact"]).map(|artifact| text(&artifact["url"])))
+    let artifacts = listed["artifacts"].as_array().into_iter().flatten();
+    let mut made: Vec<_> = artifacts.map(|artifact| (text(&artifact["name"]), text(&artifact["url"]))).collect();
+    // Signature and provenance are named after it.
+    made.retain(|(name, _)| name.starts_with(&archive));
+    made.sort();
+    Ok(made)
 }
 
 fn lines(job: &Value, elapsed_ms: u64, place: Option<&Place>) -> Vec<String> {
@@ -157,6 +164,9 @@ fn lines(job: &Value, elapsed_ms: u64, place: Option<&Place>) -> Vec<String> {
             Place::Link(url) => format!("link      {url}"),
             Place::File(file) => format!("file      {}", file.display()),
         }));
+        if let Some(Place::File(file)) = place {
+            lines.push(format!("verify    windrow verify {}", file.display()));
+        }
     }
     if job["error"].is_object() {
         lines.push(format!("error     {}: {}", text(&job["error"]["code"]), text(&job["error"]["message"])));

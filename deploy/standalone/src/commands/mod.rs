@@ -14,4 +14,5 @@ pub mod schedules;
 pub mod serve;
 pub mod status;
 pub mod submit;
+pub mod verify;
 pub mod wait;

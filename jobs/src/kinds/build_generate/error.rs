@@ -3,7 +3,7 @@
 use crate::{
     bundle::{self, Refused},
     handler::{ArtifactError, Outcome},
-    objects,
+    objects, signing,
 };
 
 /// Why a build fails: a stable code and what to do about it, or the object store's trouble.
@@ -23,6 +23,15 @@ pub enum BuildError {
     /// The artifact could not be recorded.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// The workspace: this machine's trouble.
+    #[error("{0}")]
+    Workspace(String),
+    /// An asset cannot be had now.
+    #[error("{0}")]
+    Asset(String),
+    /// Whoever signs.
+    #[error(transparent)]
+    Signing(#[from] signing::Error),
     /// The job is to stop.
     #[error("asked to stop")]
     Stopped,
@@ -68,6 +77,10 @@ impl BuildError {
                 Outcome::bury("objects_refused", message)
             }
             Self::Objects(error) => Outcome::retry("objects_unavailable", error.to_string()),
+            Self::Workspace(message) => Outcome::retry("workspace_failed", message),
+            Self::Asset(message) => Outcome::retry("asset_unavailable", message),
+            Self::Signing(signing::Error::Refused(message)) => Outcome::bury("signing_refused", message),
+            Self::Signing(error) => Outcome::retry("signing_unavailable", error.to_string()),
             Self::Artifact(error) => Outcome::retry("artifact_not_recorded", error.to_string()),
             Self::Stopped => Outcome::Cancel,
         }

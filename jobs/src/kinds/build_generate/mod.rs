@@ -1,21 +1,44 @@
 //! `build.generate`: makes an app out of a template and features, as one archive.
 //!
 //! Same inputs, same bytes: what was built before is found by the hash of its inputs and not built again.
-//! Template and features are bundles in the object store, at `registry/<name>/<version>`. No build commands run here.
-//! The stages are in `handler.rs`; each is a pure function in the file of its name.
+//! Template and features are bundles that the tenant has published, or those of the demo. Their commands are remote code by
+//! design: they run where the operator allows it, apart and within limits.
+//! The stages are in `handler.rs`; each is in the file of its name.
 
+#[cfg(feature = "handlers")]
+mod assets;
+#[cfg(feature = "handlers")]
+mod command;
+#[cfg(feature = "handlers")]
+mod compare;
 #[cfg(feature = "handlers")]
 mod error;
 #[cfg(feature = "handlers")]
 pub mod handler;
 #[cfg(feature = "handlers")]
+mod icons;
+#[cfg(feature = "handlers")]
+mod inputs;
+#[cfg(feature = "handlers")]
+mod kept;
+#[cfg(feature = "handlers")]
 mod overlay;
 #[cfg(feature = "handlers")]
 mod pack;
 #[cfg(feature = "handlers")]
+mod processes;
+#[cfg(feature = "handlers")]
+mod provenance;
+#[cfg(feature = "handlers")]
 mod render;
+#[cfg(feature = "handlers")]
+mod stage;
 #[cfg(all(test, feature = "handlers"))]
 mod tests;
+#[cfg(feature = "handlers")]
+pub mod tools;
+#[cfg(feature = "handlers")]
+mod workspace;
 
 use std::collections::BTreeMap;
 
@@ -58,10 +81,26 @@ pub struct App {
     /// How it looks.
     #[serde(default)]
     pub theme: Theme,
-    /// Settings that its template and features know, in the place of their own values.
+    /// Settings that its template and features know, by their schemas, in the place of their own values.
     #[serde(default)]
     #[schemars(length(max = 256))]
-    pub settings: BTreeMap<String, Setting>,
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// Files to fetch, by their place in the app. The one named `icon`, a square PNG or JPEG, is made into the template's icons instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(length(max = 64))]
+    pub assets: BTreeMap<String, Asset>,
+}
+
+/// A file to fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asset {
+    /// Where it is: `https://…`, at a public address.
+    #[schemars(length(min = 1, max = 2048))]
+    pub url: String,
+    /// SHA-256 of its content, in lower-case hexadecimal: whatever else is there is refused.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub sha256: String,
 }
 
 /// How an app looks.
@@ -75,18 +114,6 @@ pub enum Theme {
     Light,
     /// Light on dark.
     Dark,
-}
-
-/// The value of a setting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Setting {
-    /// Yes or no.
-    Flag(bool),
-    /// A number.
-    Number(serde_json::Number),
-    /// Text.
-    Text(String),
 }
 
 /// What was built.

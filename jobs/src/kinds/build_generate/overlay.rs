@@ -1,7 +1,7 @@
 //! Lays bundles over each other: which file comes from where.
 //!
-//! A feature may replace a file of the template; two features may not write the same file, unless the template has
-//! declared it as an extension point: then their parts follow each other in the order of the bundles.
+//! A feature may write a file that is there already only where the template has declared it as an extension point (then the
+//! parts follow each other in the order of the bundles), or where its own manifest says that it overrides it.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,9 @@ pub fn overlay(bundles: &[Manifest]) -> Result<BTreeMap<String, Laid>, BuildErro
             match laid.parts.last() {
                 Some((before, _)) if *before == place => return Err(conflict(&file.path, bundle, bundle)),
                 Some(_) if extension_points.contains(&file.path) => {}
-                Some((before, _)) if *before > 0 => return Err(conflict(&file.path, &bundles[*before], bundle)),
+                Some((before, _)) if !bundle.overrides.contains(&file.path) => {
+                    return Err(conflict(&file.path, &bundles[*before], bundle));
+                }
                 _ => laid.parts.clear(),
             }
             laid.parts.push((place, number));
@@ -36,7 +38,9 @@ pub fn overlay(bundles: &[Manifest]) -> Result<BTreeMap<String, Laid>, BuildErro
 }
 
 fn conflict(path: &str, first: &Manifest, second: &Manifest) -> BuildError {
-    BuildError::inputs("file_conflict", format!("{first} and {second} both write {path}, which is no extension point of the template"))
+    let message =
+        format!("{first} and {second} both write {path}, which is no extension point of the template, nor does {second} override it");
+    BuildError::inputs("file_conflict", message)
 }
 
 /// A file cannot be a folder of another.
@@ -58,10 +62,14 @@ mod tests {
     use super::*;
 
     fn bundle(name: &str, files: &[&str], extension_points: &[&str]) -> Manifest {
+        overriding(name, files, extension_points, &[])
+    }
+
+    fn overriding(name: &str, files: &[&str], extension_points: &[&str], overrides: &[&str]) -> Manifest {
         let files: Vec<_> = files.iter().map(|path| serde_json::json!({ "path": path, "bytes": 0, "sha256": "" })).collect();
         serde_json::from_value(serde_json::json!({
             "name": name, "version": "1.0.0", "role": if name == "app" { "template" } else { "feature" },
-            "extension_points": extension_points, "files": files,
+            "extension_points": extension_points, "overrides": overrides, "files": files,
         }))
         .expect("a manifest")
     }
@@ -71,7 +79,7 @@ mod tests {
         let bundles = [
             bundle("app", &["index.html", "ext.js"], &["ext.js"]),
             bundle("a", &["ext.js", "a.css"], &[]),
-            bundle("b", &["index.html", "ext.js"], &[]),
+            overriding("b", &["index.html", "ext.js"], &[], &["index.html"]),
         ];
         let files = overlay(&bundles).expect("it goes together");
         let parts: Vec<_> = files.iter().map(|(path, laid)| (path.as_str(), laid.parts.as_slice())).collect();
@@ -82,13 +90,15 @@ mod tests {
 
     #[test]
     fn two_features_that_write_the_same_file_are_both_named() {
-        let cases: [(&[&str], &[&str], &str); 3] = [
+        let cases: [(&[&str], &[&str], &str); 4] = [
+            (&["page.html"], &[], "app 1.0.0 and a 1.0.0 both write page.html"),
             (&["x.js"], &["x.js"], "a 1.0.0 and b 1.0.0 both write x.js"),
             (&["x.js", "x.js"], &[], "a 1.0.0 and a 1.0.0 both write x.js"),
             (&["x"], &["x/y"], "x of a 1.0.0 would have to be a folder for x/y of b 1.0.0"),
         ];
         for (first, second, message) in cases {
-            let error = overlay(&[bundle("app", &[], &[]), bundle("a", first, &[]), bundle("b", second, &[])]).expect_err("refused");
+            let error =
+                overlay(&[bundle("app", &["page.html"], &[]), bundle("a", first, &[]), bundle("b", second, &[])]).expect_err("refused");
             assert_eq!(error.code(), "file_conflict");
             assert!(error.to_string().starts_with(message), "{error}");
         }

@@ -22,13 +22,41 @@ pub fn render(bundle: &str, path: &str, source: &[u8], values: &impl Serialize) 
     environment.set_auto_escape_callback(escape);
     environment.set_keep_trailing_newline(true);
     let mut output = Capped(Vec::new());
-    let rendered =
-        environment.template_from_named_str(path, source).and_then(|template| template.render_captured_to(values, &mut output).map(drop));
+    let template = environment.template_from_named_str(path, source).map_err(|error| failed(told(&error)))?;
+    let rendered = template.render_captured_to(values, &mut output).map(drop);
     match rendered {
         Ok(()) => Ok(output.0),
         Err(error) if error.kind() == ErrorKind::OutOfFuel => Err(failed("its rendering takes too long".into())),
         Err(_) if output.0.len() >= OUTPUT_BYTES_MAX => Err(failed(format!("it grows larger than {OUTPUT_BYTES_MAX} bytes"))),
-        Err(error) => Err(failed(format!("line {}: {error}", error.line().unwrap_or_default()))),
+        Err(error) if error.kind() == ErrorKind::UndefinedError => {
+            let values = serde_json::to_value(values).unwrap_or_default();
+            let line = error.line().unwrap_or_default();
+            let undefined = template.undeclared_variables(true).into_iter().filter(|name| !is_defined(&values, name));
+            let named = missing(source, line, undefined.collect());
+            Err(BuildError::inputs("variable_missing", format!("{path} of {bundle}: line {line}: {named} is not defined")))
+        }
+        Err(error) => Err(failed(told(&error))),
+    }
+}
+
+fn told(error: &minijinja::Error) -> String {
+    format!("line {}: {error}", error.line().unwrap_or_default())
+}
+
+/// Whether these values have what `a.b.c` names.
+fn is_defined(values: &serde_json::Value, name: &str) -> bool {
+    values.pointer(&format!("/{}", name.replace('.', "/"))).is_some()
+}
+
+/// Which of the undefined variables it is on this line, or all that it may be.
+fn missing(source: &str, line: usize, mut undefined: Vec<String>) -> String {
+    undefined.sort();
+    let text = source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let here = undefined.iter().find(|name| text.contains(name.as_str()));
+    match here {
+        Some(name) => name.clone(),
+        None if undefined.is_empty() => format!("something in {:?}", text.trim()),
+        None => undefined.join(" or "),
     }
 }
 
@@ -82,7 +110,11 @@ mod tests {
     #[test]
     fn what_is_not_defined_is_an_error_with_its_place() {
         let error = text("a.html", "\n\n{{ app.nmae }}").expect_err("refused");
-        assert!(error.starts_with("a.html of a 1.0.0: line 3: "), "{error}");
+        assert_eq!(error, "a.html of a 1.0.0: line 3: app.nmae is not defined");
+        let error = text("a.html", "{{ app.name }} {{ list[0] }}\n{% if nothing %}{% endif %}").expect_err("refused");
+        assert_eq!(error, "a.html of a 1.0.0: line 2: nothing is not defined");
+        let error = text("a.html", "{% for one in list %}\n{{ one.x }}\n{% endfor %}").expect_err("refused");
+        assert_eq!(error, "a.html of a 1.0.0: line 2: something in \"{{ one.x }}\" is not defined");
         assert!(text("a.html", "{{ nothing }}").is_err());
         assert!(text("a.html", "{% include '/etc/passwd' %}").is_err());
         assert!(text("a.html", "{{ ").is_err());

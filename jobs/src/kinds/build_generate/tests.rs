@@ -1,12 +1,16 @@
 //! The handler over a folder of objects: cancels between stages, and bundles that are not what they seem.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Payload, handler::Generate};
+use super::{
+    Payload,
+    handler::Generate,
+    tools::{Shape, Tools},
+};
 use crate::{
     artifact::Artifact,
     bundle,
@@ -16,8 +20,25 @@ use crate::{
     job::JobId,
     ledger::{self, model::ModelLedger},
     objects::{Objects, folder::FolderObjects, link::Signer},
+    outbound::Outbound,
+    settings::{Settings, builds::BuildsSettings},
     tenant::TenantId,
 };
+
+/// What a build says while it builds, up to when it begins to keep something.
+const STAGES: [&str; 11] = [
+    "resolving",
+    "looking for an earlier build",
+    "making a workspace",
+    "overlaying",
+    "rendering",
+    "fetching assets",
+    "making icons",
+    "locking",
+    "running commands",
+    "packing",
+    "signing",
+];
 
 /// Cancels once a stage of this name begins.
 struct StopAt(&'static str, CancellationToken);
@@ -49,7 +70,24 @@ async fn run(objects: &FolderObjects, payload: Value, stop_at: &'static str) -> 
     run_over(&Arc::new(ModelLedger::new(Arc::new(SystemClock))), objects, payload, stop_at).await
 }
 
+/// What a standalone installation in this folder gives to builds.
+fn tools(home: &Path) -> Tools {
+    let builds = BuildsSettings { folder: Some(home.to_owned()), ..BuildsSettings::default() };
+    let outbound = Outbound::new(Default::default()).expect("a way out");
+    Tools::of(&Settings { data_dir: home.to_owned(), builds, ..Settings::default() }, Shape::Standalone, outbound).expect("tools")
+}
+
 async fn run_over(ledger: &Arc<ModelLedger>, objects: &FolderObjects, payload: Value, stop_at: &'static str) -> Outcome {
+    let home = tempfile::tempdir().expect("a folder");
+    let outcome = run_in(home.path(), ledger, objects, payload, stop_at).await;
+    let left = std::fs::read_dir(home.path()).expect("a folder").flatten().filter(|entry| entry.path().is_dir());
+    let left: Vec<_> =
+        left.flat_map(|root| std::fs::read_dir(root.path()).expect("the root")).flatten().map(|entry| entry.path()).collect();
+    assert_eq!(left.len(), 1, "nothing but the lock: {left:?}");
+    outcome
+}
+
+async fn run_in(home: &Path, ledger: &Arc<ModelLedger>, objects: &FolderObjects, payload: Value, stop_at: &'static str) -> Outcome {
     let cancel = CancellationToken::new();
     let context = Context {
         job: JobId::from_bytes([1; 16]),
@@ -67,7 +105,7 @@ async fn run_over(ledger: &Arc<ModelLedger>, objects: &FolderObjects, payload: V
         access: Arc::new(NoAccess),
     };
     let payload: Payload = serde_json::from_value(payload).expect("a payload");
-    Generate.run(context, payload).await.unwrap_or_else(Outcome::from)
+    Generate(tools(home)).run(context, payload).await.unwrap_or_else(Outcome::from)
 }
 
 fn store() -> (tempfile::TempDir, FolderObjects) {
@@ -89,7 +127,7 @@ fn code(outcome: &Outcome) -> &str {
 
 #[tokio::test]
 async fn a_cancelled_build_stops_before_its_next_stage_and_leaves_nothing() {
-    for stage in ["resolving", "overlaying", "fetching", "rendering", "packing"] {
+    for stage in STAGES {
         let (_home, objects) = store();
         assert_eq!(run(&objects, payload(&["search"]), stage).await, Outcome::Cancel, "{stage}");
         assert_eq!(objects.list("tenants/default/builds/", None, 10).await.expect("list"), [], "{stage}");

@@ -1,6 +1,6 @@
 //! `build.generate` over the real binary: what comes out, what is refused, what is found again.
 
-use std::{collections::BTreeMap, io::Read, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,6 +10,8 @@ use windrow_tests::{
     server::{Server, path},
 };
 
+use super::fetch;
+
 fn payload(features: &[&str]) -> Value {
     let app = json!({ "name": "Fish & Chips", "bundle_id": "com.example.tasks", "theme": "dark", "settings": { "tasks_max": 7 } });
     json!({ "template": "task-list@^1", "features": features, "app": app })
@@ -18,31 +20,20 @@ fn payload(features: &[&str]) -> Value {
 const ALL: [&str; 4] = ["theme-switch@^1", "search", "export@>=1, <2", "shortcuts@1.0"];
 
 async fn build(server: &Server, payload: Value) -> Value {
-    let job = server.submit(json!({ "kind": "build.generate", "payload": payload })).await;
-    server.wait(&job).await
+    super::build(server, json!({ "kind": "build.generate", "payload": payload })).await
 }
 
 /// The artifact's listing, and its bytes by its link, without a key.
 async fn artifact(server: &Server, job: &Value) -> (Value, Vec<u8>) {
     let listed = server.read(&path(job, "/artifacts")).await["artifacts"].clone();
-    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
-    let http = reqwest::Client::builder().tls_certs_only([]).build().expect("a client");
-    let opened = http.get(listed[0]["url"].as_str().expect("a link")).send().await.expect("an answer");
-    assert_eq!(opened.status().as_u16(), 200);
-    (listed[0].clone(), opened.bytes().await.expect("a body").to_vec())
+    let mut artifacts = listed.as_array().into_iter().flatten();
+    let archive = artifacts.find(|artifact| artifact["name"] == job["result"]["artifact"]).unwrap_or_else(|| panic!("{listed}"));
+    (archive.clone(), fetch(archive).await)
 }
 
 fn unpacked(archive: &[u8]) -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    let mut tar = tar::Archive::new(zstd::Decoder::new(archive).expect("zstd"));
-    for entry in tar.entries().expect("entries") {
-        let mut entry = entry.expect("an entry");
-        let path = entry.path().expect("a path").to_string_lossy().into_owned();
-        let mut content = String::new();
-        entry.read_to_string(&mut content).expect("text");
-        files.insert(path, content);
-    }
-    files
+    let text = |content| String::from_utf8(content).expect("text");
+    super::unpacked(archive).into_iter().map(|(path, content)| (path, text(content))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
