@@ -27,7 +27,8 @@ const TOLD_MAX: usize = 12;
 /// Hints that are told.
 const HINTS_MAX: usize = 3;
 
-type Tree = DerivationTree<Package, Ranks, String>;
+/// PubGrub's own words.
+pub(super) type Proof = DerivationTree<Package, Ranks, String>;
 type Fact = External<Package, Ranks, String>;
 
 /// Why there is no answer.
@@ -65,7 +66,7 @@ impl Unresolvable {
 }
 
 /// Tells why, by PubGrub's proof.
-pub(super) fn explain(template: &Wanted, features: &[Wanted], shelf: &Shelf, tree: &Tree, steps: &Steps) -> Unresolvable {
+pub(super) fn explain(template: &Wanted, features: &[Wanted], shelf: &Shelf, tree: &Proof, steps: &Steps) -> Unresolvable {
     let case = Case { template, features, shelf };
     let facts = facts(tree);
     let (mut told, mut asked) = (Vec::new(), Vec::new());
@@ -95,7 +96,7 @@ pub(super) fn all_there(template: &Wanted, features: &[Wanted], shelf: &Shelf) -
 }
 
 /// The facts that a proof rests on, each met once however often the proof uses it.
-fn facts(tree: &Tree) -> Vec<&Fact> {
+fn facts(tree: &Proof) -> Vec<&Fact> {
     let (mut facts, mut open, mut seen) = (Vec::new(), vec![tree], BTreeSet::new());
     while let Some(tree) = open.pop() {
         match tree {
