@@ -70,6 +70,10 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     let running = submit(json!({ "kind": "echo", "payload": { "sleep_ms": 4_000, "message": "interrupted" } })).await;
     server.until(&running, "running", |job| job["state"] == "running").await;
 
+    let app = json!({ "template": "task-list", "features": ["search"] });
+    assert_eq!(server.send(Method::POST, "/v1/builds/resolve", &[], Some(app)).await.status, 200, "the demo's bundles are published");
+    let bundle = server.read("/v1/features/search/1.0.0").await;
+
     server.kill().await;
     let moved = move_ledger(&file, &database).await;
     assert_eq!(moved.code, Some(0), "{moved:?}");
@@ -103,6 +107,7 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     assert_eq!((deduplicated.status, &deduplicated.body["id"]), (200, &live["id"]));
     let accounts = cluster.read("/v1/audit/ledger").await;
     assert_eq!((&accounts["balanced"], accounts["tenants"].as_array().map(Vec::len)), (&json!(true), Some(2)), "{accounts}");
+    assert_eq!(cluster.read("/v1/features/search/1.0.0").await, bundle);
     assert_eq!(
         cluster.read("/v1/schedules/beat/fires?status=fired").await["fires"].as_array().and_then(|fires| fires.last()),
         Some(&by_hand)
