@@ -127,8 +127,13 @@ mod tests {
         let text = signature.to_string();
         assert!(text.starts_with("vault:v12:BwcH") && text.ends_with("Bw=="), "{text}");
         assert_eq!(text.parse(), Ok(signature));
-        let changed =
-            [text.replace("v12", "v012"), text.replace("==", ""), text.replace("Bw==", "Bx=="), format!("{text} "), text.replace("vault", "Vault")];
+        let changed = [
+            text.replace("v12", "v012"),
+            text.replace("==", ""),
+            text.replace("Bw==", "Bx=="),
+            format!("{text} "),
+            text.replace("vault", "Vault"),
+        ];
         for changed in changed {
             assert!(changed.parse::<Signature>().is_err(), "{changed}");
         }

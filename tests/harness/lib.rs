@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod handlers;
 pub mod jobs;
 pub mod ledgers;
+pub mod moto;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

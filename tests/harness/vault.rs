@@ -41,7 +41,13 @@ impl Vault {
         let home = tempfile::Builder::new().prefix("windrow-vault-").tempdir().expect("a folder for the server");
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(program());
-        command.args(["server", "-dev", "-dev-no-store-token", &format!("-dev-listen-address={address}"), &format!("-dev-root-token-id={TOKEN}")]);
+        command.args([
+            "server",
+            "-dev",
+            "-dev-no-store-token",
+            &format!("-dev-listen-address={address}"),
+            &format!("-dev-root-token-id={TOKEN}"),
+        ]);
         command.env("HOME", home.path()).current_dir(home.path());
         let daemon = Daemon::spawn(command, Signal::KILL, home.path());
         let http = reqwest::Client::builder().tls_certs_only([]).build().expect("an HTTP client");
@@ -89,7 +95,8 @@ impl Vault {
 
     /// Whether it says that this key has signed this hash.
     pub async fn verifies(&self, name: &str, sha256: &str, signature: &str) -> bool {
-        let digest: Vec<u8> = (0..sha256.len()).step_by(2).map(|at| u8::from_str_radix(&sha256[at..at + 2], 16).expect("hexadecimal")).collect();
+        let digest: Vec<u8> =
+            (0..sha256.len()).step_by(2).map(|at| u8::from_str_radix(&sha256[at..at + 2], 16).expect("hexadecimal")).collect();
         let body = json!({ "input": base64(&digest), "signature": signature });
         self.ask(Method::POST, &format!("transit/verify/{name}"), Some(body)).await["data"]["valid"] == true
     }
@@ -110,7 +117,14 @@ impl Vault {
         let host = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(review(listener, service_account, self.logins.clone()));
         self.ask(Method::POST, "sys/auth/kubernetes", Some(json!({ "type": "kubernetes" }))).await;
-        let config = json!({ "kubernetes_host": host, "token_reviewer_jwt": "reviewer", "disable_local_ca_jwt": true });
+        // Not used without TLS, but asked for where there is no pod to find one in.
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=kubernetes", "-keyout", "/dev/null"])
+            .output()
+            .expect("openssl");
+        let ca = String::from_utf8(made.stdout).expect("text");
+        let config =
+            json!({ "kubernetes_host": host, "token_reviewer_jwt": "reviewer", "disable_local_ca_jwt": true, "kubernetes_ca_cert": ca });
         self.ask(Method::POST, "auth/kubernetes/config", Some(config)).await;
         let policy = r#"path "transit/sign/*" { capabilities = ["update"] } path "transit/keys/*" { capabilities = ["read"] }"#;
         self.ask(Method::PUT, "sys/policies/acl/windrow", Some(json!({ "policy": policy }))).await;
@@ -154,7 +168,10 @@ async fn review(listener: TcpListener, service_account: &'static str, logins: Ar
             "status": { "authenticated": known, "user": if known { user } else { json!({}) } },
         });
         let body = body.to_string();
-        let head = format!("HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
         let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
     }
 }

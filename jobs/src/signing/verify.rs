@@ -54,7 +54,10 @@ pub fn check(archive: impl Read, signature: &[u8], provenance: &[u8], key: &Veri
         _ => Ok(()),
     };
     let keyid = stated.as_ref().ok().map(|stated| stated.keyid.clone());
-    let job = stated.as_ref().ok().and_then(|stated| stated.statement["predicate"]["runDetails"]["metadata"]["invocationId"].as_str().map(Into::into));
+    let job = stated
+        .as_ref()
+        .ok()
+        .and_then(|stated| stated.statement["predicate"]["runDetails"]["metadata"]["invocationId"].as_str().map(Into::into));
     let provenance = stated.err().or(matched.err());
     let signature = signed.err();
     Ok(Report { verified: signature.is_none() && provenance.is_none(), sha256, signature, provenance, key: keyid, job })

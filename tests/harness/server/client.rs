@@ -63,7 +63,8 @@ impl Client {
 
     /// Sends bytes of this media type.
     pub async fn upload(&self, method: Method, path: &str, media_type: &str, body: Vec<u8>) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key).header("content-type", media_type);
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key).header("content-type", media_type);
         if let Some(tenant) = &self.tenant {
             request = request.header("x-tenant", tenant);
         }

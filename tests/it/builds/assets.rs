@@ -66,7 +66,10 @@ async fn assets_are_fetched_checked_and_laid_over_the_template_and_the_icon_is_m
     assert_eq!(names, ["bundles.lock.json", "config.js", "config.json", "icons/16.png", "icons/64.png", "index.html", "logo.svg"]);
     assert_eq!(files["logo.svg"], b"<svg/>");
     // Width and height stand big-endian at byte 16 of a PNG (ISO/IEC 15948, 11.2.2).
-    assert_eq!((&files["icons/16.png"][16..24], &files["icons/64.png"][16..24]), ([0, 0, 0, 16, 0, 0, 0, 16].as_slice(), [0, 0, 0, 64, 0, 0, 0, 64].as_slice()));
+    assert_eq!(
+        (&files["icons/16.png"][16..24], &files["icons/64.png"][16..24]),
+        ([0, 0, 0, 16, 0, 0, 0, 16].as_slice(), [0, 0, 0, 64, 0, 0, 0, 64].as_slice())
+    );
     let lock: Value = serde_json::from_slice(&files["bundles.lock.json"]).expect("JSON");
     assert_eq!((&lock["assets"]["logo.svg"], lock["bundles"][0]["name"].as_str()), (&asset("", "", b"<svg/>")["sha256"], Some("shop")));
     assert_eq!(asked.load(Ordering::SeqCst), 2);

@@ -38,12 +38,16 @@ async fn running(server: &Server, job: &Value) {
 async fn commands_run_in_order_and_only_the_declared_outputs_are_packed() {
     let server = Server::start().await;
     let manifest = format!("executable = [\"tool\"]\n{COMPILE}");
-    publish(&server, "shop", &manifest, &[("page.txt", "{{ app.name }} today\n"), ("tool", "#!/bin/sh\necho the tool > dist/tool\n")]).await;
+    publish(&server, "shop", &manifest, &[("page.txt", "{{ app.name }} today\n"), ("tool", "#!/bin/sh\necho the tool > dist/tool\n")])
+        .await;
     let job = built(&server, of("shop")).await;
     let files = files(&server, &job).await;
     let text = |name: &str| String::from_utf8_lossy(&files[name]).into_owned();
     assert_eq!(files.keys().collect::<Vec<_>>(), ["dist/count", "dist/page.txt", "dist/tool"]);
-    assert_eq!((text("dist/page.txt").as_str(), text("dist/count").trim(), text("dist/tool").as_str()), ("HAY TODAY\n", "10", "the tool\n"));
+    assert_eq!(
+        (text("dist/page.txt").as_str(), text("dist/count").trim(), text("dist/tool").as_str()),
+        ("HAY TODAY\n", "10", "the tool\n")
+    );
     let lines = lines(&server, &job).await;
     for line in ["running compile of shop 1.0.0", "compile: good day", "count: line one", "count: line two"] {
         assert!(lines.contains(&line.to_owned()), "{line} is not among {lines:?}");

@@ -28,11 +28,14 @@ async fn server_under(home: &Path, variables: &[(&str, &str)], umask: &str) -> (
     environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let program = binary("windrow");
     let line = format!("umask {umask}; exec \"$0\" serve --output json");
-    let process = Process::spawn_program(Path::new("/bin/sh"), "windrow", &["-c", &line, program.to_str().expect("UTF-8")], &environment, home);
+    let process =
+        Process::spawn_program(Path::new("/bin/sh"), "windrow", &["-c", &line, program.to_str().expect("UTF-8")], &environment, home);
     let give_up = std::time::Instant::now() + std::time::Duration::from_secs(60);
     loop {
         assert!(std::time::Instant::now() < give_up, "the server does not get ready:\n{}", process.log());
-        if let (Ok(shown), Ok(key)) = (serde_json::from_str::<serde_json::Value>(&process.output()), std::fs::read_to_string(data.join("api-key"))) {
+        if let (Ok(shown), Ok(key)) =
+            (serde_json::from_str::<serde_json::Value>(&process.output()), std::fs::read_to_string(data.join("api-key")))
+        {
             let client = Client::new(shown["url"].as_str().expect("a URL"), key.trim());
             if client.try_get("/readyz").await.is_some_and(|answer| answer.status == 200) {
                 return (process, client);
@@ -59,5 +62,9 @@ async fn time_zone_locale_umask_and_folder_make_no_difference() {
     }
     let made = unpacked(&archives[0]).remove("made").map(|made| String::from_utf8_lossy(&made).into_owned()).expect("what the command saw");
     assert!(made.contains("Tue Jan  1 00:00:00 UTC 1980") && made.contains("0022") && made.contains("UTC C.UTF-8"), "{made}");
-    assert!(archives[0] == archives[1], "{made}\n{:?}", unpacked(&archives[1]).get("made").map(|made| String::from_utf8_lossy(made).into_owned()));
+    assert!(
+        archives[0] == archives[1],
+        "{made}\n{:?}",
+        unpacked(&archives[1]).get("made").map(|made| String::from_utf8_lossy(made).into_owned())
+    );
 }

@@ -45,8 +45,13 @@ impl Left {
 
     fn statement(&self) -> Value {
         let envelope: Value = serde_json::from_slice(&self.files[&format!("{ARCHIVE}.intoto.jsonl")]).expect("JSON");
-        let python = "import base64,json,sys; sys.stdout.buffer.write(base64.b64decode(json.load(open(sys.argv[1]))['payload'], validate=True))";
-        let decoded = Command::new(python::tool("python")).args(["-c", python]).arg(self.path(&format!("{ARCHIVE}.intoto.jsonl"))).output().expect("python");
+        let python =
+            "import base64,json,sys; sys.stdout.buffer.write(base64.b64decode(json.load(open(sys.argv[1]))['payload'], validate=True))";
+        let decoded = Command::new(python::tool("python"))
+            .args(["-c", python])
+            .arg(self.path(&format!("{ARCHIVE}.intoto.jsonl")))
+            .output()
+            .expect("python");
         assert!(decoded.status.success() && envelope["payloadType"] == "application/vnd.in-toto+json", "{decoded:?}");
         serde_json::from_slice(&decoded.stdout).expect("JSON")
     }
@@ -106,7 +111,11 @@ print("good")
     assert_eq!(String::from_utf8_lossy(&said.stdout), "good\n", "{said:?}");
     // And what openssl makes for a key, we take.
     let home = tempfile::tempdir().expect("a folder");
-    let made = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out", "key.pem"]).current_dir(home.path()).output().expect("openssl");
+    let made = Command::new("openssl")
+        .args(["genpkey", "-algorithm", "ed25519", "-out", "key.pem"])
+        .current_dir(home.path())
+        .output()
+        .expect("openssl");
     assert!(made.status.success(), "{made:?}");
     let made = Command::new("openssl").args(["pkey", "-in", "key.pem", "-pubout", "-out", "key.pub.pem"]).current_dir(home.path()).output();
     assert!(made.expect("openssl").status.success());

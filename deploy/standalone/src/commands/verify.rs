@@ -50,7 +50,10 @@ pub struct Args {
 
 /// Checks, and says what was found.
 pub fn run(args: &Args, settings: &Settings, format: Format) -> Result<(), Failure> {
-    let key_file = args.public_key.clone().unwrap_or_else(|| public_file(&settings.signing.key_file.clone().unwrap_or_else(|| own_key_file(settings))));
+    let key_file = args
+        .public_key
+        .clone()
+        .unwrap_or_else(|| public_file(&settings.signing.key_file.clone().unwrap_or_else(|| own_key_file(settings))));
     let pem = read(&key_file, "--public-key names the public key")?;
     let key = verify::key(&String::from_utf8_lossy(&pem)).map_err(|error| Failure::Usage(format!("{}: {error}", key_file.display())))?;
     let signature = read(&named(args.signature.as_ref(), &args.archive, SIGNATURE), "--signature names it")?;

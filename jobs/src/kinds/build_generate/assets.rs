@@ -45,7 +45,9 @@ pub async fn fetch(
         let told = |what: &str| format!("app.assets.{path}: {what}");
         let content = content.map_err(|error| match &error {
             Error::TooLarge { .. } | Error::Encoded { .. } => BuildError::inputs("asset_refused", told(&error.to_string())),
-            Error::Status { status: 400..=407 | 410..=424 | 426 | 451, .. } => BuildError::inputs("asset_refused", told(&error.to_string())),
+            Error::Status { status: 400..=407 | 410..=424 | 426 | 451, .. } => {
+                BuildError::inputs("asset_refused", told(&error.to_string()))
+            }
             error if error.is_final() => BuildError::inputs("asset_refused", told(&error.to_string())),
             error => BuildError::Asset(told(&error.to_string())),
         })?;

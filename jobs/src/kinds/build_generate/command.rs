@@ -95,9 +95,15 @@ pub struct Order<'o> {
 }
 
 /// Runs it to its end, and tells each line of its output.
-pub async fn run(order: &Order<'_>, workspace: &Workspace, cancel: &CancellationToken, mut say: impl FnMut(String)) -> Result<(), BuildError> {
+pub async fn run(
+    order: &Order<'_>,
+    workspace: &Workspace,
+    cancel: &CancellationToken,
+    mut say: impl FnMut(String),
+) -> Result<(), BuildError> {
     let failed = |code, message: String| BuildError::inputs(code, format!("{} {message}", order.name));
-    let (mut group, output) = Group::spawn(order, workspace).map_err(|error| failed("command_failed", format!("cannot be started: {error}")))?;
+    let (mut group, output) =
+        Group::spawn(order, workspace).map_err(|error| failed("command_failed", format!("cannot be started: {error}")))?;
     let mut lines = Lines::new(output);
     let until = Instant::now() + order.wall;
     let mut measure = tokio::time::interval(MEASURE_EVERY);
@@ -256,7 +262,8 @@ impl Lines {
     }
 
     fn end_line(&mut self, say: &mut impl FnMut(String)) {
-        let mut line: String = String::from_utf8_lossy(&self.line).chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
+        let mut line: String =
+            String::from_utf8_lossy(&self.line).chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
         line.truncate(line.trim_end().len());
         if self.cut {
             line.push('…');

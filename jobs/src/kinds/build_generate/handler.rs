@@ -362,9 +362,12 @@ async fn not_reproducible(context: &Context, workspace: &Workspace, earlier: &En
     tokio::io::copy(&mut object.content, &mut file).await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;
     let now = workspace.own(ARCHIVE);
-    let compared = off_thread(move || compare::difference(File::open(before).map_err(failed)?, File::open(now).map_err(failed)?).map_err(failed)).await;
+    let compared =
+        off_thread(move || compare::difference(File::open(before).map_err(failed)?, File::open(now).map_err(failed)?).map_err(failed))
+            .await;
     let told = compared?.unwrap_or_else(|| "all files are the same, but the archives are not".into());
-    let message = format!("the same inputs were built to {} before, by job {}, and to something else now: {told}", earlier.sha256, earlier.job);
+    let message =
+        format!("the same inputs were built to {} before, by job {}, and to something else now: {told}", earlier.sha256, earlier.job);
     Ok(BuildError::inputs("not_reproducible", message))
 }
 

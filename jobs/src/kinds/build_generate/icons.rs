@@ -104,7 +104,8 @@ mod tests {
 
     /// CRC-32 as PNG has it (ISO 3309), bit by bit.
     fn crc32(bytes: &[u8]) -> u32 {
-        let step = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()));
+        let step =
+            |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()));
         !bytes.iter().fold(u32::MAX, step)
     }
 }

@@ -38,7 +38,8 @@ pub fn overlay(bundles: &[Manifest]) -> Result<BTreeMap<String, Laid>, BuildErro
 }
 
 fn conflict(path: &str, first: &Manifest, second: &Manifest) -> BuildError {
-    let message = format!("{first} and {second} both write {path}, which is no extension point of the template, nor does {second} override it");
+    let message =
+        format!("{first} and {second} both write {path}, which is no extension point of the template, nor does {second} override it");
     BuildError::inputs("file_conflict", message)
 }
 
@@ -96,7 +97,8 @@ mod tests {
             (&["x"], &["x/y"], "x of a 1.0.0 would have to be a folder for x/y of b 1.0.0"),
         ];
         for (first, second, message) in cases {
-            let error = overlay(&[bundle("app", &["page.html"], &[]), bundle("a", first, &[]), bundle("b", second, &[])]).expect_err("refused");
+            let error =
+                overlay(&[bundle("app", &["page.html"], &[]), bundle("a", first, &[]), bundle("b", second, &[])]).expect_err("refused");
             assert_eq!(error.code(), "file_conflict");
             assert!(error.to_string().starts_with(message), "{error}");
         }

@@ -107,7 +107,9 @@ pub fn pack(work: &Path, listed: &Listed, archive: &Path, cancel: &CancellationT
     })();
     packed.map_err(|error: io::Error| match error.kind() {
         io::ErrorKind::Interrupted => BuildError::Stopped,
-        io::ErrorKind::FileTooLarge => BuildError::inputs("output_too_large", format!("the app has more than the {APP_BYTES_MAX} bytes allowed")),
+        io::ErrorKind::FileTooLarge => {
+            BuildError::inputs("output_too_large", format!("the app has more than the {APP_BYTES_MAX} bytes allowed"))
+        }
         _ => failed(archive, error),
     })
 }
@@ -162,7 +164,8 @@ mod tests {
     fn app(reversed: bool) -> tempfile::TempDir {
         let home = tempfile::tempdir().expect("a folder");
         let long = format!("a/{}.txt", "long".repeat(40));
-        let mut files: Vec<(&str, &[u8], u32)> = vec![("b.txt", b"b", 0o600), (&long, &[0; 100_000], 0o664), ("ö", b"", 0o644), ("run", b"#!", 0o700)];
+        let mut files: Vec<(&str, &[u8], u32)> =
+            vec![("b.txt", b"b", 0o600), (&long, &[0; 100_000], 0o664), ("ö", b"", 0o644), ("run", b"#!", 0o700)];
         if reversed {
             files.reverse();
             files.iter_mut().for_each(|(_, _, mode)| *mode |= 0o44);

@@ -33,7 +33,11 @@ pub fn statement(context: &Context, payload: &Payload, inputs: &Inputs, made: &M
         let uri = format!("urn:windrow:bundle:{}:{}:{}", bundle.role, bundle.name, bundle.version);
         json!({ "name": bundle.name, "uri": uri, "digest": { "sha256": bundle.sha256 } })
     });
-    let assets = payload.app.assets.iter().map(|(path, asset)| json!({ "name": path, "uri": bare(&asset.url), "digest": { "sha256": asset.sha256 } }));
+    let assets = payload
+        .app
+        .assets
+        .iter()
+        .map(|(path, asset)| json!({ "name": path, "uri": bare(&asset.url), "digest": { "sha256": asset.sha256 } }));
     let lock = hex(&sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), inputs.lock())));
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",

@@ -79,7 +79,8 @@ async fn run_over(ledger: &Arc<ModelLedger>, objects: &FolderObjects, payload: V
     let home = tempfile::tempdir().expect("a folder");
     let outcome = run_in(home.path(), ledger, objects, payload, stop_at).await;
     let left = std::fs::read_dir(home.path()).expect("a folder").flatten().filter(|entry| entry.path().is_dir());
-    let left: Vec<_> = left.flat_map(|root| std::fs::read_dir(root.path()).expect("the root")).flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> =
+        left.flat_map(|root| std::fs::read_dir(root.path()).expect("the root")).flatten().map(|entry| entry.path()).collect();
     assert_eq!(left.len(), 1, "nothing but the lock: {left:?}");
     outcome
 }

@@ -105,7 +105,8 @@ impl Workspaces {
 
     fn lock(&self) -> io::Result<File> {
         let path = self.root.join(ROOT_LOCK);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|error| named(&error, "opening", &path))?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|error| named(&error, "opening", &path))?;
         file.lock()?;
         Ok(file)
     }
@@ -176,7 +177,8 @@ impl Workspace {
             let metadata = fs::metadata(above)?;
             let passes = metadata.mode() & 0o001 != 0 || (metadata.uid() == user && metadata.mode() & 0o100 != 0);
             if !passes {
-                let message = format!("user {user}, who runs build commands, cannot pass {}: name another folder (builds.folder)", above.display());
+                let message =
+                    format!("user {user}, who runs build commands, cannot pass {}: name another folder (builds.folder)", above.display());
                 return Err(io::Error::other(message));
             }
         }

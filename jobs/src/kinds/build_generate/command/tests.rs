@@ -45,7 +45,14 @@ fn workspace_of(home: &Path, user: u32) -> Workspace {
 }
 
 fn order(run: &[String]) -> Order<'_> {
-    Order { name: "the command".into(), run, environment: vec![("MINE".into(), "1".into())], wall: LONG, cpu_s: 60, workspace_bytes_max: 64 * 1024 * 1024 }
+    Order {
+        name: "the command".into(),
+        run,
+        environment: vec![("MINE".into(), "1".into())],
+        wall: LONG,
+        cpu_s: 60,
+        workspace_bytes_max: 64 * 1024 * 1024,
+    }
 }
 
 fn sh(script: &str) -> Vec<String> {
@@ -91,7 +98,8 @@ async fn it_gets_nothing_of_the_workers_environment_and_no_privileges() {
     let ran = run("env; id -u; umask").await;
     let folder = ran.workspace.folder().display().to_string();
     let value = |name: &str| ran.lines.iter().find_map(|line| line.strip_prefix(&format!("{name}=")));
-    let expected = [("PATH", PATH), ("TZ", "UTC"), ("LANG", "C.UTF-8"), ("SOURCE_DATE_EPOCH", EPOCH), ("MINE", "1"), (MARK, folder.as_str())];
+    let expected =
+        [("PATH", PATH), ("TZ", "UTC"), ("LANG", "C.UTF-8"), ("SOURCE_DATE_EPOCH", EPOCH), ("MINE", "1"), (MARK, folder.as_str())];
     for (name, expected) in expected {
         assert_eq!(value(name), Some(expected), "{:?}", ran.lines);
     }
@@ -144,7 +152,10 @@ async fn endless_output_costs_no_memory_and_long_lines_are_cut() {
 
 #[tokio::test]
 async fn whatever_it_left_running_is_killed_with_it_also_what_left_the_group() {
-    let ran = run("sleep 90000.3611 & (setsid sleep 90000.3612 >/dev/null 2>&1 &) ; (setsid sh -c 'sleep 90000.3613 & wait' &) ; sleep 0.2; exit 0").await;
+    let ran = run(
+        "sleep 90000.3611 & (setsid sleep 90000.3612 >/dev/null 2>&1 &) ; (setsid sh -c 'sleep 90000.3613 & wait' &) ; sleep 0.2; exit 0",
+    )
+    .await;
     assert!(ran.result.is_ok(), "{:?}", ran.result);
     for word in ["90000.3611", "90000.3612", "90000.3613"] {
         assert!(!lives(word), "{word}");
