@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::{
     error::{ApiError, Problem},
     prefer::Prefer,
+    routes::callbacks,
 };
 
 const REQUEST_ID: &str = "x-request-id";
@@ -36,8 +37,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Wraps everything: routes, fallbacks and whatever axum itself answers.
 pub(crate) async fn edge(request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    let span = tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    // The path of a callback is a permission, and no line of a log may give it away.
+    let path = Some(request.uri().path()).filter(|path| !path.starts_with(callbacks::PATH)).unwrap_or(&route);
+    let span = tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = path);
     let method = request.method().to_string();
     let began = Instant::now();
     let time = ANSWER_MAX + Prefer::of(request.headers()).wait.unwrap_or_default();

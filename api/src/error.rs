@@ -16,6 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use windrow_jobs::{
     bundle::{self, Role},
+    connection::seal::SealError,
     job::JobId,
     ledger, objects,
     schedule::Placed,
@@ -72,10 +73,30 @@ pub(crate) enum ApiError {
     EffectNotFound,
     #[error("it is known whether the effect happened, or its attempt still runs")]
     EffectNotInDoubt,
+    #[error("nobody waits for a report by this token: it was never given out, or another try has taken its place")]
+    CallbackNotFound,
+    #[error("it was reported before what came of it")]
+    CallbackReported,
+    #[error("the job has ended, so nobody waits for a report any more")]
+    CallbackOver,
     #[error("there is no such schedule")]
     ScheduleNotFound,
     #[error("the tenant has a schedule of the name {0:?}; change that one by PATCH, or choose another name")]
     ScheduleExists(String),
+    #[error("the tenant has no such connection")]
+    ConnectionNotFound,
+    #[error("the tenant has a connection of the name {0:?}; change that one by PATCH, or choose another name")]
+    ConnectionExists(String),
+    #[error("the tenant has {} connections, which is the most that it may have", windrow_jobs::connection::CONNECTIONS_MAX)]
+    ConnectionsTooMany,
+    #[error("the connection is switched off; switch it on by PATCH with \"disabled\": false, then test it")]
+    ConnectionDisabled,
+    #[error("no provider has this name; GET /v1/providers lists them")]
+    ProviderNotFound,
+    #[error("the tenant has no key: it never had a secret, or its key was destroyed")]
+    TenantKeyNotFound,
+    #[error(transparent)]
+    Seal(SealError),
     #[error("it has been edited since the tag of If-Match was given; look at it again")]
     PreconditionFailed,
     #[error("the link is not a whole one, or it has expired; ask for the artifacts anew")]
@@ -145,8 +166,19 @@ impl ApiError {
             Self::JobNotFound => Code::JOB_NOT_FOUND,
             Self::EffectNotFound => Code::EFFECT_NOT_FOUND,
             Self::EffectNotInDoubt => Code::EFFECT_NOT_IN_DOUBT,
+            Self::CallbackNotFound => Code::CALLBACK_NOT_FOUND,
+            Self::CallbackReported => Code::CALLBACK_REPORTED,
+            Self::CallbackOver => Code::CALLBACK_OVER,
             Self::ScheduleNotFound => Code::SCHEDULE_NOT_FOUND,
             Self::ScheduleExists(_) => Code::SCHEDULE_EXISTS,
+            Self::ConnectionNotFound => Code::CONNECTION_NOT_FOUND,
+            Self::ConnectionExists(_) => Code::CONNECTION_EXISTS,
+            Self::ConnectionsTooMany => Code::CONNECTIONS_TOO_MANY,
+            Self::ConnectionDisabled => Code::CONNECTION_DISABLED,
+            Self::ProviderNotFound => Code::PROVIDER_NOT_FOUND,
+            Self::TenantKeyNotFound => Code::TENANT_KEY_NOT_FOUND,
+            Self::Seal(SealError::NoMaster | SealError::OtherMaster { .. }) => Code::MASTER_KEY_MISSING,
+            Self::Seal(SealError::Damaged(_)) => Code::SECRETS_DAMAGED,
             Self::PreconditionFailed => Code::PRECONDITION_FAILED,
             Self::LinkInvalid => Code::LINK_INVALID,
             Self::ObjectNotFound => Code::OBJECT_NOT_FOUND,
@@ -198,6 +230,9 @@ impl ApiError {
                 "the ledger did not answer; whether the request took effect is not known, what was accepted before is safe".into()
             }
             Self::Ledger(ledger::Error::Refused(_)) => "the ledger cannot keep this data; sending it again is of no use".into(),
+            Self::Seal(SealError::NoMaster | SealError::OtherMaster { .. }) => {
+                "this api cannot read or seal the tenant's secrets: its master key is missing, or it is another; nothing is lost".into()
+            }
             Self::Objects(objects::Error::Unavailable(_)) => "the object store did not answer".into(),
             Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Objects(objects::Error::Refused(_)) => {
                 Self::Internal.to_string()
@@ -236,6 +271,7 @@ impl IntoResponse for ApiError {
         let (code, status) = (self.code(), self.code().status);
         match &self {
             Self::Ledger(ledger::Error::Corrupt(_)) => tracing::error!(error = %self, "a request failed"),
+            Self::Seal(_) => tracing::error!(error = %self, "secrets cannot be read or sealed"),
             Self::Ledger(_) | Self::Objects(_) => tracing::warn!(error = %self, "a request failed"),
             _ => {}
         }

@@ -38,7 +38,8 @@ use axum::{Router, serve::ListenerExt};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
-    ledger::{Effects, Inspect, Intake, Library, Timetable},
+    connection::{keys::TenantKeys, seal::Keyring},
+    ledger::{Connections, Effects, Inspect, Intake, Library, Timetable},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
@@ -47,9 +48,9 @@ use windrow_jobs::{
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
-/// What the api may do to a ledger: take in, look, keep schedules, and hear what became of effects.
-pub trait Front: Intake + Inspect + Timetable + Library + Effects {}
-impl<L: Intake + Inspect + Timetable + Library + Effects + ?Sized> Front for L {}
+/// What the api may do to a ledger: take in, look, keep schedules, connections and bundles, and hear what became of effects.
+pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library {}
+impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + ?Sized> Front for L {}
 
 /// What an api is made of.
 pub struct Parts {
@@ -67,6 +68,8 @@ pub struct Parts {
     pub objects: Arc<dyn Objects>,
     /// Who signed the links to objects that this api serves itself.
     pub signer: Signer,
+    /// The master keys, which seal what tenants confide.
+    pub keyring: Keyring,
     /// Where wake-ups for waiting requests come from. Without any they poll.
     pub changes: Changes,
     /// Whoever else lives in this process and may need it to be restarted.
@@ -101,6 +104,7 @@ pub struct Api {
     pub(crate) public_url: Arc<str>,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) signer: Signer,
+    pub(crate) keys: TenantKeys,
     pub(crate) in_flight: InFlight,
     pub(crate) unpacking: Arc<Semaphore>,
     pub(crate) changes: Changes,
@@ -114,6 +118,7 @@ impl Api {
     pub fn new(parts: Parts) -> Self {
         Self {
             kinds: Kinds::of(parts.ledger.clone()),
+            keys: TenantKeys::new(parts.ledger.clone(), parts.keyring),
             ledger: parts.ledger,
             queues: parts.queues.into(),
             schedules: Arc::new(parts.schedules),

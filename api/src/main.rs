@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use windrow_api::{Api, Parts, wait::Changes};
 use windrow_jobs::{
+    connection::seal::Keyring,
     objects::link::Signer,
     process,
     settings::{self, Settings},
@@ -19,9 +20,11 @@ fn main() -> ExitCode {
 async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let key =
         settings.api.key.as_ref().ok_or_else(|| settings::Error::at("api.key", "an api of a cluster makes no key of its own: give one"))?;
-    let signer = match settings.master_key()? {
-        Some(key) => Signer::new(key.as_str().as_bytes()),
+    let master_keys = settings.master_keys()?;
+    let signer = match &master_keys {
+        Some(keys) => Signer::of(keys),
         None => {
+            tracing::warn!("without secrets.master_key, this api takes no secrets of connections");
             if settings.objects_folder().is_some() {
                 tracing::warn!("without secrets.master_key, links to files open on this api only, until it ends");
             }
@@ -48,6 +51,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         public_url: settings.links_base(bound),
         objects,
         signer,
+        keyring: master_keys.as_ref().map(Keyring::new).unwrap_or_default(),
         changes: Changes::default(),
         inside: None,
         shutdown: shutdown.clone(),

@@ -46,6 +46,8 @@ pub fn document() -> &'static Value {
         (name = "bundles", description = "Templates and features that apps are built of."),
         (name = "kinds", description = "What payload each kind takes, and how its jobs are tried."),
         (name = "schedules", description = "Jobs that are submitted when their time comes, and what became of each time."),
+        (name = "callbacks", description = "Reports of endpoints that finish later what a job asked of them."),
+        (name = "connections", description = "A tenant's access to providers: configuration, and secrets that come in and never go out."),
         (name = "queues", description = "How deep the queues are, and what may start from them."),
         (name = "accounts", description = "Whether everything that was accepted is accounted for."),
         (name = "operation", description = "Probes, status and metrics. No key needed."),

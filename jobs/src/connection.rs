@@ -1,7 +1,19 @@
 //! A tenant's configured access to a provider: where it is, and the secrets that open it. Payloads name one; they never carry
 //! secrets.
 //!
-//! A handler opens a connection through its context ([`Access`]) and says what came of using it.
+//! A handler opens a connection through its context ([`Access`]) and says what came of using it. How a connection stands is
+//! decided in `connection/decide.rs` and kept by the ledger's role `Connections`.
+
+pub mod catalog;
+mod decide;
+#[cfg(feature = "secrets")]
+pub mod keys;
+#[cfg(feature = "secrets")]
+pub mod open;
+mod record;
+mod redact;
+#[cfg(feature = "secrets")]
+pub mod seal;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,16 +21,29 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use self::{
+    decide::{ConnectionEdit, SECRETS_UNREADABLE},
+    record::{Change, Connection, Facts, NewConnection, Sealed, Stored, TenantKey},
+};
 use crate::{job::JobError, ledger, tenant::TenantId};
 
 /// The longest name of a connection, in bytes.
 pub const NAME_BYTES_MAX: usize = 63;
+/// The most connections of a tenant: the loss of its key reads them all in one transaction.
+pub const CONNECTIONS_MAX: usize = 500;
 
 /// A connection's id: a UUIDv7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = "uuid"))]
 pub struct ConnectionId(pub Uuid);
+
+impl ConnectionId {
+    /// A new id.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +85,7 @@ pub struct Opened {
     pub secrets: Secrets,
 }
 
-/// Secrets by name. Never shown.
+/// Secrets by name. Never shown; zeroed when they go, where the feature `secrets` is on.
 #[derive(Clone, Default)]
 pub struct Secrets(pub BTreeMap<String, String>);
 
@@ -68,6 +93,13 @@ impl Secrets {
     /// The secret of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+}
+
+#[cfg(feature = "secrets")]
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(zeroize::Zeroize::zeroize);
     }
 }
 
@@ -98,17 +130,40 @@ pub enum AccessError {
     Closed {
         /// The connection.
         name: String,
-        /// `disabled` or `error`.
+        /// `disabled` or `in error`.
         state: &'static str,
         /// The last error, or who switched it off.
         reason: String,
     },
-    /// Its secrets cannot be read: the tenant's key was destroyed, or the master key is another.
-    #[error("the secrets of {0} cannot be read")]
+    /// Its secrets are lost: the tenant's key was destroyed.
+    #[error("the secrets of {0} cannot be read: give it new ones")]
     Sealed(String),
+    /// This process cannot read its secrets, as it lacks the master key: nothing is lost, and another worker may.
+    #[error("the secrets of {name} cannot be read here: {reason}")]
+    Locked {
+        /// The connection.
+        name: String,
+        /// What is missing.
+        reason: String,
+    },
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
+}
+
+impl AccessError {
+    /// The same as a job's error. What a person must mend is worth another attempt only where that may have been done meanwhile.
+    pub fn as_job_error(&self) -> JobError {
+        let (code, retryable) = match self {
+            Self::Unknown(_) => ("connection_unknown", false),
+            Self::OtherProvider { .. } => ("connection_other_provider", false),
+            Self::Closed { .. } => ("connection_closed", true),
+            Self::Sealed(_) => (SECRETS_UNREADABLE, true),
+            Self::Locked { .. } => ("master_key_missing", true),
+            Self::Ledger(_) => ("ledger_unavailable", true),
+        };
+        JobError::new(code, self.to_string(), retryable)
+    }
 }
 
 /// What came of using a connection.
@@ -128,8 +183,15 @@ pub trait Access: Send + Sync {
     /// Opens the tenant's connection of this name. A pending one opens too; one that is disabled or in error does not.
     async fn open(&self, tenant: &TenantId, name: &str) -> Result<Opened, AccessError>;
 
+    /// The same for a test, to which one in error opens as well.
+    async fn open_to_test(&self, tenant: &TenantId, name: &str) -> Result<Opened, AccessError>;
+
     /// Says what came of it. Ignored where the connection was edited since.
     async fn report(&self, opened: &Opened, used: Used) -> ledger::Result<()>;
+
+    /// Keeps a secret that the provider itself has replaced, in the place of `before`. No edit: what is cached of the
+    /// connection stays good. Ignored where the connection was edited since.
+    async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()>;
 }
 
 /// For workers without connections: there are none.
@@ -141,7 +203,15 @@ impl Access for NoAccess {
         Err(AccessError::Unknown(name.to_owned()))
     }
 
+    async fn open_to_test(&self, tenant: &TenantId, name: &str) -> Result<Opened, AccessError> {
+        self.open(tenant, name).await
+    }
+
     async fn report(&self, _: &Opened, _: Used) -> ledger::Result<()> {
+        Ok(())
+    }
+
+    async fn replaced(&self, _: &Opened, _: &str, _: &str, _: &str) -> ledger::Result<()> {
         Ok(())
     }
 }

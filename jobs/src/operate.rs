@@ -1,4 +1,4 @@
-//! Cancel and redrive: read a job, let `lifecycle` decide, write where the guard holds, or look again.
+//! Cancel, redrive and wake: read a job, let `lifecycle` decide, write where the guard holds, or look again.
 
 use crate::{
     job::JobId,
@@ -35,6 +35,11 @@ pub async fn cancel(ledger: &(impl Intake + Inspect + ?Sized), tenant: &TenantId
 /// Sends a dead or cancelled job back.
 pub async fn redrive(ledger: &(impl Intake + Inspect + ?Sized), tenant: &TenantId, id: JobId) -> ledger::Result<Operated> {
     operate(ledger, tenant, id, lifecycle::redrive).await
+}
+
+/// Tells a job that sleeps that what it waits for has come.
+pub async fn wake(ledger: &(impl Intake + Inspect + ?Sized), tenant: &TenantId, id: JobId) -> ledger::Result<Operated> {
+    operate(ledger, tenant, id, lifecycle::wake).await
 }
 
 async fn operate(

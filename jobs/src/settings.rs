@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use self::builds::{BuildsSettings, SigningSettings};
 use self::hosts::Hosts;
 use self::numbers::{Meaning, OfTenants};
-use self::value::{FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_key, objects_url, public_url, redis_url, within};
+use self::value::{FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_keys, objects_url, public_url, redis_url, within};
 pub use self::{
     numbers::{Gaps, Slots},
     source::{Effective, Entry, Error},
-    value::{Secret, check_api_key},
+    value::{MasterKeys, Secret, check_api_key},
 };
 use crate::{
     ledger::Retention,
@@ -144,10 +144,10 @@ pub struct ObjectsSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretsSettings {
-    /// Signs links; the same on every replica.
-    #[serde(default, skip_serializing, deserialize_with = "master_key")]
-    pub master_key: Option<Secret>,
-    /// The file that holds it, in its place.
+    /// Signs links and wraps the keys of tenants; the same in every process. Several, for a rotation: the first signs and wraps.
+    #[serde(default, skip_serializing, deserialize_with = "master_keys")]
+    pub master_key: Option<MasterKeys>,
+    /// The file that holds it, or them, in its place.
     #[serde(default, skip_serializing)]
     pub master_key_file: Option<PathBuf>,
 }
@@ -291,16 +291,16 @@ impl Settings {
         }
     }
 
-    /// The master key as set or as its file holds it; none where neither is.
-    pub fn master_key(&self) -> Result<Option<Secret>, Error> {
+    /// The master keys as set or as their file holds them; none where neither is.
+    pub fn master_keys(&self) -> Result<Option<MasterKeys>, Error> {
         match (&self.secrets.master_key, &self.secrets.master_key_file) {
             (Some(_), Some(_)) => Err(Error::at("secrets.master_key_file", "secrets.master_key is set too")),
-            (Some(key), None) => Ok(Some(key.clone())),
+            (Some(keys), None) => Ok(Some(keys.clone())),
             (None, None) => Ok(None),
             (None, Some(path)) => {
                 let wrong = |message: String| Error::at("secrets.master_key_file", format!("{}: {message}", path.display()));
-                let key = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-                Secret::master_key(key.trim()).map(Some).map_err(wrong)
+                let keys = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+                keys.parse().map(Some).map_err(wrong)
             }
         }
     }

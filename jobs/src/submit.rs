@@ -87,6 +87,23 @@ const fn always<T>(_: &T) -> bool {
 }
 
 impl Submission {
+    /// One of this kind and payload, with the kind's policy.
+    pub fn of(kind: &str, payload: Box<RawValue>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            payload,
+            queue: None,
+            priority: None,
+            run_at: None,
+            delay_s: None,
+            max_attempts: None,
+            deadline: None,
+            tags: Vec::new(),
+            unique_key: None,
+            idempotency_key: None,
+        }
+    }
+
     /// What tells this submission from another under the same idempotency key: the hash of all but that key. The
     /// order of the fields does not matter, the payload counts as it is written.
     pub fn fingerprint(&self) -> [u8; 32] {

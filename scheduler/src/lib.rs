@@ -2,7 +2,8 @@
 //!
 //! A duty takes no input, acts on a tick and on a nudge, bears being run twice, and reports what it did.
 //! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `fire.rs` decides what schedules expect, `reap.rs` ends
-//! attempts whose workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare.
+//! attempts whose workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare,
+//! `rewrap.rs` wraps tenants' keys by the newest master key.
 //! No duty, and in every process: `watchdog.rs` warns when schedules do not fire.
 
 mod delays;
@@ -15,6 +16,7 @@ mod leader;
 mod promote;
 mod prune;
 mod reap;
+mod rewrap;
 mod scrub;
 mod watchdog;
 
@@ -24,20 +26,28 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::Clock,
+    connection::seal::Keyring,
     dispatch::carrier::PlannerEnd,
-    ledger::{Inspect, Retention, Upkeep},
+    ledger::{Connections, Inspect, Retention, Upkeep},
     objects::Objects,
 };
 
 use crate::{delays::Delays, duty::Duty, lag::Lags, leader::Renewal};
 
 /// Every duty, by name.
-const DUTIES: [&str; 6] =
-    [dispatch::NAME, promote::Promote::NAME, fire::Fire::NAME, reap::Reap::NAME, prune::Prune::NAME, scrub::Scrub::NAME];
+const DUTIES: [&str; 7] = [
+    dispatch::NAME,
+    promote::Promote::NAME,
+    fire::Fire::NAME,
+    reap::Reap::NAME,
+    prune::Prune::NAME,
+    scrub::Scrub::NAME,
+    rewrap::Rewrap::NAME,
+];
 
 /// The ledger as the duties see it.
-pub trait DutyLedger: Upkeep + Inspect {}
-impl<L: Upkeep + Inspect> DutyLedger for L {}
+pub trait DutyLedger: Upkeep + Inspect + Connections {}
+impl<L: Upkeep + Inspect + Connections> DutyLedger for L {}
 
 /// A scheduler, ready to run. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +63,8 @@ pub struct Scheduler {
     pub clock: Arc<dyn Clock>,
     /// Where the files of pruned jobs lie.
     pub objects: Arc<dyn Objects>,
+    /// The master keys; the first is to wrap the keys of all tenants.
+    pub keyring: Keyring,
     /// How long finished jobs and what became of fires are kept.
     pub retention: Retention,
     /// A fire that is late by more than this is warned of.
@@ -76,6 +88,7 @@ impl Scheduler {
         duties.spawn(duty::drive(fire::Fire::new(self, schedules.clone()), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(rewrap::Rewrap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         let (asks, asked) = mpsc::channel(1);
         duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
         let term = dispatch::Term { epoch, renewal: renewal.clone(), delays: [jobs, schedules], lags: lags.clone() };

@@ -149,6 +149,44 @@ impl Cluster {
         self.schedulers.push(spawn("windrow-scheduler", &self.environment, &self.home));
     }
 
+    /// Sets a variable for processes that start from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        for environment in [&mut self.environment, &mut self.worker_environment] {
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// Replaces its processes one after the other, as a deployment does: of each two the new one starts before the old one is told
+    /// to stop; an api's is started in the place of the old one, at its address.
+    pub async fn roll(&mut self) {
+        for at in 0..self.apis.len() {
+            self.apis[at].terminate();
+            self.apis[at].exited().await;
+            let mut environment = self.environment.clone();
+            environment.push(("WINDROW_LISTEN".to_owned(), self.clients[at].url().trim_start_matches("http://").to_owned()));
+            self.apis[at] = spawn("windrow-api", &environment, &self.home);
+            self.ready().await;
+        }
+        for _ in 0..self.schedulers.len() {
+            self.add_scheduler();
+            let mut old = self.schedulers.remove(0);
+            old.terminate();
+            old.exited().await;
+        }
+        for _ in 0..self.workers.len() {
+            self.add_worker();
+            let mut old = self.workers.remove(0);
+            old.terminate();
+            old.exited().await;
+        }
+    }
+
+    /// What all its processes that run have logged.
+    pub fn process_logs(&self) -> String {
+        self.apis.iter().chain(&self.schedulers).chain(&self.workers).map(Process::log).collect()
+    }
+
     /// A client of each api.
     pub fn clients(&self) -> &[Client] {
         &self.clients

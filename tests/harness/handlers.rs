@@ -11,8 +11,10 @@ use windrow_jobs::{
     artifact::Artifact,
     connection::NoAccess,
     handler::{Context, Lease, Listener, Recorder, Remark},
+    kinds::{Services, build_generate::tools::Shape},
     ledger::{self, Claimed, Effects, Ledger},
     objects::{self, Content, Key, Link, Meta, Object, Objects},
+    settings::{OutboundSettings, Settings},
 };
 
 /// The lease of an attempt, valid until a test says otherwise.
@@ -47,6 +49,12 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
         effects,
         access: Arc::new(NoAccess),
     }
+}
+
+/// What handlers need, in tests: they may call servers of this machine.
+pub fn services() -> Services {
+    let outbound = OutboundSettings { allow_hosts: "127.0.0.1".parse().expect("a host") };
+    Services::of(&Settings { outbound, ..Settings::default() }, Shape::Cluster, None).expect("a way out")
 }
 
 struct Records(Claimed, Arc<dyn Ledger>);

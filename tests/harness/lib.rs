@@ -4,6 +4,7 @@ pub mod bench;
 pub mod browser;
 pub mod cluster;
 pub mod daemon;
+pub mod endpoint;
 pub mod handlers;
 pub mod jobs;
 pub mod ledgers;

@@ -99,6 +99,12 @@ impl Server {
         self.process.exited().await
     }
 
+    /// Sets a variable from its next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts it again on the same folder, killing it first if it runs; returns before it is ready.
     pub fn launch(&mut self) {
         self.process.end();

@@ -143,9 +143,15 @@ fn grouped(value: &Value) -> String {
 #[test]
 fn no_link_between_documents_is_broken() {
     let own = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"];
-    for document in
-        own.into_iter().chain(["docs/bench.md", "docs/builds.md", "docs/cron.md", "docs/errors.md", "docs/limits.md", "docs/schedules.md"])
-    {
+    for document in own.into_iter().chain([
+        "docs/bench.md",
+        "docs/builds.md",
+        "docs/connections.md",
+        "docs/cron.md",
+        "docs/errors.md",
+        "docs/limits.md",
+        "docs/schedules.md",
+    ]) {
         let text = read(document);
         for target in text.split("](").skip(1).filter_map(|after| after.split(')').next()) {
             let path = target.split('#').next().unwrap_or_default();

@@ -6,6 +6,7 @@ mod builds;
 mod bundles;
 mod cluster;
 mod compose;
+mod connections;
 mod cron;
 mod doctor;
 mod documents;

@@ -19,7 +19,7 @@ use windrow_jobs::{
     connection::NoAccess,
     dispatch::carrier::ledger::{LEADERSHIP, TicketLooks},
     job::State,
-    kinds::{self, build_generate::tools::Shape},
+    kinds,
     ledger::{Inspect, Ticket, TicketId, Upkeep, sqlite::SqliteLedger},
     objects::{folder::FolderObjects, link::Signer},
     process::{
@@ -27,7 +27,6 @@ use windrow_jobs::{
         metrics,
     },
     queue::QueueName,
-    settings::Settings,
 };
 use windrow_tests::{jobs, ledgers, postgres::free_port};
 use windrow_worker::{Worker, pulse::Pulse};
@@ -95,7 +94,7 @@ impl Stuck {
         metrics::install().expect("metrics are recorded");
         let (clock, home, stop) = (ledgers::clock(), tempfile::tempdir().expect("a folder"), CancellationToken::new());
         let ledger = SqliteLedger::open(&home.path().join("ledger.db"), Arc::new(clock.clone())).await.expect("the ledger opens");
-        let registry = kinds::handlers(&Settings::default(), Shape::Cluster).expect("the handlers");
+        let registry = kinds::handlers(&windrow_tests::handlers::services());
         let known = registry.contracts().map(|contract| contract.kind.clone()).collect();
         let looks = Arc::new(TicketLooks::new(Arc::new(ledger.clone()), known));
         let (times, asleep) = watch::channel(0);

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::SystemClock,
-    connection::NoAccess,
+    connection::open::Opener,
     dispatch::carrier::{WorkerEnd, ledger::TicketLooks, redis::RedisLooks},
     handler::Registry,
     ledger::postgres::PostgresLedger,
@@ -20,7 +20,7 @@ pub fn run(registry: Registry) -> ExitCode {
     run_with(|_| Ok(registry))
 }
 
-/// The same with handlers that depend on the settings.
+/// The same for handlers that are made by the settings.
 pub fn run_with(registry: impl FnOnce(&Settings) -> Result<Registry, settings::Error>) -> ExitCode {
     process::run("windrow-worker", |settings| settings.worker.health_listen, |settings, shutdown| serve(registry, settings, shutdown))
 }
@@ -51,8 +51,8 @@ async fn serve(
         name,
         slots: settings.worker.queues.0.clone(),
         registry,
+        access: Arc::new(Opener::new(Arc::new(ledger.clone()), process::secrets::keyring(&settings)?)),
         ledger: Arc::new(ledger),
-        access: Arc::new(NoAccess),
         objects: process::objects::open(&settings)?,
         carrier,
         grace: Duration::from_secs(settings.worker.grace_s.into()),

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use windrow_jobs::kinds::{self, build_generate::tools::Shape};
+use windrow_jobs::kinds::{self, Services, build_generate::tools::Shape};
 
 fn main() -> ExitCode {
-    windrow_worker::cluster::run_with(|settings| kinds::handlers(settings, Shape::Cluster))
+    windrow_worker::cluster::run_with(|settings| Ok(kinds::handlers(&Services::of(settings, Shape::Cluster, None)?)))
 }

@@ -43,8 +43,20 @@ impl Code {
     pub(crate) const JOB_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "job_not_found", "No such job");
     pub(crate) const EFFECT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "effect_not_found", "No such effect");
     pub(crate) const EFFECT_NOT_IN_DOUBT: Self = Self::new(S::CONFLICT, "effect_not_in_doubt", "The effect is not in doubt");
+    pub(crate) const CALLBACK_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "callback_not_found", "No such callback");
+    pub(crate) const CALLBACK_REPORTED: Self = Self::new(S::CONFLICT, "callback_reported", "It was reported before");
+    pub(crate) const CALLBACK_OVER: Self = Self::new(S::GONE, "callback_over", "The job has ended");
     pub(crate) const SCHEDULE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "schedule_not_found", "No such schedule");
     pub(crate) const SCHEDULE_EXISTS: Self = Self::new(S::CONFLICT, "schedule_exists", "The name is taken");
+    pub(crate) const CONNECTION_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "connection_not_found", "No such connection");
+    pub(crate) const CONNECTION_EXISTS: Self = Self::new(S::CONFLICT, "connection_exists", "The name is taken");
+    pub(crate) const CONNECTIONS_TOO_MANY: Self = Self::new(S::CONFLICT, "connections_too_many", "The tenant has too many connections");
+    pub(crate) const CONNECTION_DISABLED: Self = Self::new(S::CONFLICT, "connection_disabled", "The connection is switched off");
+    pub(crate) const PROVIDER_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "provider_not_found", "No such provider");
+    pub(crate) const TENANT_KEY_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "tenant_key_not_found", "The tenant has no key");
+    pub(crate) const MASTER_KEY_MISSING: Self =
+        Self::new(S::SERVICE_UNAVAILABLE, "master_key_missing", "The master key is missing or another");
+    pub(crate) const SECRETS_DAMAGED: Self = Self::new(S::INTERNAL_SERVER_ERROR, "secrets_damaged", "What is sealed does not open");
     pub(crate) const PRECONDITION_FAILED: Self = Self::new(S::PRECONDITION_FAILED, "precondition_failed", "It has been edited since");
     pub(crate) const BUNDLE_INVALID: Self = Self::new(S::UNPROCESSABLE_ENTITY, "bundle_invalid", "The bundle is not as it must be");
     pub(crate) const BUNDLE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "bundle_not_found", "No such template or feature");

@@ -11,9 +11,11 @@ use super::{headers, problems};
 use crate::error::Code;
 
 /// The schemas of what is sent: there `null` and leaving out mean the same, or different things.
-const SENT: [&str; 8] = [
+const SENT: [&str; 10] = [
+    "ConnectionPatch",
     "JobTemplate",
     "JobTemplatePatch",
+    "NewConnection",
     "PreviewRequest",
     "QueuePatch",
     "ResolveRequest",

@@ -153,6 +153,21 @@ pub(crate) async fn create(
     Ok(response)
 }
 
+/// Submits what the api itself asks for, and answers as for any job.
+pub(crate) async fn accept(api: &Api, tenant: &TenantId, submission: Submission, prefer: Prefer) -> Result<Response, ApiError> {
+    let now = api.ledger.now().await?;
+    let catalog = api.kinds.with(&submission.kind).await?;
+    let job = submit(tenant, submission, &catalog, &api.queues, now)?;
+    api.ledger.insert(vec![job.clone()]).await?;
+    let given = accepted(job);
+    let location = format!("{}/v1/jobs/{}", api.public_url, given.id);
+    let job = if prefer.wait.is_some() { outcome(api, &given, prefer).await.unwrap_or(given) } else { given };
+    let status = if job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut response = View::of(&job, now)?.answer(status, prefer);
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).map_err(|_| ApiError::Internal)?);
+    Ok(response)
+}
+
 /// The job as it stands in the ledger right after its insert, without asking again.
 fn accepted(job: NewJob) -> Job {
     Job {

@@ -5,6 +5,8 @@
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod bundles;
+pub(crate) mod callbacks;
+pub(crate) mod connections;
 pub(crate) mod documents;
 pub(crate) mod effects;
 pub(crate) mod history;
@@ -43,6 +45,8 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(objects::open))
         .routes(routes!(operate::cancel))
         .routes(routes!(operate::redrive))
+        .routes(routes!(callbacks::report))
+        .routes(routes!(callbacks::heartbeat))
         .routes(routes!(schedules::list::list, schedules::create))
         .routes(routes!(schedules::preview::preview))
         .routes(routes!(schedules::read, schedules::change::change, schedules::remove))
@@ -50,6 +54,12 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(schedules::change::resume))
         .routes(routes!(schedules::fires::run))
         .routes(routes!(schedules::fires::list))
+        .routes(routes!(connections::list::list, connections::create))
+        .routes(routes!(connections::read, connections::change::change, connections::remove))
+        .routes(routes!(connections::test::test))
+        .routes(routes!(connections::providers::list))
+        .routes(routes!(connections::providers::read))
+        .routes(routes!(connections::shred::destroy))
         .routes(routes!(bundles::templates::list))
         .routes(routes!(bundles::templates::versions))
         .routes(routes!(bundles::templates::read, bundles::templates::publish).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)))

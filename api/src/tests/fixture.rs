@@ -17,13 +17,14 @@ use tower::ServiceExt;
 use windrow_jobs::{
     artifact::Artifact,
     clock::{Timestamp, VirtualClock},
+    connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey, seal::Keyring},
     contract::Contract,
     effect::{Intended, Intent, Kept, Turn},
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     ledger::{
-        Balance, Claim, Depths, Edited, Effects, Error, Inspect, Intake, Library, ListFilter, Listed, LogChunk, Page, Result, ScheduleKey,
-        TicketId, Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
+        Balance, Claim, Connections, Depths, Edited, Effects, Error, Inspect, Intake, Library, ListFilter, Listed, LogChunk, Page, Result,
+        ScheduleKey, TicketId, Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
     },
     library::{Asking, Edition, Entry, Role},
     lifecycle::{self, Change, Ending, Snapshot},
@@ -93,6 +94,7 @@ impl Fixture {
             public_url: "https://jobs.example.com".into(),
             objects: Arc::new(objects.clone()),
             signer,
+            keyring: Keyring::new(&"m".repeat(32).parse().expect("a master key")),
             changes: changes.clone(),
             inside: None,
             shutdown: shutdown.clone(),
@@ -285,6 +287,69 @@ impl Effects for Fallible {
     async fn awaited(&self, callback: &[u8; 32]) -> Result<Option<(Kept, Timestamp)>> {
         self.pass().await?;
         self.model.awaited(callback).await
+    }
+}
+
+#[async_trait]
+impl Connections for Fallible {
+    async fn create_connection(&self, new: NewConnection) -> Result<Stored> {
+        self.pass().await?;
+        self.model.create_connection(new).await
+    }
+
+    async fn connection(&self, tenant: &TenantId, name: &str) -> Result<Option<Connection>> {
+        self.pass().await?;
+        self.model.connection(tenant, name).await
+    }
+
+    async fn connections(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
+        self.pass().await?;
+        self.model.connections(tenant, after, limit).await
+    }
+
+    async fn change_connection(&self, tenant: &TenantId, id: ConnectionId, seen: u32, change: connection::Change) -> Result<Stored> {
+        self.pass().await?;
+        self.model.change_connection(tenant, id, seen, change).await
+    }
+
+    async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool> {
+        self.pass().await?;
+        self.model.delete_connection(tenant, id).await
+    }
+
+    async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()> {
+        self.pass().await?;
+        self.model.touch_connection(tenant, id).await
+    }
+
+    async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>> {
+        self.pass().await?;
+        self.model.tenant_key(tenant).await
+    }
+
+    async fn keep_tenant_key(&self, key: TenantKey) -> Result<TenantKey> {
+        self.pass().await?;
+        self.model.keep_tenant_key(key).await
+    }
+
+    async fn rewrap_tenant_key(&self, key: TenantKey, seen: &str) -> Result<bool> {
+        self.pass().await?;
+        self.model.rewrap_tenant_key(key, seen).await
+    }
+
+    async fn tenant_keys_not_by(&self, master: &str, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantKey>> {
+        self.pass().await?;
+        self.model.tenant_keys_not_by(master, after, limit).await
+    }
+
+    async fn wrappings(&self) -> Result<Vec<(String, u64)>> {
+        self.pass().await?;
+        self.model.wrappings().await
+    }
+
+    async fn destroy_tenant_key(&self, tenant: &TenantId) -> Result<bool> {
+        self.pass().await?;
+        self.model.destroy_tenant_key(tenant).await
     }
 }
 

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use windrow_api::{Api, Parts, wait::Changes};
 use windrow_jobs::{
     clock::SystemClock,
-    connection::NoAccess,
+    connection::{open::Opener, seal::Keyring},
     dispatch::carrier::channel::ChannelCarrier,
-    kinds::{self, build_generate::tools::Shape},
+    kinds::{self, Services, build_generate::tools::Shape},
     ledger::{Upkeep, sqlite::SqliteLedger},
     objects::link::Signer,
     process,
-    settings::{Migrate, Settings},
+    settings::{MasterKeys, Migrate, Settings},
 };
 use windrow_scheduler::Scheduler;
 use windrow_worker::{Worker, pulse::Pulse};
@@ -56,7 +56,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         TcpListener::bind(settings.api.listen).await.with_context(|| format!("listening on {} (api.listen)", settings.api.listen))?;
     let bound = listener.local_addr().context("reading the address that was bound")?;
 
-    let signer = Signer::new(master_key(&settings)?.as_bytes());
+    let master_keys = master_keys(&settings, true)?.context("a standalone server has a master key")?;
+    let (signer, keyring) = (Signer::of(&master_keys), Keyring::new(&master_keys));
+    let services = Services::of(&settings, Shape::Standalone, Some(&settings.links_base(bound)))?;
     let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
 
     let carrier = Arc::new(ChannelCarrier::default());
@@ -64,9 +66,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let worker = Worker {
         name: Worker::unique_name(),
         slots: settings.worker.queues.0.clone(),
-        registry: kinds::handlers(&settings, Shape::Standalone)?,
+        registry: kinds::handlers(&services),
         ledger: Arc::new(ledger.clone()),
-        access: Arc::new(NoAccess),
+        access: Arc::new(Opener::new(Arc::new(ledger.clone()), keyring.clone())),
         objects: objects.clone(),
         carrier: carrier.clone(),
         grace: Duration::from_secs(settings.worker.grace_s.into()),
@@ -78,6 +80,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         carrier,
         clock: Arc::new(SystemClock),
         objects: objects.clone(),
+        keyring: keyring.clone(),
         retention: settings.retention(),
         late_after_s: settings.schedules.late_after_s,
         hears_all: true,
@@ -92,6 +95,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         public_url: settings.links_base(bound),
         objects,
         signer,
+        keyring,
         changes,
         inside: Some(pulse),
         shutdown: shutdown.clone(),
@@ -188,19 +192,21 @@ fn api_key(settings: &Settings) -> anyhow::Result<String> {
     Ok(key)
 }
 
-/// The master key that was set, or the one kept in the data folder, made on the first start.
-fn master_key(settings: &Settings) -> anyhow::Result<String> {
-    if let Some(key) = settings.master_key()? {
-        return Ok(key.as_str().to_owned());
+/// The master keys that were set, or those kept in the data folder; with `make` one is made on the first start.
+pub fn master_keys(settings: &Settings, make: bool) -> anyhow::Result<Option<MasterKeys>> {
+    if let Some(keys) = settings.master_keys()? {
+        return Ok(Some(keys));
     }
     let path = master_key_file(&settings.data_dir);
+    let parse = |keys: &str| keys.parse().map(Some).map_err(|error: String| anyhow::anyhow!("{}: {error}", path.display()));
     match std::fs::read_to_string(&path) {
-        Ok(key) => Ok(key.trim().to_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        Ok(keys) => parse(&keys),
+        Err(error) if error.kind() == ErrorKind::NotFound && make => {
             let key = random_secret();
             keep_secret(&path, &key).with_context(|| format!("keeping the master key in {}", path.display()))?;
-            Ok(key)
+            parse(&key)
         }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         // Another in its place would open nothing that this one wrapped.
         Err(error) => Err(error).with_context(|| format!("reading the master key in {}", path.display())),
     }

@@ -3,21 +3,63 @@
 //! To add one: copy `echo`, and name it in the two lists below.
 
 pub mod build_generate;
+pub mod connection_test;
 pub mod echo;
+pub mod http_request;
 
+#[cfg(feature = "handlers")]
+use std::sync::Arc;
+
+#[cfg(feature = "handlers")]
+use self::build_generate::tools::{Shape, Tools};
 use crate::contract::Contract;
+#[cfg(feature = "handlers")]
+use crate::{
+    clock::{Clock, SystemClock},
+    outbound::{self, Outbound, tokens::Tokens},
+    settings::Settings,
+};
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![build_generate::contract(), echo::contract()]
+    vec![build_generate::contract(), connection_test::contract(), echo::contract(), http_request::contract()]
 }
 
-/// The handlers of the built-in kinds.
+/// What handlers need of the process that they run in.
 #[cfg(feature = "handlers")]
-pub fn handlers(
-    settings: &crate::settings::Settings,
-    shape: build_generate::tools::Shape,
-) -> Result<crate::handler::Registry, crate::settings::Error> {
-    let build = build_generate::handler::Generate(build_generate::tools::Tools::of(settings, shape)?);
-    Ok(crate::handler::Registry::default().with(build).with(echo::handler::Echo))
+#[derive(Clone)]
+pub struct Services {
+    /// The way out.
+    pub outbound: Outbound,
+    /// The tokens of connections.
+    pub tokens: Tokens,
+    /// What builds need.
+    pub build: Tools,
+    /// Where the api is reached from outside, without a slash at its end; none where nobody said.
+    pub public_url: Option<String>,
+    /// The machine's time, for what is told to others.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[cfg(feature = "handlers")]
+impl Services {
+    /// Those of this installation; `links_base` is where its api is reached, where that is known.
+    pub fn of(settings: &Settings, shape: Shape, links_base: Option<&str>) -> Result<Self, crate::settings::Error> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let wrong = |error: outbound::Error| crate::settings::Error::at("outbound.allow_hosts", error.to_string());
+        let outbound = Outbound::new(settings.outbound.allow_hosts.clone()).map_err(wrong)?;
+        let public_url = links_base.or(settings.api.public_url.as_deref()).filter(|url| !url.is_empty()).map(str::to_owned);
+        let build = Tools::of(settings, shape, outbound.clone())?;
+        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, public_url, clock })
+    }
+}
+
+/// The handlers of the built-in kinds, which call the outside world this way.
+#[cfg(feature = "handlers")]
+pub fn handlers(services: &Services) -> crate::handler::Registry {
+    crate::handler::Registry::default()
+        .with(build_generate::handler::Generate(services.build.clone()))
+        .with(connection_test::handler::TestConnection::new(services.outbound.clone()))
+        .with(echo::handler::Echo)
+        .with(http_request::handler::HttpRequest::new(services.clone()))
 }

@@ -1,7 +1,8 @@
 //! The durable truth: every job, its state, attempts, leases and limits, behind seven roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Library + Effects`, a worker
-//! `Work + Effects + Library`, the scheduler `Upkeep`. The ledger decides nothing: it writes decided [`Change`]s where their guards hold, and keeps
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library`, a worker
+//! `Work + Effects + Connections + Library`, the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
+//! [`Change`]s where their guards hold, and keeps
 //! the side rows true (`feed`, `leases`, `delayed`; they may be stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
@@ -21,6 +22,7 @@ mod side;
 pub mod sqlite;
 mod timetable;
 pub mod transfer;
+mod vault;
 
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ pub use self::{
 use crate::{
     artifact::Artifact,
     clock::Timestamp,
+    connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     contract::Contract,
     effect::{Intended, Intent, Kept, Turn},
     job::{Attempt, Job, JobId},
@@ -228,6 +231,46 @@ pub trait Effects: Send + Sync {
     async fn awaited(&self, callback: &[u8; 32]) -> Result<Option<(Kept, Timestamp)>>;
 }
 
+/// Keeping connections, and the keys that seal their secrets. Never sees a secret.
+#[async_trait]
+pub trait Connections: Send + Sync {
+    /// Keeps a connection. An insert whose answer was lost can be repeated with the same id.
+    async fn create_connection(&self, new: NewConnection) -> Result<Stored>;
+
+    /// The tenant's connection of this name.
+    async fn connection(&self, tenant: &TenantId, name: &str) -> Result<Option<Connection>>;
+
+    /// At most `limit` of the tenant's connections, by name, after that of this name.
+    async fn connections(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<Connection>>;
+
+    /// Writes a decided change of a connection that still stands at the version that was seen.
+    async fn change_connection(&self, tenant: &TenantId, id: ConnectionId, seen: u32, change: connection::Change) -> Result<Stored>;
+
+    /// Deletes a connection of the tenant, secrets and all. Returns whether there was one.
+    async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool>;
+
+    /// Notes that a connection was used now. Whoever uses it often says so once a minute.
+    async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()>;
+
+    /// The tenant's key, wrapped.
+    async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>>;
+
+    /// Keeps this key unless the tenant has one. Returns the one that stands.
+    async fn keep_tenant_key(&self, key: TenantKey) -> Result<TenantKey>;
+
+    /// Writes another wrapping of a key that is still wrapped by the master key `seen`. Returns whether it was.
+    async fn rewrap_tenant_key(&self, key: TenantKey, seen: &str) -> Result<bool>;
+
+    /// At most `limit` of the keys that other master keys than this one wrap, by tenant, after this one.
+    async fn tenant_keys_not_by(&self, master: &str, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantKey>>;
+
+    /// How many tenants' keys each master key wraps, by its id.
+    async fn wrappings(&self) -> Result<Vec<(String, u64)>>;
+
+    /// Destroys the tenant's key, and what it sealed with it. Returns whether there was one.
+    async fn destroy_tenant_key(&self, tenant: &TenantId) -> Result<bool>;
+}
+
 /// The duties' verbs: time, order, cleanliness.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -300,5 +343,5 @@ pub trait Upkeep: Send + Sync {
 }
 
 /// A ledger in all its roles.
-pub trait Ledger: Intake + Inspect + Timetable + Library + Work + Effects + Upkeep {}
-impl<L: Intake + Inspect + Timetable + Library + Work + Effects + Upkeep> Ledger for L {}
+pub trait Ledger: Intake + Inspect + Timetable + Library + Work + Effects + Connections + Upkeep {}
+impl<L: Intake + Inspect + Timetable + Library + Work + Effects + Connections + Upkeep> Ledger for L {}

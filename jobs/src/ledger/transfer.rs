@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 15] = [
+const TABLES: [Table; 17] = [
     Table {
         name: "jobs",
         columns: &[
@@ -235,6 +235,36 @@ const TABLES: [Table; 15] = [
             ("decided_at_ms", "bigint"),
             ("late_ms", "bigint"),
             ("is_open", "boolean"),
+        ],
+    },
+    // Sealed as they are: whoever goes on needs the same master keys.
+    Table {
+        name: "connections",
+        columns: &[
+            ("id", "uuid"),
+            ("tenant", "text"),
+            ("name", "text"),
+            ("provider", "text"),
+            ("version", "integer"),
+            ("facts", "text"),
+            ("sealed_by", "uuid"),
+            ("sealed", "bytea"),
+            ("created_at_ms", "bigint"),
+            ("updated_at_ms", "bigint"),
+            ("tested_at_ms", "bigint"),
+            ("erred_at_ms", "bigint"),
+            ("last_used_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "tenant_keys",
+        columns: &[
+            ("tenant", "text"),
+            ("id", "uuid"),
+            ("wrapped", "bytea"),
+            ("master", "text"),
+            ("created_at_ms", "bigint"),
+            ("wrapped_at_ms", "bigint"),
         ],
     },
     Table {

@@ -11,6 +11,7 @@ mod error;
 mod names;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 use std::{sync::Arc, time::Duration};
 

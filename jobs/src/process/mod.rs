@@ -11,6 +11,8 @@ pub mod postgres;
 mod probe;
 #[cfg(feature = "redis-nudges")]
 pub mod redis;
+#[cfg(feature = "secrets")]
+pub mod secrets;
 pub mod signals;
 
 use std::{env, future::Future, net::SocketAddr, process::ExitCode, time::Duration};

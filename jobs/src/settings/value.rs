@@ -1,6 +1,6 @@
 //! The single values: what fits, what does not, and what is not for eyes.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -9,6 +9,9 @@ pub const API_KEY_BYTES_MIN: usize = 16;
 
 /// The shortest master key, in bytes: 256 bits if it is hexadecimal and random.
 pub const MASTER_KEY_BYTES_MIN: usize = 32;
+
+/// The most master keys at once: a rotation needs two, one that was broken off three.
+pub const MASTER_KEYS_MAX: usize = 8;
 
 pub(super) const FILE_SCHEME: &str = "file://";
 const S3_SCHEME: &str = "s3://";
@@ -21,15 +24,43 @@ const WEB_SCHEMES: [&str; 2] = ["http://", "https://"];
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-impl Secret {
-    /// A master key; the error says what is wrong with it.
-    pub fn master_key(key: &str) -> Result<Self, String> {
-        if key.len() < MASTER_KEY_BYTES_MIN || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("a master key has at least {MASTER_KEY_BYTES_MIN} visible ASCII characters and no spaces"));
-        }
-        Ok(Self(key.to_owned()))
+/// The master keys: the first wraps and signs, every one unwraps and opens what it signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterKeys(Vec<Secret>);
+
+impl MasterKeys {
+    /// The one that wraps and signs.
+    pub fn first(&self) -> &Secret {
+        &self.0[0]
     }
 
+    /// All of them, the first first.
+    pub fn iter(&self) -> impl Iterator<Item = &Secret> {
+        self.0.iter()
+    }
+}
+
+impl FromStr for MasterKeys {
+    type Err = String;
+
+    /// Reads keys apart by commas or line breaks; the error says what is wrong, and no key.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let keys: Vec<&str> = text.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty()).collect();
+        let is_long = |key: &&str| key.len() >= MASTER_KEY_BYTES_MIN && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if keys.is_empty() || !keys.iter().all(is_long) {
+            return Err(format!(
+                "a master key has at least {MASTER_KEY_BYTES_MIN} visible ASCII characters, no spaces and no commas; several are apart by \
+                 commas, in a file by lines"
+            ));
+        }
+        if keys.len() > MASTER_KEYS_MAX {
+            return Err(format!("at most {MASTER_KEYS_MAX} master keys; drop those that wrap nothing any more (`windrow doctor`)"));
+        }
+        Ok(Self(keys.into_iter().map(|key| Secret(key.to_owned())).collect()))
+    }
+}
+
+impl Secret {
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -126,9 +157,8 @@ pub(super) fn objects_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Ok(Some(url))
 }
 
-pub(super) fn master_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-    let key = String::deserialize(deserializer)?;
-    Secret::master_key(&key).map(Some).map_err(de::Error::custom)
+pub(super) fn master_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MasterKeys>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
 }
 
 pub(super) fn redis_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {

@@ -6,10 +6,9 @@ use std::{env, fs::File, path::PathBuf, process::ExitCode, sync::Arc};
 use windrow_jobs::{
     contract::Contract,
     handler::{Context, Failure, Handler, Listener, Outcome, Remark},
-    kinds::build_generate::{
-        Payload,
-        handler::Generate,
-        tools::{Shape, Tools},
+    kinds::{
+        Services,
+        build_generate::{Payload, handler::Generate, tools::Shape},
     },
 };
 
@@ -58,7 +57,7 @@ fn main() -> ExitCode {
     let set = |name: &str| env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let (stage, reached) = (set("WINDROW_TEST_STALL_AT"), set("WINDROW_TEST_STALLED").into());
     windrow_worker::cluster::run_with(|settings| {
-        let build = Generate(Tools::of(settings, Shape::Cluster)?);
+        let build = Generate(Services::of(settings, Shape::Cluster, None)?.build);
         Ok(windrow_jobs::handler::Registry::default().with(Stalling { build, stage, reached }))
     })
 }

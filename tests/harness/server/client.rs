@@ -134,6 +134,12 @@ impl Client {
         answer.body
     }
 
+    /// Submits a job; nothing if there is no answer, or another than that it is accepted.
+    pub async fn try_submit(&self, submission: Value) -> Option<Value> {
+        let answer = self.try_send(Method::POST, "/v1/jobs", &[], Some(submission)).await.ok()?;
+        (answer.status == 202).then_some(answer.body)
+    }
+
     /// Submits an `echo`, which is accepted.
     pub async fn echo(&self, payload: Value) -> Value {
         self.submit(json!({ "kind": "echo", "payload": payload })).await

@@ -8,6 +8,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::{Clock, VirtualClock},
+    connection::seal::Keyring,
     dispatch::carrier::channel::ChannelCarrier,
     ledger::{Retention, Timetable, sqlite::SqliteLedger},
     objects::{folder::FolderObjects, link::Signer},
@@ -59,6 +60,7 @@ impl Rig {
             carrier: Arc::new(ChannelCarrier::default()),
             clock: Arc::new(clock.clone()),
             objects: Arc::new(FolderObjects::open(folder.path(), signer, String::new()).expect("a folder store")),
+            keyring: Keyring::default(),
             retention: Retention::default(),
             late_after_s: 10,
             hears_all: true,

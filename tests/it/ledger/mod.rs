@@ -9,6 +9,7 @@ mod conformance;
 mod artifacts;
 mod cancel;
 mod claim;
+mod connections;
 mod effects;
 mod feed;
 mod feed_floor;

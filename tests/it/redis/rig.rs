@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     clock::{Clock, SystemClock},
-    connection::NoAccess,
+    connection::{NoAccess, seal::Keyring},
     contract::Contract,
     dispatch::carrier::{
         PlannerEnd,
@@ -23,12 +23,11 @@ use windrow_jobs::{
     },
     handler::{Context, Failure, Handler, Outcome},
     job::JobId,
-    kinds::{self, build_generate::tools::Shape, echo},
+    kinds::{self, echo},
     ledger::{Inspect, Intake, Retention, Ticket, TicketId, Upkeep, Work, model::ModelLedger, postgres::PostgresLedger},
     objects::{Objects, folder::FolderObjects, link::Signer},
     process,
     queue::{LimitScope, LimitsPatch, QueueName},
-    settings::Settings,
     submit::NewJob,
 };
 use windrow_scheduler::Scheduler;
@@ -172,6 +171,7 @@ impl Cluster {
             carrier: Arc::new(RedisTickets::start(client.clone(), planning)),
             clock: Arc::new(SystemClock),
             objects: objects.clone(),
+            keyring: Keyring::default(),
             retention: Retention::default(),
             late_after_s: 10,
             hears_all: false,
@@ -179,7 +179,7 @@ impl Cluster {
         running.spawn(scheduler.run(stop.clone()));
 
         let nap = Nap::default();
-        let registry = kinds::handlers(&Settings::default(), Shape::Cluster).expect("the handlers").with(nap.clone());
+        let registry = kinds::handlers(&windrow_tests::handlers::services()).with(nap.clone());
         let known = registry.contracts().map(|contract| contract.kind.clone()).collect();
         let looks = Arc::new(TicketLooks::new(Arc::new(working.clone()), known));
         let name = Worker::unique_name();

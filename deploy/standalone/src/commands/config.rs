@@ -3,13 +3,21 @@
 use serde_json::{Value, json};
 use windrow_jobs::{
     bundle::{self, archive},
+    connection::{
+        self,
+        catalog::{CONFIG_BYTES_MAX, SECRET_BYTES_MAX},
+        open::KEY_KEPT,
+    },
     contract::Policy,
     keys::{IDEMPOTENCY_MS, KEY_BYTES_MAX},
     ledger::Retention,
     lifecycle::CRASHES_MAX,
     queue::Limits,
     schedule::{CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, JITTER_S_MAX, MISSED_AFTER_MS, NAME_BYTES_MAX, TEMPLATE_BYTES_MAX},
-    settings::{Effective, STALLED_AFTER_S, Settings, value::API_KEY_BYTES_MIN},
+    settings::{
+        Effective, STALLED_AFTER_S, Settings,
+        value::{API_KEY_BYTES_MIN, MASTER_KEYS_MAX},
+    },
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
 };
 
@@ -86,6 +94,12 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("missed_after_ms", MISSED_AFTER_MS.into(), "how late a fire may be decided before it counts as missed"),
         ("preview_fires_max", windrow_api::limits::PREVIEW_FIRES_MAX.into(), "the most fires of a preview"),
         ("gap_s_min", Settings::default().schedules.gap_s_min.into(), "the shortest time between two fires of a schedule, unless set"),
+        ("connection_name_bytes_max", connection::NAME_BYTES_MAX.into(), "the longest name of a connection"),
+        ("connections_max", connection::CONNECTIONS_MAX.into(), "the most connections of a tenant"),
+        ("connection_config_bytes_max", CONFIG_BYTES_MAX.into(), "the largest configuration of a connection"),
+        ("secret_bytes_max", SECRET_BYTES_MAX.into(), "the longest secret of a connection"),
+        ("key_kept_s", KEY_KEPT.as_secs().into(), "how long a worker may go on with the key of a tenant that was destroyed"),
+        ("master_keys_max", MASTER_KEYS_MAX.into(), "the most master keys at once"),
         ("bundle_bytes_max", archive::ARCHIVE_BYTES_MAX.into(), "the largest archive of a bundle"),
         ("bundle_unpacked_bytes_max", archive::UNPACKED_BYTES_MAX.into(), "all files of a bundle together"),
         ("bundle_file_bytes_max", bundle::FILE_BYTES_MAX.into(), "the largest file of a bundle"),

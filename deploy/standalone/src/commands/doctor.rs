@@ -5,6 +5,7 @@
 
 mod finding;
 mod folder;
+mod keys;
 mod ledger;
 mod secrets;
 mod services;
@@ -26,6 +27,7 @@ pub async fn run(cli: &Cli, effective: &Effective) -> Result<(), Failure> {
     findings.extend(folder::check(settings));
     findings.extend(secrets::check(settings));
     findings.extend(ledger::check(settings).await);
+    findings.extend(keys::check(settings).await);
     findings.extend(services::redis(settings).await);
     findings.extend(services::objects(settings).await);
     findings.extend(services::api(cli, effective).await);

@@ -20,6 +20,7 @@ use crate::{
     job::JobId,
     ledger::{self, model::ModelLedger},
     objects::{Objects, folder::FolderObjects, link::Signer},
+    outbound::Outbound,
     settings::{Settings, builds::BuildsSettings},
     tenant::TenantId,
 };
@@ -72,7 +73,8 @@ async fn run(objects: &FolderObjects, payload: Value, stop_at: &'static str) -> 
 /// What a standalone installation in this folder gives to builds.
 fn tools(home: &Path) -> Tools {
     let builds = BuildsSettings { folder: Some(home.to_owned()), ..BuildsSettings::default() };
-    Tools::of(&Settings { data_dir: home.to_owned(), builds, ..Settings::default() }, Shape::Standalone).expect("tools")
+    let outbound = Outbound::new(Default::default()).expect("a way out");
+    Tools::of(&Settings { data_dir: home.to_owned(), builds, ..Settings::default() }, Shape::Standalone, outbound).expect("tools")
 }
 
 async fn run_over(ledger: &Arc<ModelLedger>, objects: &FolderObjects, payload: Value, stop_at: &'static str) -> Outcome {

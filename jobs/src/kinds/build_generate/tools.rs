@@ -42,13 +42,11 @@ pub struct Tools {
 
 impl Tools {
     /// What the settings say. Removes what dead workers' builds have left.
-    pub fn of(settings: &Settings, shape: Shape) -> Result<Self, Error> {
+    pub fn of(settings: &Settings, shape: Shape, outbound: Outbound) -> Result<Self, Error> {
         let builds = &settings.builds;
         let folder = builds.folder.clone().unwrap_or_else(std::env::temp_dir);
         let workspaces = Workspaces::open(&folder, builds.user).map_err(|error| Error::at("builds.folder", error.to_string()))?;
         let commands = builds.commands.unwrap_or(if shape == Shape::Standalone { Commands::Allow } else { Commands::Deny });
-        let outbound =
-            Outbound::new(settings.outbound.allow_hosts.clone()).map_err(|error| Error::at("outbound.allow_hosts", error.to_string()))?;
         let signing = signing(settings, shape)?;
         if signing.is_none() {
             tracing::warn!("builds are not signed: neither signing.key_file nor signing.vault_url is set");

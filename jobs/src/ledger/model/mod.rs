@@ -10,6 +10,7 @@ mod intake;
 mod library;
 mod timetable;
 mod upkeep;
+mod vault;
 mod work;
 
 use std::{
@@ -24,6 +25,7 @@ use super::{Balance, Depths, FeedEvent, FeedRow, LaneKey, LogChunk, Outcomes, Re
 use crate::{
     artifact::Artifact,
     clock::{Clock, Timestamp},
+    connection::{Connection, ConnectionId, TenantKey},
     contract::Contract,
     effect::Kept,
     job::{Attempt, Job, JobId, State},
@@ -117,6 +119,8 @@ struct Tables {
     depths: Option<Depths>,
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    tenant_keys: BTreeMap<TenantId, TenantKey>,
     bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
 }
 

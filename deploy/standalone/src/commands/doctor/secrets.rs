@@ -26,7 +26,7 @@ pub(super) fn combinations(settings: &Settings) -> Vec<Finding> {
     if clustered && settings.objects_folder().is_some() {
         let advice = "set WINDROW_OBJECTS_URL to an s3:// URL, or be sure that every process sees the folder";
         findings.push(Finding::warn("settings.objects", "files lie in a folder, which other machines do not see", advice));
-        if !matches!(settings.master_key(), Ok(Some(_))) {
+        if !matches!(settings.master_keys(), Ok(Some(_))) {
             let advice = "set WINDROW_MASTER_KEY, the same for every api";
             findings.push(Finding::warn("settings.links", "links to files open on the api only that made them", advice));
         }
@@ -55,11 +55,14 @@ fn api_key(settings: &Settings) -> Finding {
 fn master_key(settings: &Settings) -> Finding {
     const CHECK: &str = "master_key";
     let file = master_key_file(&settings.data_dir);
-    match (settings.master_key(), &settings.secrets.master_key_file) {
+    match (settings.master_keys(), &settings.secrets.master_key_file) {
         (Err(error), _) => Finding::fail(CHECK, error.to_string(), "name one readable file, or set the key itself"),
         (Ok(Some(_)), Some(named)) => kept(CHECK, named),
         (Ok(Some(_)), None) => Finding::ok(CHECK, "set (secrets.master_key)"),
-        (Ok(None), _) if settings.postgres_url().is_ok() => Finding::ok(CHECK, "not set; only links to files in a folder need one"),
+        (Ok(None), _) if settings.postgres_url().is_ok() => {
+            let advice = "set WINDROW_MASTER_KEY, the same for every process, before a connection is given secrets";
+            Finding::warn(CHECK, "not set: connections that have secrets do not open", advice)
+        }
         (Ok(None), _) if file.exists() => kept(CHECK, &file),
         (Ok(None), _) => Finding::ok(CHECK, format!("the first start makes one, in {}", file.display())),
     }

@@ -1,0 +1,92 @@
+//! What is refused, where, and that nothing of it is repeated.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const PLANTED: &str = "planted-8f3a";
+
+fn refused(provider: &str, config: &Value, secrets: &Value) -> Option<String> {
+    let provider = super::provider(provider).expect("it is in the catalogue");
+    let below = |place: &'static str| move |found: Violation| Violation { pointer: format!("/{place}{}", found.pointer), ..found };
+    let names = secrets.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let found = provider.check_config(config).map_err(below("config"));
+    let found = found.and_then(|()| provider.check_secrets(secrets).map_err(below("secrets")));
+    let found = found.and_then(|()| provider.check_together(config, &names)).err()?;
+    assert!(!found.message.contains(PLANTED), "{found:?}");
+    Some(found.pointer)
+}
+
+#[test]
+fn every_refusal_names_its_field_and_repeats_nothing() {
+    let url = json!({ "url": "https://example.com/hook" });
+    let signing = format!("whsec_{}", "A".repeat(32));
+    let account = json!({ "client_email": "a@example.com", "scopes": ["s"] });
+    let client = json!({ "token_url": "https://example.com/token", "client_id": "me" });
+    let refresh = json!({ "token_url": "https://example.com/token", "client_id": "me", "grant": "refresh_token" });
+    let cases = [
+        ("http", url.clone(), json!({}), None),
+        ("http", url.clone(), json!({ "signing_secret": signing }), None),
+        ("http", json!({}), json!({}), Some("/config/url")),
+        ("http", json!({ "url": 7 }), json!({}), Some("/config/url")),
+        ("http", json!({ "url": PLANTED }), json!({}), Some("/config/url")),
+        ("http", json!({ "url": format!("https://user:{PLANTED}@example.com/") }), json!({}), Some("/config/url")),
+        ("http", json!({ "url": format!("https://{PLANTED}@example.com") }), json!({}), Some("/config/url")),
+        ("http", json!({ "url": "https:///nothing" }), json!({}), Some("/config/url")),
+        ("http", json!({ "url": "https://example.com", "api_key": PLANTED }), json!({}), Some("/config/api_key")),
+        ("http", json!({ "url": "https://example.com", "timeout_s": 0 }), json!({}), Some("/config/timeout_s")),
+        ("http", json!({ "url": "https://example.com", "method": PLANTED }), json!({}), Some("/config/method")),
+        ("http", json!({ "url": "https://example.com", "headers": { "Authorization": PLANTED } }), json!({}), Some("/config/headers")),
+        ("http", json!({ "url": "https://example.com", "headers": { "authorization": PLANTED } }), json!({}), Some("/config/headers")),
+        ("http", json!({ "url": "https://example.com", "headers": { "X-Good": [PLANTED] } }), json!({}), Some("/config/headers/X-Good")),
+        ("http", json!({ "url": "https://example.com", "headers": { "X-Good": "value" } }), json!({}), None),
+        ("http", json!(PLANTED), json!({}), Some("/config")),
+        ("http", url.clone(), json!(PLANTED), Some("/secrets")),
+        ("http", url.clone(), json!({ "signing_secret": PLANTED }), Some("/secrets/signing_secret")),
+        ("http", url.clone(), json!({ "signing_secret": [PLANTED] }), Some("/secrets/signing_secret")),
+        ("http", url.clone(), json!({ "password": PLANTED }), Some("/secrets/password")),
+        ("http", url.clone(), json!({ "bearer_token": format!("two {PLANTED}") }), Some("/secrets/bearer_token")),
+        ("http", url.clone(), json!({ "basic_password": PLANTED }), Some("/config/basic_user")),
+        ("http", json!({ "url": "https://example.com", "basic_user": "me" }), json!({}), Some("/secrets/basic_password")),
+        ("http", json!({ "url": "https://example.com", "basic_user": "me" }), json!({ "basic_password": PLANTED }), None),
+        ("http", url, json!({ "basic_password": PLANTED, "bearer_token": PLANTED }), Some("/secrets/basic_password")),
+        ("oauth2", client.clone(), json!({}), Some("/secrets/client_secret")),
+        ("oauth2", client.clone(), json!({ "client_secret": PLANTED }), None),
+        ("oauth2", client.clone(), json!({ "client_secret": "" }), Some("/secrets/client_secret")),
+        ("oauth2", client, json!({ "client_secret": PLANTED, "refresh_token": PLANTED }), Some("/secrets/refresh_token")),
+        ("oauth2", refresh.clone(), json!({ "client_secret": PLANTED }), Some("/secrets/refresh_token")),
+        ("oauth2", refresh, json!({ "refresh_token": PLANTED }), None),
+        ("oauth2", json!({ "token_url": "https://example.com" }), json!({}), Some("/config/client_id")),
+        ("service_account", account.clone(), json!({}), Some("/secrets/private_key")),
+        ("service_account", account.clone(), json!({ "private_key": PLANTED }), Some("/secrets/private_key")),
+        ("service_account", account, json!({ "private_key": "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n" }), None),
+        ("service_account", json!({ "client_email": "a@b", "scopes": [] }), json!({}), Some("/config/scopes")),
+    ];
+    for (provider, config, secrets, pointer) in cases {
+        assert_eq!(refused(provider, &config, &secrets).as_deref(), pointer, "{provider} {config} {secrets}");
+    }
+}
+
+#[test]
+fn what_is_too_long_is_refused() {
+    let long = "x".repeat(SECRET_BYTES_MAX + 1);
+    let client = json!({ "token_url": "https://example.com/token", "client_id": "me" });
+    assert_eq!(refused("oauth2", &client, &json!({ "client_secret": long })).as_deref(), Some("/secrets/client_secret"));
+    let wide = "ä".repeat(SECRET_BYTES_MAX / 2 + 1);
+    assert_eq!(refused("oauth2", &client, &json!({ "client_secret": wide })).as_deref(), Some("/secrets/client_secret"));
+    let headers: serde_json::Map<String, Value> = (0..20).map(|n| (format!("X-{n}"), json!("x".repeat(1_000)))).collect();
+    let config = json!({ "url": "https://example.com", "headers": headers });
+    assert_eq!(refused("http", &config, &json!({})).as_deref(), Some("/config"));
+}
+
+#[test]
+fn defaults_fill_what_is_not_said() {
+    let http = provider("http").expect("it is in the catalogue");
+    let filled = http.with_defaults(json!({ "url": "https://example.com", "method": "PUT" }));
+    assert_eq!(filled, json!({ "url": "https://example.com", "method": "PUT", "headers": {}, "timeout_s": 30 }));
+    for provider in providers() {
+        for (name, schema) in provider.config_schema["properties"].as_object().expect("properties") {
+            assert!(schema["description"].is_string(), "{} {name}", provider.name);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The code of `connection.test`.
+//!
+//! A refusal puts the connection into `error` and buries the job, since asking again is of no use. What may pass, such as a
+//! provider that is away, fails the attempt and leaves the connection as it stands.
+
+use std::sync::Arc;
+
+use super::{Payload, Report, contract};
+use crate::{
+    clock::{Clock, SystemClock},
+    connection::{
+        Opened, Used,
+        catalog::{http, oauth2, service_account},
+    },
+    contract::Contract,
+    handler::{Context, Failure, Handler, Outcome},
+    job::JobError,
+    outbound::{
+        Outbound,
+        tokens::{TokenError, Tokens},
+    },
+};
+
+mod ping;
+
+/// The handler.
+pub struct TestConnection {
+    outbound: Outbound,
+    clock: Arc<dyn Clock>,
+}
+
+/// How a test went wrong.
+pub(super) enum Failed {
+    /// The provider says no.
+    Refused(JobError),
+    /// It could not be asked.
+    Unasked(JobError),
+}
+
+impl TestConnection {
+    /// One that calls the outside world this way.
+    pub fn new(outbound: Outbound) -> Self {
+        Self { outbound, clock: Arc::new(SystemClock) }
+    }
+
+    /// Does what the catalogue says, and returns what was seen.
+    async fn test(&self, context: &Context, opened: &Opened) -> Result<String, Failed> {
+        match opened.provider.as_str() {
+            http::NAME => ping::ping(&self.outbound, opened, self.clock.now()).await,
+            oauth2::NAME | service_account::NAME => {
+                // From nothing: a token that somebody keeps would say nothing of the secrets.
+                Tokens::new(self.outbound.clone(), self.clock.clone()).token(&context.access, opened).await?;
+                Ok("a token was given".into())
+            }
+            other => Err(Failed::Unasked(JobError::new("provider_unknown", format!("this worker knows no provider {other}"), true))),
+        }
+    }
+}
+
+impl From<TokenError> for Failed {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Refused(_) => Self::Refused(error.as_job_error()),
+            TokenError::Unavailable(_) => Self::Unasked(error.as_job_error()),
+        }
+    }
+}
+
+impl Handler for TestConnection {
+    type Payload = Payload;
+
+    fn contract(&self) -> Contract {
+        contract()
+    }
+
+    async fn run(&self, context: Context, payload: Payload) -> Result<Outcome, Failure> {
+        let opened = match context.access.open_to_test(&context.tenant, &payload.connection).await {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Outcome::Bury(error.as_job_error())),
+        };
+        match self.test(&context, &opened).await {
+            Ok(seen) => {
+                context.access.report(&opened, Used::Tested).await?;
+                let seen = opened.secrets.redact(&seen);
+                Ok(Outcome::done(&Report { connection: opened.name.clone(), provider: opened.provider.clone(), seen }))
+            }
+            Err(Failed::Refused(error)) => {
+                let error = opened.secrets.redact_error(error);
+                context.access.report(&opened, Used::Refused(error.clone())).await?;
+                Ok(Outcome::Bury(error))
+            }
+            Err(Failed::Unasked(error)) => Ok(Outcome::Retry { error: opened.secrets.redact_error(error), after: None }),
+        }
+    }
+}

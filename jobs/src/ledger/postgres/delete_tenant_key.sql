@@ -1,0 +1,3 @@
+-- Destroys the tenant's key.
+DELETE FROM tenant_keys
+WHERE tenant = $1

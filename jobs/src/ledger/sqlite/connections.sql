@@ -1,0 +1,7 @@
+-- The tenant's connections by name.
+SELECT id, tenant, name, provider, version, facts, sealed_by, sealed, created_at_ms, updated_at_ms, tested_at_ms, erred_at_ms, last_used_at_ms
+FROM connections
+WHERE tenant = ?1
+  AND name > ?2
+ORDER BY name
+LIMIT ?3

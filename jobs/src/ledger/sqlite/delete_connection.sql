@@ -1,0 +1,4 @@
+-- Deletes a connection of the tenant.
+DELETE FROM connections
+WHERE id = ?1
+  AND tenant = ?2

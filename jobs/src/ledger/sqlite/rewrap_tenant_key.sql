@@ -1,0 +1,6 @@
+-- Another wrapping of a key that is wrapped as was seen.
+UPDATE tenant_keys
+SET wrapped = ?3, master = ?4, wrapped_at_ms = ?6
+WHERE tenant = ?1
+  AND id = ?2
+  AND master = ?5

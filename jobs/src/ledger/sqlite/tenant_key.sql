@@ -1,0 +1,4 @@
+-- The tenant's key.
+SELECT tenant, id, wrapped, master
+FROM tenant_keys
+WHERE tenant = ?1

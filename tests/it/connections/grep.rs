@@ -1,0 +1,217 @@
+//! Planted secrets are looked for in everything that a run leaves behind: logs at the level trace, answers, metrics, every byte of the
+//! database and of the object store. A value that must be found shows that the looking works.
+
+use std::{fs, path::Path};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{Column, PgConnection, Row};
+use windrow_tests::{
+    cluster::{Cluster, Shape},
+    endpoint::Endpoint,
+    server::{Client, Server},
+};
+
+use super::{ALLOW, OLD, change, create, look, make, test};
+
+/// What stands in every planted value, and nowhere else.
+const MARK: &str = "Pl4nted";
+/// What must be found everywhere that is looked through.
+const CONTROL: &str = "c0ntrol-value";
+
+/// Everything that was answered or written somewhere, by where.
+type Seen = Vec<(String, Vec<u8>)>;
+
+/// Uses connections in every way there is, and puts secrets into every field there is. Returns what was answered.
+async fn run(client: &Client, endpoint: &Endpoint) -> Seen {
+    let mut seen = Seen::new();
+    let mut note = |what: &str, body: &Value| seen.push((what.to_owned(), body.to_string().into_bytes()));
+    let url = endpoint.url();
+    let http = json!({ "url": url, "headers": { "X-Control": CONTROL }, "basic_user": "me" });
+    let secrets = json!({ "signing_secret": format!("whsec_{MARK}{}", "A".repeat(33)), "basic_password": format!("basic-{MARK}-of-http") });
+    let made = create(client, json!({ "name": "hook", "provider": "http", "config": http, "secrets": secrets })).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    note("create http", &made.body);
+    let client_secret = format!("client-{MARK}-secret/+ &\"");
+    let config = json!({ "token_url": url, "client_id": "me" });
+    let made =
+        create(client, json!({ "name": "crm", "provider": "oauth2", "config": config, "secrets": { "client_secret": client_secret } }));
+    note("create oauth2", &made.await.body);
+    let refresh = json!({ "token_url": url, "client_id": "me", "grant": "refresh_token", "client_auth": "body" });
+    let secrets = json!({ "client_secret": client_secret, "refresh_token": format!("refresh-{MARK}") });
+    let made = create(client, json!({ "name": "sync", "provider": "oauth2", "config": refresh, "secrets": secrets })).await;
+    note("create refresh", &made.body);
+
+    // Where people put secrets by mistake.
+    let wrong = format!("wrong-{MARK}");
+    let cases = [
+        json!({ "name": "w", "provider": "http", "config": { "url": format!("https://me:{wrong}@example.com") } }),
+        json!({ "name": "w", "provider": "http", "config": { "url": url, "token": wrong } }),
+        json!({ "name": "w", "provider": "http", "config": { "url": url, "timeout_s": wrong } }),
+        json!({ "name": "w", "provider": "http", "config": wrong }),
+        json!({ "name": "w", "provider": "http", "config": { "url": url }, "secrets": wrong }),
+        json!({ "name": "w", "provider": "http", "config": { "url": url }, "secrets": { "bearer_token": { "a": wrong } } }),
+        json!({ "name": "w", "provider": "http", "config": { "url": url }, "secrets": { "signing_secret": wrong } }),
+        json!({ "name": "w", "provider": "http", "config": { "url": url }, "api_key": wrong }),
+        json!({ "name": "w", "provider": wrong }),
+        json!({ "name": [wrong], "provider": "http" }),
+        json!([wrong]),
+    ];
+    for case in cases {
+        let refused = create(client, case).await;
+        assert_eq!(refused.status, 422, "{}", refused.body);
+        note("refused", &refused.body);
+    }
+    for patch in [json!({ "secrets": { "basic_password": [wrong] } }), json!({ "secrets": { "x": wrong } }), json!({ "disabled": wrong })] {
+        let refused = change(client, "hook", patch).await;
+        assert_eq!(refused.status, 422, "{}", refused.body);
+        note("refused patch", &refused.body);
+    }
+
+    // What a provider answers, good and bad: it repeats what it was sent.
+    endpoint.answer(200, format!(r#"{{"access_token":"token-{MARK}","expires_in":3600,"refresh_token":"rotated-{MARK}"}}"#));
+    for name in ["hook", "crm", "sync"] {
+        let job = test(client, name).await;
+        assert_eq!(job["state"], "completed", "{job}");
+        note("tested", &job);
+    }
+    let encoded = "client-Pl4nted-secret%2F%2B+%26%22";
+    let echoed =
+        json!({ "error": "invalid_client", "error_description": format!("{client_secret} is wrong, {encoded} and rotated-{MARK} too") });
+    for status in [400, 401, 403, 503] {
+        endpoint.answer(status, echoed.to_string());
+        for name in ["hook", "crm", "sync"] {
+            let job = test(client, name).await;
+            assert_eq!(job["state"], "dead", "{job}");
+            note("refused by the provider", &job);
+            note("attempts", &json!(client.attempts(&job).await));
+            note("logs", &json!(client.logs(&job).await));
+            note("how it stands", &look(client, name).await);
+        }
+    }
+    // No JSON at all, cut off, and in the head.
+    for body in [format!("<html>{client_secret}"), format!(r#"{{"access_token":"{client_secret}"#)] {
+        endpoint.answer(200, body);
+        note("no JSON", &test(client, "crm").await);
+    }
+    let edited = change(client, "hook", json!({ "secrets": { "basic_password": format!("second-{MARK}") } })).await;
+    assert_eq!(edited.status, 200, "{}", edited.body);
+    note("edited", &edited.body);
+    note("listed", &client.read("/v1/connections").await);
+    note("jobs", &client.read("/v1/jobs?page_size=1000").await);
+    note("catalogue", &client.read("/v1/providers").await);
+    note("status", &client.read("/status").await);
+    let gone = client.send(Method::DELETE, "/v1/connections/sync", &[], None).await;
+    assert_eq!(gone.status, 204);
+    seen.push(("/metrics".into(), client.text("/metrics").await.into_bytes()));
+    seen
+}
+
+/// Whether these bytes have the text, as it is, in hexadecimal or in base 64.
+fn has(bytes: &[u8], text: &str) -> bool {
+    let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let found = |needle: &str| bytes.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()));
+    found(text) || found(&hexadecimal) || in_base64(bytes, text)
+}
+
+/// In base 64 a text looks one of three ways, by where it begins.
+fn in_base64(bytes: &[u8], text: &str) -> bool {
+    let digits: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(*b"+/").collect();
+    (0..3_usize).any(|before| {
+        let mut padded = vec![0; before];
+        padded.extend(text.bytes());
+        padded.truncate(padded.len() / 3 * 3);
+        let encoded: Vec<u8> = padded
+            .chunks(3)
+            .flat_map(|group| {
+                let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+                [18, 12, 6, 0].map(|shift| digits[(bits >> shift) as usize & 63])
+            })
+            .collect();
+        // The first digits depend on what stands before.
+        let needle = &encoded[before.div_ceil(2) * 2..];
+        bytes.windows(needle.len()).any(|window| window == needle)
+    })
+}
+
+fn files(folder: &Path, seen: &mut Seen) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, seen);
+        } else if let Ok(bytes) = fs::read(&path) {
+            seen.push((path.display().to_string(), bytes));
+        }
+    }
+}
+
+fn check(seen: &Seen) {
+    for (what, bytes) in seen {
+        if has(bytes, MARK) {
+            let text = String::from_utf8_lossy(bytes);
+            let at = text.find(MARK).unwrap_or(0);
+            let (from, until) = (text.floor_char_boundary(at.saturating_sub(300)), text.ceil_char_boundary((at + 300).min(text.len())));
+            panic!("a secret is in {what}: …{}…", &text[from..until]);
+        }
+    }
+}
+
+#[test]
+fn the_looking_finds_every_form() {
+    let shown = |bytes: &str| has(bytes.as_bytes(), MARK);
+    assert!(shown("a Pl4nted one") && shown("506c346e746564") && shown("506C346E746564"));
+    // `printf 'xPl4nted' | base64` with none, one and two bytes before.
+    assert!(shown("UGw0bnRlZA==") && shown("eFBsNG50ZWQ=") && shown("eHhQbDRudGVk"));
+    assert!(!shown("nothing of the kind") && !shown("UGw0bnRl"));
+}
+
+#[tokio::test]
+async fn a_standalone_server_leaves_no_secret_anywhere() {
+    let endpoint = Endpoint::start(200, "{}").await;
+    let server = Server::start_with(&[ALLOW, ("WINDROW_LOG", "trace")]).await;
+    let mut seen = run(&server, &endpoint).await;
+    // The endpoint was really sent them.
+    let sent = endpoint.seen();
+    assert!(sent.iter().any(|received| received.body.contains(MARK)), "the secrets were used");
+    files(server.home(), &mut seen);
+    for place in ["windrow.db", "windrow.log"] {
+        assert!(seen.iter().any(|(what, _)| what.contains(place)), "{place} was not looked at");
+    }
+    let control: Vec<&str> = seen.iter().filter(|(_, bytes)| has(bytes, CONTROL)).map(|(what, _)| what.as_str()).collect();
+    assert!(control.iter().any(|what| what.contains("windrow.db")), "the looking works: {control:?}");
+    let log = server.log();
+    assert!(log.contains("TRACE") || log.contains("\"trace\""), "the log is at trace");
+    check(&seen);
+}
+
+#[tokio::test]
+async fn a_cluster_leaves_no_secret_anywhere() {
+    let endpoint = Endpoint::start(200, "{}").await;
+    let variables = [ALLOW, ("WINDROW_LOG", "trace"), ("WINDROW_MASTER_KEY", OLD)];
+    let shape = Shape { apis: 1, workers: 1, schedulers: 1, redis: true, proxied: false, variables: &variables };
+    let cluster = Cluster::of(shape).await;
+    let mut seen = run(&cluster, &endpoint).await;
+    assert_eq!(make(&cluster, "after", &endpoint.url()).await.status, 201);
+    seen.push(("the logs".into(), cluster.process_logs().into_bytes()));
+    seen.extend(dump(&mut cluster.database().await).await);
+    let control = seen.iter().any(|(what, bytes)| what == "table connections" && has(bytes, CONTROL));
+    assert!(control, "the looking works");
+    check(&seen);
+}
+
+/// Every row of every table, as text.
+async fn dump(database: &mut PgConnection) -> Seen {
+    let tables: Vec<String> = sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        .fetch_all(&mut *database)
+        .await
+        .expect("the tables");
+    assert!(tables.len() > 15, "{tables:?}");
+    let mut seen = Seen::new();
+    for table in tables {
+        let select = format!("SELECT row_to_json(one)::text AS row FROM {table} AS one");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_all(&mut *database).await.expect("the rows");
+        let text: String = rows.iter().map(|row| row.get::<String, _>(row.column(0).name())).collect::<Vec<_>>().join("\n");
+        seen.push((format!("table {table}"), text.into_bytes()));
+    }
+    seen
+}
