@@ -23,6 +23,8 @@ use crate::{daemon::Daemon, postgres::free_port, python};
 
 /// The root token of every server here.
 const TOKEN: &str = "root-token-of-the-tests-7f3a";
+/// Whom a service account's token is for.
+const AUDIENCE: &str = "https://kubernetes.default.svc";
 const READY_TRIES: u32 = 1_500;
 const READY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -154,8 +156,8 @@ async fn review(listener: TcpListener, service_account: String, logins: Arc<Atom
     while let Ok((mut socket, _)) = listener.accept().await {
         let mut request = Vec::new();
         let mut chunk = [0; 4_096];
-        // Until the body is there: it names the token.
-        while !String::from_utf8_lossy(&request).contains("\"token\"") {
+        // Until the body is there: its last field is empty.
+        while !String::from_utf8_lossy(&request).contains("\"status\"") {
             match socket.read(&mut chunk).await {
                 Ok(length) if length > 0 => request.extend_from_slice(&chunk[..length]),
                 _ => break,
@@ -166,7 +168,7 @@ async fn review(listener: TcpListener, service_account: String, logins: Arc<Atom
         let user = json!({ "username": "system:serviceaccount:jobs:windrow-worker", "uid": "1", "groups": ["system:serviceaccounts"] });
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-            "status": { "authenticated": known, "user": if known { user } else { json!({}) } },
+            "status": { "authenticated": known, "user": if known { user } else { json!({}) }, "audiences": [AUDIENCE] },
         });
         let body = body.to_string();
         let head = format!(
@@ -181,7 +183,7 @@ async fn review(listener: TcpListener, service_account: String, logins: Arc<Atom
 fn service_account() -> String {
     let account = json!({ "name": "windrow-worker", "uid": "1" });
     let claims = json!({
-        "iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:jobs:windrow-worker", "aud": ["https://kubernetes.default.svc"],
+        "iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:jobs:windrow-worker", "aud": [AUDIENCE],
         "iat": 1_700_000_000, "exp": 4_100_000_000_u64, "kubernetes.io": { "namespace": "jobs", "serviceaccount": account },
     });
     let part = |text: String| base64(text.as_bytes()).replace('+', "-").replace('/', "_").replace('=', "");
