@@ -1,16 +1,16 @@
 //! `windrow doctor` and `windrow migrate`, over real databases, a real Redis, and the faults that they are to name.
 
-use std::{fs, os::unix::fs::PermissionsExt, str::FromStr};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::PathBuf, str::FromStr};
 
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, postgres::PgConnectOptions};
 use windrow_tests::{
     postgres::{Postgres, free_port},
     redis::Redis,
     server::{Finished, Server, run},
 };
 
-use crate::status::until_rung;
+use crate::{documents::repository, status::until_rung};
 
 /// The checks by name, as `result: detail`.
 fn checks(finished: &Finished) -> Vec<(String, String)> {
@@ -40,11 +40,12 @@ async fn a_server_that_is_well_is_found_well_and_left_as_it_was() {
     let found = server.command(&["doctor", "--output", "json"]).await;
     let found = checks(&found);
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    let expected = ["settings", "data_folder", "data_folder.holder", "api_key", "master_key", "schema", "objects", "api", "rung"];
+    let expected =
+        ["settings", "data_folder", "data_folder.holder", "api_key", "master_key", "schema", "tenant_keys", "objects", "api", "rung"];
     assert_eq!(names, expected);
     assert!(found.iter().all(|(_, says)| says.starts_with("ok: ")), "{found:?}");
     assert_eq!(says(&found, "data_folder.holder"), format!("ok: process {} has it: a server runs", server.pid()));
-    assert_eq!(says(&found, "schema"), "ok: at 4, up to date");
+    assert_eq!(says(&found, "schema"), format!("ok: at {}, up to date", last_two().1));
     let left = |path: &str| fs::read_dir(server.data_dir().join(path)).map_or(0, Iterator::count);
     assert_eq!(left("objects/doctor"), 0, "nothing is left behind");
     let told = server.command(&["doctor"]).await;
@@ -72,7 +73,7 @@ async fn what_is_wrong_with_one_process_is_named_with_what_to_do() {
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(told.stdout.contains(&format!("api_key: chmod 600 {}", key.display())), "{told:?}");
     assert!(told.stdout.contains("api: start the server, or name it by --url"), "{told:?}");
-    assert!(told.stderr.contains("error: 2 of 8 checks failed"), "{told:?}");
+    assert!(told.stderr.contains("error: 2 of 9 checks failed"), "{told:?}");
 
     let home = tempfile::tempdir().expect("a folder");
     let file = home.path().join("file");
@@ -105,7 +106,11 @@ async fn a_cluster_is_looked_through_and_what_is_wrong_with_it_is_named() {
     let look = async || windrow(&["doctor", "--output", "json"], home.path(), &variables).await;
     let found = checks(&look().await);
     let wrong: Vec<&str> = found.iter().filter(|(_, says)| !says.starts_with("ok: ")).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(wrong, ["settings.objects", "settings.links", "schema", "api"], "no server, no schema, files in a folder: {found:?}");
+    assert_eq!(
+        wrong,
+        ["settings.objects", "settings.links", "master_key", "schema", "api"],
+        "no server, schema or master key, files in a folder: {found:?}"
+    );
     for name in ["ledger", "clock", "postgres.version", "postgres.durability", "postgres.connections", "redis", "redis.clock"] {
         assert!(says(&found, name).starts_with("ok: "), "{found:?}");
     }
@@ -146,28 +151,54 @@ async fn a_schema_is_brought_up_to_date_by_command_where_starts_may_not() {
         let printed: Value = serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"));
         (finished.code, printed)
     };
-    let told = |from, to, up_to_date| json!({ "from": from, "to": to, "latest": 4, "up_to_date": up_to_date });
+    let (before, latest) = last_two();
+    let told = |from, to, up_to_date| json!({ "from": from, "to": to, "latest": latest, "up_to_date": up_to_date });
     assert_eq!(migrate(&["--check"]).await, (Some(1), told(0, 0, false)), "there is no ledger yet");
-    assert_eq!(migrate(&[]).await, (Some(0), told(0, 4, true)));
+    assert_eq!(migrate(&[]).await, (Some(0), told(0, latest, true)));
 
     // A release back.
     let mut connection = PgConnectOptions::from_str(&database).expect("a URL").connect().await.expect("a connection");
-    let back = "DROP TABLE fires; DROP TABLE schedules; DELETE FROM _sqlx_migrations WHERE version = 4";
-    sqlx::raw_sql(back).execute(&mut connection).await.expect("the schema of a release before");
-    assert_eq!(migrate(&["--check"]).await, (Some(1), told(3, 3, false)));
+    let back = format!("{}DELETE FROM _sqlx_migrations WHERE version = {latest}", drops(latest));
+    sqlx::raw_sql(AssertSqlSafe(back)).execute(&mut connection).await.expect("the schema of a release before");
+    assert_eq!(migrate(&["--check"]).await, (Some(1), told(before, before, false)));
     let environment = url.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let refused = run("windrow-scheduler", &[], &environment).await;
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("the ledger's schema is at 3, this release needs 4: run `windrow migrate`"), "{refused:?}");
+    let needs = format!("the ledger's schema is at {before}, this release needs {latest}: run `windrow migrate`");
+    assert!(refused.stderr.contains(&needs), "{refused:?}");
     let found = windrow(&["doctor", "--output", "json"], home.path(), &url).await;
-    assert_eq!(says(&checks(&found), "schema"), "fail: at 3 of 4, and starts are refused (ledger.migrate)");
-    assert_eq!(migrate(&[]).await, (Some(0), told(3, 4, true)));
-    assert_eq!(migrate(&[]).await, (Some(0), told(4, 4, true)), "once is enough");
+    let expected = format!("fail: at {before} of {latest}, and starts are refused (ledger.migrate)");
+    assert_eq!(says(&checks(&found), "schema"), expected);
+    assert_eq!(migrate(&[]).await, (Some(0), told(before, latest, true)));
+    assert_eq!(migrate(&[]).await, (Some(0), told(latest, latest, true)), "once is enough");
 
     // The next release's schema, which only adds.
-    let next = "INSERT INTO _sqlx_migrations SELECT 9, 'next', installed_on, true, '', 0 FROM _sqlx_migrations WHERE version = 4";
-    sqlx::raw_sql(next).execute(&mut connection).await.expect("the schema of the next release");
-    assert_eq!(migrate(&["--check"]).await, (Some(0), json!({ "from": 9, "to": 9, "latest": 4, "up_to_date": true })));
+    let next = latest + 2;
+    let insert = format!(
+        "INSERT INTO _sqlx_migrations SELECT {next}, 'next', installed_on, true, '', 0 FROM _sqlx_migrations WHERE version = {latest}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut connection).await.expect("the schema of the next release");
+    assert_eq!(migrate(&["--check"]).await, (Some(0), told(next, next, true)));
+}
+
+/// The numbers of the last migration but one, and of the last.
+fn last_two() -> (i64, i64) {
+    let numbers = migrations().into_keys().rev().take(2).collect::<Vec<_>>();
+    (numbers[1], numbers[0])
+}
+
+/// What takes away the tables that a migration made.
+fn drops(number: i64) -> String {
+    let text = std::fs::read_to_string(&migrations()[&number]).expect("a migration");
+    let tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split_whitespace().next()).collect();
+    assert!(!tables.is_empty(), "migration {number} makes no table: say here how it is taken back");
+    tables.iter().map(|table| format!("DROP TABLE {table}; ")).collect()
+}
+
+fn migrations() -> BTreeMap<i64, PathBuf> {
+    let files = std::fs::read_dir(repository("migrations/postgres")).expect("the migrations").map(|entry| entry.expect("an entry").path());
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.split('_').next()?.parse().ok();
+    files.filter_map(|path| Some((number(&path)?, path))).collect()
 }
 
 #[tokio::test]
@@ -177,8 +208,9 @@ async fn one_process_is_migrated_by_its_start_or_while_it_is_stopped() {
     assert_eq!(running.code, Some(1), "{running:?}");
     assert!(running.stderr.contains(&format!("is in use by process {}", server.pid())), "{running:?}");
     let checked = server.command(&["migrate", "--check"]).await;
-    assert_eq!((checked.code, checked.stdout.trim()), (Some(0), "the schema is at 4, up to date"), "{checked:?}");
+    let expected = format!("the schema is at {}, up to date", last_two().1);
+    assert_eq!((checked.code, checked.stdout.trim()), (Some(0), expected.as_str()), "{checked:?}");
     server.kill().await;
     let stopped = server.command(&["migrate"]).await;
-    assert_eq!((stopped.code, stopped.stdout.trim()), (Some(0), "the schema is at 4, up to date"), "{stopped:?}");
+    assert_eq!((stopped.code, stopped.stdout.trim()), (Some(0), expected.as_str()), "{stopped:?}");
 }
