@@ -1,6 +1,6 @@
 //! The HTTP side: takes jobs in, answers questions, never runs anything.
 //!
-//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects` and no other, so "only enqueues" is a type. It reads no
+//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections` and no other, so "only enqueues" is a type. It reads no
 //! settings: whoever starts it passes values in [`Parts`].
 //! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
 //! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.

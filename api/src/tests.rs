@@ -1,6 +1,8 @@
 //! Requests against the router over the ledger in memory. What the whole system promises is in `tests/it`.
 
+mod bundles;
 mod conformance;
+mod connections;
 mod effects;
 mod errors;
 mod fixture;

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod handlers;
 pub mod jobs;
 pub mod ledgers;
+pub mod moto;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -23,6 +23,8 @@ use crate::{daemon::Daemon, postgres::free_port, python};
 
 /// The root token of every server here.
 const TOKEN: &str = "root-token-of-the-tests-7f3a";
+/// Whom a service account's token is for.
+const AUDIENCE: &str = "https://kubernetes.default.svc";
 const READY_TRIES: u32 = 1_500;
 const READY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -111,13 +113,21 @@ impl Vault {
         String::from_utf8(made.stdout).expect("text")
     }
 
-    /// Lets whoever has this service account's token sign, by the Kubernetes method: a Kubernetes that reviews tokens is beside it.
-    pub async fn with_kubernetes(&self, role: &str, service_account: &'static str) -> String {
+    /// Lets a service account sign, by the Kubernetes method: a Kubernetes that reviews tokens is beside it. Returns the account's token.
+    pub async fn with_kubernetes(&self, role: &str) -> String {
+        let service_account = service_account();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let host = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(review(listener, service_account, self.logins.clone()));
+        tokio::spawn(review(listener, service_account.clone(), self.logins.clone()));
         self.ask(Method::POST, "sys/auth/kubernetes", Some(json!({ "type": "kubernetes" }))).await;
-        let config = json!({ "kubernetes_host": host, "token_reviewer_jwt": "reviewer", "disable_local_ca_jwt": true });
+        // Not used without TLS, but asked for where there is no pod to find one in.
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=kubernetes", "-keyout", "/dev/null"])
+            .output()
+            .expect("openssl");
+        let ca = String::from_utf8(made.stdout).expect("text");
+        let config =
+            json!({ "kubernetes_host": host, "token_reviewer_jwt": "reviewer", "disable_local_ca_jwt": true, "kubernetes_ca_cert": ca });
         self.ask(Method::POST, "auth/kubernetes/config", Some(config)).await;
         let policy = r#"path "transit/sign/*" { capabilities = ["update"] } path "transit/keys/*" { capabilities = ["read"] }"#;
         self.ask(Method::PUT, "sys/policies/acl/windrow", Some(json!({ "policy": policy }))).await;
@@ -126,7 +136,7 @@ impl Vault {
             "token_policies": ["windrow"], "token_ttl": "1h",
         });
         self.ask(Method::POST, &format!("auth/kubernetes/role/{role}"), Some(body)).await;
-        role.to_owned()
+        service_account
     }
 
     /// How many logins its Kubernetes was asked about.
@@ -142,23 +152,23 @@ impl Vault {
 
 /// `POST /apis/authentication.k8s.io/v1/tokenreviews`, as
 /// <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/> has it (read 2026-11-21).
-async fn review(listener: TcpListener, service_account: &'static str, logins: Arc<AtomicUsize>) {
+async fn review(listener: TcpListener, service_account: String, logins: Arc<AtomicUsize>) {
     while let Ok((mut socket, _)) = listener.accept().await {
         let mut request = Vec::new();
         let mut chunk = [0; 4_096];
-        // Until the body is there: it names the token.
-        while !String::from_utf8_lossy(&request).contains("\"token\"") {
+        // Until the body is there: its last field is empty.
+        while !String::from_utf8_lossy(&request).contains("\"status\"") {
             match socket.read(&mut chunk).await {
                 Ok(length) if length > 0 => request.extend_from_slice(&chunk[..length]),
                 _ => break,
             }
         }
-        let known = String::from_utf8_lossy(&request).contains(service_account);
+        let known = String::from_utf8_lossy(&request).contains(&service_account);
         logins.fetch_add(usize::from(known), Ordering::SeqCst);
         let user = json!({ "username": "system:serviceaccount:jobs:windrow-worker", "uid": "1", "groups": ["system:serviceaccounts"] });
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-            "status": { "authenticated": known, "user": if known { user } else { json!({}) } },
+            "status": { "authenticated": known, "user": if known { user } else { json!({}) }, "audiences": [AUDIENCE] },
         });
         let body = body.to_string();
         let head = format!(
@@ -167,6 +177,17 @@ async fn review(listener: TcpListener, service_account: &'static str, logins: Ar
         );
         let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
     }
+}
+
+/// A token as Kubernetes projects it into a pod, but for its signature, which only Kubernetes looks at.
+fn service_account() -> String {
+    let account = json!({ "name": "windrow-worker", "uid": "1" });
+    let claims = json!({
+        "iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:jobs:windrow-worker", "aud": [AUDIENCE],
+        "iat": 1_700_000_000, "exp": 4_100_000_000_u64, "kubernetes.io": { "namespace": "jobs", "serviceaccount": account },
+    });
+    let part = |text: String| base64(text.as_bytes()).replace('+', "-").replace('/', "_").replace('=', "");
+    format!("{}.{}.{}", part(json!({ "alg": "RS256", "typ": "JWT" }).to_string()), part(claims.to_string()), part("not signed".into()))
 }
 
 /// The binary that the package brings. Its launcher would only become it.

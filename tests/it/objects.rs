@@ -1,4 +1,4 @@
-//! What every object store promises: one suite, on the folder and on an S3 server.
+//! What every object store promises: one suite, on the folder and on two S3 servers that others wrote, `s3s` and moto.
 
 use std::time::Duration;
 
@@ -31,6 +31,14 @@ macro_rules! suite {
                     super::$case(&server.objects()).await;
                 }
             )+
+        }
+        mod moto {
+            // One server for all, as it takes seconds to start; each has a bucket of its own.
+            #[tokio::test]
+            async fn keeps_the_contract() {
+                let server = windrow_tests::moto::Moto::start().await;
+                $(super::$case(&server.bucket(&stringify!($case).replace('_', "-")).await).await;)+
+            }
         }
     };
 }

@@ -52,6 +52,7 @@ async fn the_server_does_what_the_document_says() {
         "PATCH /v1/queues/{queue}",
         "POST /v1/schedules",
         "POST /v1/schedules/preview",
+        "POST /v1/builds/resolve",
     ] {
         let phases = report["valid_rates"][operation].as_object().unwrap_or_else(|| panic!("{operation}: {report}"));
         let accepted: u64 = phases.values().filter_map(|phase| phase["accepted"].as_u64()).sum();

@@ -60,9 +60,19 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     assert_eq!(server.send(Method::POST, "/v1/schedules/beat/pause", &[], None).await.status, 200);
     let by_hand = server.send(Method::POST, "/v1/schedules/beat/run", &[], None).await.body;
     over.push(server.wait(&json!({ "id": by_hand["job_id"] })).await);
+    let hook = json!({
+        "name": "hook", "provider": "http", "config": { "url": "https://example.com/" }, "secrets": { "bearer_token": "a-token" }
+    });
+    assert_eq!(server.send(Method::POST, "/v1/connections", &[], Some(hook)).await.status, 201);
+    let hook = server.read("/v1/connections/hook").await;
+    let master_key = std::fs::read_to_string(server.data_dir().join("master-key")).expect("the server keeps its master key");
     let due = submit(json!({ "kind": "echo", "payload": { "message": "due" }, "delay_s": 5 })).await;
     let running = submit(json!({ "kind": "echo", "payload": { "sleep_ms": 4_000, "message": "interrupted" } })).await;
     server.until(&running, "running", |job| job["state"] == "running").await;
+
+    let app = json!({ "template": "task-list", "features": ["search"] });
+    assert_eq!(server.send(Method::POST, "/v1/builds/resolve", &[], Some(app)).await.status, 200, "the demo's bundles are published");
+    let bundle = server.read("/v1/features/search/1.0.0").await;
 
     server.kill().await;
     let moved = move_ledger(&file, &database).await;
@@ -75,8 +85,14 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     assert_eq!(accounts(old.balances().await.expect("balances")), 10);
     assert!(!file.exists(), "no server starts on it");
 
-    let shape = Shape { apis: 1, workers: 1, schedulers: 1, redis: false, proxied: false, variables: &[] };
+    let variables = [("WINDROW_MASTER_KEY", master_key.trim())];
+    let shape = Shape { apis: 1, workers: 1, schedulers: 1, redis: false, proxied: false, variables: &variables };
     let cluster = Cluster::over(postgres, database, shape).await;
+    assert_eq!(cluster.read("/v1/connections/hook").await, hook);
+    // Merging opens what the old server sealed.
+    let merged = json!({ "secrets": { "signing_secret": format!("whsec_{}", "A".repeat(32)) } });
+    let merged = cluster.send(Method::PATCH, "/v1/connections/hook", &[], Some(merged)).await;
+    assert_eq!((merged.status, &merged.body["secrets"]), (200, &json!(["bearer_token", "signing_secret"])), "{}", merged.body);
     for job in &over {
         assert_eq!(cluster.get(job).await, *job);
     }
@@ -91,6 +107,7 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     assert_eq!((deduplicated.status, &deduplicated.body["id"]), (200, &live["id"]));
     let accounts = cluster.read("/v1/audit/ledger").await;
     assert_eq!((&accounts["balanced"], accounts["tenants"].as_array().map(Vec::len)), (&json!(true), Some(2)), "{accounts}");
+    assert_eq!(cluster.read("/v1/features/search/1.0.0").await, bundle);
     assert_eq!(
         cluster.read("/v1/schedules/beat/fires?status=fired").await["fires"].as_array().and_then(|fires| fires.last()),
         Some(&by_hand)

@@ -43,7 +43,7 @@ pub(super) fn find(path: &str) -> Option<(&'static String, &'static Value)> {
 
 /// The `Allow` of a path.
 pub(super) fn allowed(item: &Value) -> String {
-    let methods = ["get", "post", "patch", "delete"].into_iter().filter(|method| item.get(method).is_some());
+    let methods = ["get", "post", "patch", "put", "delete"].into_iter().filter(|method| item.get(method).is_some());
     methods.map(|method| if method == "get" { "GET,HEAD".into() } else { method.to_uppercase() }).collect::<Vec<_>>().join(",")
 }
 

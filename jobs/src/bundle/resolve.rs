@@ -16,7 +16,10 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 pub use self::explain::Unresolvable;
-use self::provider::{Package, Provider, Steps};
+use self::{
+    explain::Proof,
+    provider::{Package, Provider, Steps},
+};
 use super::{Manifest, Role, Wanted};
 
 /// What a bundle asks of others.
@@ -90,25 +93,33 @@ pub struct Resolved {
 
 /// What the wanted bundles resolve to.
 pub fn resolve(template: &Wanted, features: &[Wanted], shelf: &Shelf) -> Result<Resolved, Unresolvable> {
+    explain::all_there(template, features, shelf)?;
     let steps = Steps::default();
     match solve(template, features, shelf, &steps) {
         Ok(picked) => in_order(picked, shelf),
-        Err(PubGrubError::NoSolution(tree)) => Err(explain::explain(template, features, shelf, &tree, &steps)),
-        Err(_) => Err(Unresolvable::too_hard()),
+        Err(Unsolved::Impossible(proof)) => Err(explain::explain(template, features, shelf, &proof, &steps)),
+        Err(Unsolved::TooHard) => Err(Unresolvable::too_hard()),
     }
 }
 
 /// A version for each package.
 type Solution = BTreeMap<(Role, String), Version>;
 
-fn solve<'a>(
-    template: &'a Wanted,
-    features: &'a [Wanted],
-    shelf: &'a Shelf,
-    steps: &'a Steps,
-) -> Result<Solution, PubGrubError<Provider<'a>>> {
+/// Why there is none.
+#[derive(Debug)]
+enum Unsolved {
+    /// There cannot be one, by this proof.
+    Impossible(Box<Proof>),
+    /// The search takes too many steps.
+    TooHard,
+}
+
+fn solve(template: &Wanted, features: &[Wanted], shelf: &Shelf, steps: &Steps) -> Result<Solution, Unsolved> {
     let provider = Provider::new(template, features, shelf, steps);
-    let solution = pubgrub::resolve(&provider, Package::Submission, 0_u32)?;
+    let solution = pubgrub::resolve(&provider, Package::Submission, 0_u32).map_err(|error| match error {
+        PubGrubError::NoSolution(proof) => Unsolved::Impossible(Box::new(proof)),
+        _ => Unsolved::TooHard,
+    })?;
     let picked = solution.into_iter().filter_map(|(package, rank)| match package {
         Package::Bundle(role, name) => provider.version(role, &name, rank).cloned().map(|version| ((role, name), version)),
         Package::Submission | Package::Apart(_) => None,

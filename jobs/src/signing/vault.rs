@@ -134,8 +134,10 @@ impl Vault {
             Login::Kubernetes { mount, role, jwt_file } => {
                 let body = json!({ "role": role, "jwt": read(jwt_file)? });
                 let path = format!("auth/{mount}/login");
-                let Answer::Read(answer) = self.send(Method::POST, &path, None, Some(&body)).await? else {
-                    return Err(Error::Unavailable(format!("Vault did not take the service account's token for role {role} at {path}")));
+                let answer = match self.send(Method::POST, &path, None, Some(&body)).await? {
+                    Answer::Read(answer) => answer,
+                    Answer::Forbidden(message) => return Err(Error::Unavailable(format!("logging in as role {role}: {message}"))),
+                    Answer::Missing => return Err(Error::Unavailable(format!("Vault has no {path}"))),
                 };
                 let text = answer["auth"]["client_token"].as_str().ok_or_else(|| strange(&path))?.to_owned();
                 let lasts_s = answer["auth"]["lease_duration"].as_u64().filter(|lasts_s| *lasts_s > 0);

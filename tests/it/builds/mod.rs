@@ -17,7 +17,17 @@ use std::{
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use windrow_tests::server::{Client, path};
+use windrow_tests::server::{Client, Server, path};
+
+use crate::printed;
+
+#[tokio::test]
+async fn the_page_works_as_printed() {
+    let server = Server::start().await;
+    let steps = printed::steps("docs/builds.md", "Try it");
+    assert!(steps.len() >= 5, "there are {} steps", steps.len());
+    printed::run(&server, &steps).await;
+}
 
 /// A file of a bundle.
 type File<'f> = (&'f str, &'f str);

@@ -247,14 +247,14 @@ async fn vault_signs_by_its_tenants_keys_and_takes_its_own_signatures_back() {
 async fn a_pod_logs_in_to_vault_and_again_once_its_token_is_not_taken() {
     let vault = Vault::start().await;
     vault.make_key("windrow-default", "ed25519").await;
-    let role = vault.with_kubernetes("windrow", "a-service-accounts-token").await;
+    let token = vault.with_kubernetes("windrow").await;
     let home = tempfile::tempdir().expect("a folder");
     let jwt = home.path().join("token");
-    fs::write(&jwt, "a-service-accounts-token\n").expect("written");
+    fs::write(&jwt, format!("{token}\n")).expect("written");
     let url = vault.url();
     let server = Server::start_with(&[
         ("WINDROW_SIGNING__VAULT_URL", &url),
-        ("WINDROW_SIGNING__VAULT_ROLE", &role),
+        ("WINDROW_SIGNING__VAULT_ROLE", "windrow"),
         ("WINDROW_SIGNING__VAULT_JWT_FILE", jwt.to_str().expect("UTF-8")),
     ])
     .await;

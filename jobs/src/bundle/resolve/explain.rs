@@ -27,7 +27,8 @@ const TOLD_MAX: usize = 12;
 /// Hints that are told.
 const HINTS_MAX: usize = 3;
 
-type Tree = DerivationTree<Package, Ranks, String>;
+/// PubGrub's own words.
+pub(super) type Proof = DerivationTree<Package, Ranks, String>;
 type Fact = External<Package, Ranks, String>;
 
 /// Why there is no answer.
@@ -65,7 +66,7 @@ impl Unresolvable {
 }
 
 /// Tells why, by PubGrub's proof.
-pub(super) fn explain(template: &Wanted, features: &[Wanted], shelf: &Shelf, tree: &Tree, steps: &Steps) -> Unresolvable {
+pub(super) fn explain(template: &Wanted, features: &[Wanted], shelf: &Shelf, tree: &Proof, steps: &Steps) -> Unresolvable {
     let case = Case { template, features, shelf };
     let facts = facts(tree);
     let (mut told, mut asked) = (Vec::new(), Vec::new());
@@ -83,8 +84,19 @@ pub(super) fn explain(template: &Wanted, features: &[Wanted], shelf: &Shelf, tre
     Unresolvable { code, steps: told, hints: case.hints(&facts, steps) }
 }
 
+/// Refuses what is asked for and is not there, the template before all: no other explanation helps whoever misspelt a name.
+pub(super) fn all_there(template: &Wanted, features: &[Wanted], shelf: &Shelf) -> Result<(), Unresolvable> {
+    let missing = |code, steps: Vec<String>| if steps.is_empty() { Ok(()) } else { Err(Unresolvable { code, steps, hints: Vec::new() }) };
+    let gone = |role, wanted: &&Wanted| !shelf.has(role, &wanted.name);
+    let step = |role: Role, verb: &str, wanted: &Wanted| format!("{verb} {role} {0}, and there is no {role} {0}", wanted.name);
+    let templates = [template].into_iter().filter(|wanted| gone(Role::Template, wanted));
+    missing("template_unknown", templates.map(|wanted| step(Role::Template, "you chose", wanted)).collect())?;
+    let features = features.iter().filter(|wanted| gone(Role::Feature, wanted));
+    missing("feature_unknown", features.map(|wanted| step(Role::Feature, "you asked for", wanted)).collect())
+}
+
 /// The facts that a proof rests on, each met once however often the proof uses it.
-fn facts(tree: &Tree) -> Vec<&Fact> {
+fn facts(tree: &Proof) -> Vec<&Fact> {
     let (mut facts, mut open, mut seen) = (Vec::new(), vec![tree], BTreeSet::new());
     while let Some(tree) = open.pop() {
         match tree {

@@ -129,7 +129,8 @@ impl<'a> Provider<'a> {
                 self.matching(Role::Template, &self.template.name, range),
             );
         }
-        for (needed, range) in &needs.requires {
+        // One that needs itself PubGrub would lose; none is published, and the order would find a cycle.
+        for (needed, range) in needs.requires.iter().filter(|(needed, _)| role != Role::Feature || *needed != name) {
             asked.add(Package::Bundle(Role::Feature, needed.clone()), self.matching(Role::Feature, needed, range));
         }
         for (other, range) in &needs.conflicts {

@@ -7,8 +7,8 @@
 
 use std::{
     io,
-    os::fd::OwnedFd,
-    os::unix::process::ExitStatusExt,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -162,7 +162,7 @@ async fn check_size(order: &Order<'_>, workspace: &Workspace) -> Result<(), Buil
 struct Group {
     id: Pid,
     child: Child,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     killed: bool,
     /// While this is open the watcher waits.
     _alive: Option<ChildStdin>,
@@ -210,7 +210,7 @@ impl Drop for Group {
 }
 
 fn environment(order: &Order<'_>, workspace: &Workspace) -> Vec<(String, String)> {
-    let text = |path: &std::path::Path| path.display().to_string();
+    let text = |path: &Path| path.display().to_string();
     let fixed = [
         ("PATH", PATH.to_owned()),
         ("HOME", text(&workspace.home())),

@@ -59,7 +59,10 @@ fn next<R: Read>(entries: &mut tar::Entries<'_, R>) -> io::Result<Option<Entry>>
 mod tests {
     use super::*;
 
-    fn archive(files: &[(&str, u32, &str)]) -> Vec<u8> {
+    /// Path, mode and content.
+    type File<'f> = (&'f str, u32, &'f str);
+
+    fn archive(files: &[File<'_>]) -> Vec<u8> {
         let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), 1).expect("zstd"));
         for (path, mode, content) in files {
             let mut header = tar::Header::new_gnu();
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn the_first_file_that_differs_is_named() {
         let before = [("a", 0o644, "a"), ("b", 0o644, "b"), ("d", 0o644, "d")];
-        let cases: [(&[(&str, u32, &str)], Option<&str>); 7] = [
+        let cases: [(&[File<'_>], Option<&str>); 7] = [
             (&before, None),
             (&[("a", 0o644, "a"), ("b", 0o644, "x"), ("d", 0o644, "y")], Some("b has another content of the same length")),
             (&[("a", 0o644, "a"), ("b", 0o755, "b"), ("d", 0o644, "d")], Some("b had mode 644 and has 755 now")),

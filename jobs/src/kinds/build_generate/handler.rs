@@ -89,7 +89,11 @@ async fn build(tools: &Tools, context: &Context, payload: Payload) -> Result<Bui
     let workspace = Arc::new(workspace(tools).await?);
     let order = Build { tools, context, payload: &payload, inputs: &inputs, workspace: &workspace, started };
     let built = order.build(&mut stages, &published, bundles, earlier).await;
-    off_thread(move || Ok(drop(workspace))).await?;
+    off_thread(move || {
+        drop(workspace);
+        Ok(())
+    })
+    .await?;
     recorded(&mut stages, context, &built?).await
 }
 

@@ -215,7 +215,8 @@ mod tests {
     #[test]
     fn links_and_devices_do_not_get_into_an_app() {
         use std::os::unix::{fs::symlink, net::UnixListener};
-        let cases: [(&str, &dyn Fn(&Path)); 4] = [
+        type Make<'m> = &'m dyn Fn(&Path);
+        let cases: [(&str, Make<'_>); 4] = [
             ("link is a symbolic link", &|home| symlink("/etc/passwd", home.join("link")).expect("a link")),
             ("folder is a symbolic link", &|home| symlink("/etc", home.join("folder")).expect("a link")),
             ("socket is neither", &|home| drop(UnixListener::bind(home.join("socket")).expect("a socket"))),

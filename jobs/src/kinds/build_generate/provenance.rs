@@ -4,6 +4,7 @@
 //! as read on 2026-11-21. It has times, so it is no part of the archive.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Asset, Payload, inputs::Inputs};
 use crate::{clock::Timestamp, handler::Context, objects::hex};
@@ -38,7 +39,7 @@ pub fn statement(context: &Context, payload: &Payload, inputs: &Inputs, made: &M
         .assets
         .iter()
         .map(|(path, asset)| json!({ "name": path, "uri": bare(&asset.url), "digest": { "sha256": asset.sha256 } }));
-    let lock = hex(&sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), inputs.lock())));
+    let lock = hex(&Sha256::digest(inputs.lock()));
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{ "name": made.archive, "digest": { "sha256": made.sha256 } }],

@@ -280,7 +280,7 @@ mod tests {
         // As a killed worker leaves it: a folder with a lock that nobody holds, and one that was killed before it had any.
         for (name, lock) in [("dead", true), ("half", false)] {
             fs::create_dir_all(root.join(name).join("work/deep")).expect("a folder");
-            fs::set_permissions(root.join(name).join("work"), Permissions::from_mode(0)).expect("locked out");
+            fs::set_permissions(root.join(name).join("work"), Permissions::from_mode(0o000)).expect("locked out");
             if lock {
                 File::create(root.join(name).join(LOCK)).expect("a lock");
             }

@@ -125,7 +125,9 @@ impl<'a> Making<'a> {
             return Ok(None);
         };
         // A connection that is refused waits to be mended, and the job with it as long as it has attempts.
-        let failed = |error: TokenError| Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: None });
+        let failed = |error: TokenError| {
+            Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: None })
+        };
         self.services.tokens.token(&self.context.access, tokens_of).await.map(Some).map_err(failed)
     }
 
