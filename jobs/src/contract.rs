@@ -28,9 +28,8 @@ pub struct Contract {
     /// The payload's JSON Schema (draft 2020-12).
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub schema: Value,
-    /// What people should know of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(required = false))]
+    /// What people should know of it; none where its worker does not say.
+    #[serde(default)]
     pub about: Option<About>,
 }
 

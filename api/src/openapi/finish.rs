@@ -11,7 +11,8 @@ use super::{headers, problems};
 use crate::error::Code;
 
 /// The schemas of what is sent: there `null` and leaving out mean the same, or different things.
-const SENT: [&str; 10] = [
+const SENT: [&str; 11] = [
+    "CallbackReport",
     "ConnectionPatch",
     "JobTemplate",
     "JobTemplatePatch",

@@ -60,7 +60,11 @@ pub(crate) async fn list(State(api): State<Api>, _: Caller, _: NoParams) -> Answ
                 "max_attempts": 10, "timeout_ms": 300_000, "lease_ms": 30_000, "backoff": { "base_ms": 1_000, "cap_ms": 3_600_000 },
                 "cost": 1, "ticket_jobs_max": 64
             },
-            "schema": { "type": "object", "properties": { "month": { "type": "string" } }, "required": ["month"] }
+            "schema": { "type": "object", "properties": { "month": { "type": "string" } }, "required": ["month"] },
+            "about": {
+                "purpose": "Makes the report of a month.", "payload": { "month": "2027-01" }, "result": { "pages": 12 },
+                "errors": [{ "code": "month_open", "retryable": false, "meaning": "the month is not over" }]
+            }
         })),
         Caller, NoParams, Unknown, LedgerErrors,
     )

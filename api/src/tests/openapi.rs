@@ -79,7 +79,18 @@ async fn what_asks_for_a_key_is_what_the_document_says() {
         assert_eq!(refused, operation.get("security").is_some(), "{method} {path}");
         public.extend((!refused).then_some(path));
     }
-    let expected = ["/docs", "/docs/{file}", "/healthz", "/metrics", "/openapi.json", "/readyz", "/status", "/v1/objects/{key}"];
+    let expected = [
+        "/docs",
+        "/docs/{file}",
+        "/healthz",
+        "/metrics",
+        "/openapi.json",
+        "/readyz",
+        "/status",
+        "/v1/callbacks/{token}",
+        "/v1/callbacks/{token}/heartbeat",
+        "/v1/objects/{key}",
+    ];
     assert_eq!(public, expected);
 }
 

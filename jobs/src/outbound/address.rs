@@ -1,6 +1,6 @@
 //! Which addresses of the internet somebody else may have us call: those that anybody reaches, and no other. Pure.
 //!
-//! The table follows IANA's registries of special-purpose addresses (RFC 6890, as of 2025-10):
+//! The table follows IANA's registries of special-purpose addresses (RFC 6890):
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry> and <https://www.iana.org/assignments/iana-ipv6-special-registry>,
 //! multicast and class E from <https://www.iana.org/assignments/ipv4-address-space>, and of IPv6 only `2000::/3`, all that is assigned for
 //! the internet (<https://www.iana.org/assignments/ipv6-address-space>). `tests/it/outbound/addresses.rs` compares it with Python's `ipaddress`.
