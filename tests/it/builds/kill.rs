@@ -83,11 +83,11 @@ async fn a_build_killed_at_any_stage_is_completed_by_another_worker_to_the_same_
 
     // Built once more by force, where any difference would be an error.
     let (mut names, objects) = (BTreeSet::new(), s3.objects());
-    for number in 0..STAGES.len() {
+    for (number, job) in jobs.iter().enumerate() {
         let mut forced = submission(number);
         forced["payload"]["force"] = json!(true);
         let again = built(&cluster, forced).await;
-        let first = cluster.get(&jobs[number]).await;
+        let first = cluster.get(job).await;
         assert_eq!(again["result"]["sha256"], first["result"]["sha256"]);
         names.insert(again["result"]["sha256"].as_str().expect("a hash").to_owned());
     }
