@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use windrow_jobs::{
-    effect::{Facts, Intended, Intent, Policy, Standing, Turn},
+    effect::{Facts, Intended, Intent, Policy, Standing, Turn, hash_of},
     ledger::Effects,
     lifecycle::Snapshot,
     tenant::TenantId,
@@ -22,7 +22,8 @@ pub(super) async fn with_effect(fixture: &Fixture, standing: Standing) -> (Strin
         key: "mail".into(),
         policy: Policy::Park,
         mark: 1,
-        callback: None,
+        // Its token is the job's id.
+        callback: Some(hash_of(&id.to_string())),
     };
     let Intended::Written(kept) = fixture.ledger.intend(intent).await.expect("intend") else { panic!("it is written") };
     let facts = Facts { standing, mark: 2, ..kept.facts };

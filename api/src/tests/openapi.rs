@@ -203,13 +203,19 @@ async fn every_example_of_a_request_is_accepted() {
     fixture.scheduled("standing", "").await;
     let (job, running) = with_effect(&fixture, Standing::Parked).await;
     fixture.settle(&running, failure()).await;
+    let (awaited, _) = with_effect(&fixture, Standing::Awaited).await;
+    let token = awaited.rsplit('/').next().expect("an id");
     let mut count = 0;
     for (path, method, operation) in operations() {
         for (media_type, schema, value) in examples(&operation["requestBody"]["content"]) {
             validate(schema, value, &format!("the example of {method} {path}: {value}"));
             let body = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
             let request = Request::builder().method(method.to_uppercase().as_str()).uri(
-                path.replace("{queue}", "default").replace("/v1/jobs/{id}", &job).replace("{id}", "standing").replace("{key}", "mail"),
+                path.replace("{queue}", "default")
+                    .replace("/v1/jobs/{id}", &job)
+                    .replace("{id}", "standing")
+                    .replace("{key}", "mail")
+                    .replace("{token}", token),
             );
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);
             let answer = fixture.send(request.body(Body::from(body)).expect("a request")).await;
