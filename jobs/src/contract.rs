@@ -112,6 +112,12 @@ impl Contract {
         Self { about: Some(about), ..self }
     }
 
+    /// The same contract at a later version, which reads payloads that were accepted under `reads_from` and later.
+    #[must_use]
+    pub fn at_version(self, version: u32, reads_from: u32) -> Self {
+        Self { version, reads_from, ..self }
+    }
+
     /// The same contract on another queue.
     #[must_use]
     pub fn on_queue(self, queue: QueueName) -> Self {

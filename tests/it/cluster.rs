@@ -65,7 +65,10 @@ async fn a_mixed_load_completes_over_a_killed_and_a_drained_worker() {
     assert!(lost > 0, "the killed worker held long jobs");
     for job in accepted.iter().step_by(10) {
         let outcomes: Vec<_> = cluster.attempts(job).await.iter().map(|attempt| attempt["outcome"].clone()).collect();
-        assert_eq!(&outcomes[outcomes.len() - 3..], ["retry", "retry", "completed"]);
+        // Each of the first two attempts fails, unless it was handed back by the worker that was told to stop.
+        let [failed @ .., last] = outcomes.as_slice() else { panic!("no attempt is on record") };
+        assert!(failed.len() >= 2 && failed.iter().all(|outcome| outcome == "retry" || outcome == "released"), "{outcomes:?}");
+        assert_eq!(last, "completed");
     }
 }
 

@@ -30,7 +30,7 @@ async fn artifact(fixture: &Fixture, path: &str, name: &str, content: &str) -> K
 }
 
 #[tokio::test]
-async fn artifacts_are_listed_with_links_that_open_them_for_an_hour() {
+async fn artifacts_are_listed_with_links_that_open_them_for_a_quarter_of_an_hour() {
     let fixture = Fixture::new();
     let path = fixture.submitted("").await;
     assert_eq!(fixture.get(&format!("{path}/artifacts")).await.json()["artifacts"].as_array().map(Vec::len), Some(0));
@@ -41,7 +41,7 @@ async fn artifacts_are_listed_with_links_that_open_them_for_an_hour() {
         (listed["name"].as_str(), listed["bytes"].as_u64(), listed["media_type"].as_str()),
         (Some("größe.html"), Some(3), Some("text/html"))
     );
-    assert_eq!(listed["expires_at"], Timestamp::from_ms(START_MS + 3_600_000).to_string());
+    assert_eq!(listed["expires_at"], Timestamp::from_ms(START_MS + 900_000).to_string());
     assert_eq!(answer.header("cache-control"), "private, no-store");
 
     let link = listed["url"].as_str().and_then(|url| url.strip_prefix("https://jobs.example.com")).expect("an absolute URL").to_owned();
@@ -51,7 +51,7 @@ async fn artifacts_are_listed_with_links_that_open_them_for_an_hour() {
     assert_eq!(opened.header("content-disposition"), "attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe.html");
     assert_eq!(opened.header("etag").trim_matches('"'), listed["sha256"].as_str().expect("a hash"));
     assert_eq!(opened.header("x-content-type-options"), "nosniff");
-    fixture.clock.advance_ms(3_600_000);
+    fixture.clock.advance_ms(900_000);
     assert_eq!(fixture.anonymous(&link).await.json()["code"], "link_invalid");
 }
 

@@ -15,6 +15,7 @@ use windrow_jobs::{
 
 use super::{
     conformance::{allowed, validate},
+    connections::HOOK,
     effects::with_effect,
     fixture::{Fixture, KEY, START_MS, failure},
 };
@@ -205,6 +206,7 @@ async fn every_example_of_a_request_is_accepted() {
     fixture.settle(&running, failure()).await;
     let (awaited, _) = with_effect(&fixture, Standing::Awaited).await;
     let token = awaited.rsplit('/').next().expect("an id");
+    assert_eq!(fixture.post("/v1/connections", HOOK).await.status, 201);
     let mut count = 0;
     for (path, method, operation) in operations() {
         for (media_type, schema, value) in examples(&operation["requestBody"]["content"]) {
@@ -215,6 +217,7 @@ async fn every_example_of_a_request_is_accepted() {
                     .replace("/v1/jobs/{id}", &job)
                     .replace("{id}", "standing")
                     .replace("{key}", "mail")
+                    .replace("/v1/connections/{name}", "/v1/connections/hook")
                     .replace("{token}", token),
             );
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);

@@ -134,12 +134,48 @@ pub struct Built {
 pub fn contract() -> Contract {
     // A build counts as many short jobs, and idle slots share builds: one per ticket.
     let policy = Policy { timeout_ms: 900_000, cost: 20, ticket_jobs_max: 1, ..Policy::default() };
-    Contract::of::<Payload>(KIND).with_policy(policy).about(
+    // At 2 since `assets`, and settings of any JSON: what was accepted before means the same.
+    Contract::of::<Payload>(KIND).at_version(2, 1).with_policy(policy).about(
         "Makes an app out of a template and features, as one archive. Same inputs, same bytes: what was built before is found by the hash of its \
          inputs, and not built again.",
         json!({ "template": "task-list@^1", "features": ["search"], "app": { "name": "Tasks", "bundle_id": "com.example.tasks" } }),
         json!({ "artifact": "com.example.tasks.tar.zst", "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", "bytes": 5_120,
             "cached": false }),
-        &[],
+        &ERRORS,
     )
 }
+
+/// Why a build ends without an app, whether it is tried again, and what that means.
+const ERRORS: [(&str, bool, &str); 31] = [
+    ("template_unknown", false, "the tenant has no template of this name"),
+    ("feature_unknown", false, "the tenant has no feature of this name"),
+    ("requirement_invalid", false, "what is asked for is no `name@requirement`"),
+    ("version_conflict", false, "no versions go together; the message says who asks for what, and what would help"),
+    ("bundle_conflict", false, "two bundles exclude each other"),
+    ("dependency_cycle", false, "features need each other in a circle"),
+    ("bundle_corrupt", false, "a file of a bundle is not what its manifest says"),
+    ("setting_unknown", false, "no bundle of this app knows the setting"),
+    ("setting_invalid", false, "a setting breaks its bundle's schema"),
+    ("file_conflict", false, "two bundles write one file, and none is declared to override it"),
+    ("variable_missing", false, "a file asks for a variable that there is not; file, line and variable are named"),
+    ("render_failed", false, "a file cannot be rendered: its syntax, or too much work or output"),
+    ("asset_invalid", false, "an asset's URL or place is none"),
+    ("asset_refused", false, "an asset is at a private address, too large, or not there"),
+    ("asset_changed", false, "an asset is not what its SHA-256 says"),
+    ("asset_unavailable", true, "an asset cannot be fetched now"),
+    ("icon_invalid", false, "the icon is no PNG or JPEG that icons can be made of"),
+    ("commands_denied", false, "the app's bundles declare commands, and this installation runs none (`WINDROW_BUILD_COMMANDS`)"),
+    ("environment_denied", false, "a command asks for a variable that is not passed on"),
+    ("command_failed", false, "a command ended with an error; its output is in the job's log"),
+    ("command_timeout", false, "a command took longer than its `timeout_s`"),
+    ("command_cpu", false, "a command used more than its `cpu_s`"),
+    ("output_missing", false, "a declared output matches no file"),
+    ("output_invalid", false, "an output is no plain file of the workspace"),
+    ("output_too_large", false, "the outputs are larger than an archive may be"),
+    ("not_reproducible", false, "a build by `force` differs from the earlier one of the same inputs; the first differing file is named"),
+    ("workspace_full", false, "the workspace grew past its limit"),
+    ("workspace_failed", true, "the worker's workspace could not be made or written"),
+    ("signing_unavailable", true, "the signer did not answer"),
+    ("signing_refused", false, "the signer will not sign: its key or its policy"),
+    ("objects_unavailable", true, "the object store did not answer"),
+];
