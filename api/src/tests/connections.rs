@@ -10,7 +10,8 @@ use windrow_jobs::{
 
 use super::fixture::{Fault, Fixture};
 
-pub(super) const HOOK: &str = r#"{"name":"hook","provider":"http","config":{"url":"https://example.com/"},"secrets":{"bearer_token":"planted"}}"#;
+pub(super) const HOOK: &str =
+    r#"{"name":"hook","provider":"http","config":{"url":"https://example.com/"},"secrets":{"bearer_token":"planted"}}"#;
 
 async fn hook(fixture: &Fixture) -> Connection {
     let found = fixture.ledger.model.connection(&TenantId::default_tenant(), "hook").await.expect("connection");
