@@ -67,7 +67,7 @@ pub(crate) struct Patch {
     operation_id = "changeConnection",
     params(ConnectionPath, Caller, SeenTag),
     request_body(content = Patch, examples(
-        ("secret" = (summary = "Another secret", value = json!({ "secrets": { "bearer_token": "a new token" } }))),
+        ("secret" = (summary = "Another secret", value = json!({ "secrets": { "bearer_token": "a-new-token" } }))),
         ("off" = (summary = "Switched off", value = json!({ "disabled": true }))),
     )),
     responses(
