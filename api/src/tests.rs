@@ -1,6 +1,7 @@
 //! Requests against the router over the ledger in memory. What the whole system promises is in `tests/it`.
 
 mod bundles;
+mod callbacks;
 mod conformance;
 mod connections;
 mod effects;

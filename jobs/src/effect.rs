@@ -26,6 +26,9 @@ pub const KEY_BYTES_MAX: usize = 200;
 pub const EFFECTS_MAX: usize = 1_000;
 /// The largest result that is kept of an effect, in bytes of JSON: it is read again at every redelivery.
 pub const RESULT_BYTES_MAX: usize = 64 * 1024;
+/// The longest that a report is waited for from the hand-over, whatever the heartbeats: a week, as the longest silence that
+/// `http.request` allows. A process that does nothing but say that it is alive does not keep a job for ever.
+pub const AWAIT_MS_MAX: i64 = 7 * 24 * 3_600_000;
 
 /// What becomes of an effect of which nobody knows whether it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +110,23 @@ pub struct Facts {
     pub result: Option<Reported>,
     /// What the other side reported to have gone wrong.
     pub error: Option<JobError>,
+    /// Whether nobody knows of a try before the last one whether it happened: then that the last one failed settles nothing.
+    #[serde(default)]
+    pub doubted: bool,
+    /// When the other side took it over, once a heartbeat has changed it since; none: at the last change.
+    #[serde(default)]
+    pub handed_at: Option<Timestamp>,
+    /// Whether it stands like this by a person's word, which the person may take back.
+    #[serde(default)]
+    pub by_person: bool,
+}
+
+impl Facts {
+    /// The last try is known not to have happened. One before it may have.
+    pub(crate) fn not_done(&self, mark: u64) -> Self {
+        let standing = if self.doubted { Standing::Intended } else { Standing::Withdrawn };
+        Self { standing, mark, error: None, ..self.clone() }
+    }
 }
 
 /// What came of an effect.
@@ -152,6 +172,9 @@ impl Intent {
             provider_id: None,
             result: None,
             error: None,
+            doubted: false,
+            handed_at: None,
+            by_person: false,
         }
     }
 
@@ -200,16 +223,29 @@ pub struct Turn {
     pub await_ms: Option<i64>,
 }
 
-/// Somebody from outside says what happened: the other side by its token, or a person. None where it is too late: it was
-/// confirmed, or it is not in doubt.
+/// The other side says by its token what happened. None where it is too late: it was confirmed, or it is not in doubt.
 pub fn report(found: &Kept, said: Said, mark: u64) -> Option<Facts> {
-    let facts = Facts { mark, ..found.facts.clone() };
     let open = match said {
-        Said::Alive => facts.standing == Standing::Awaited,
-        _ => matches!(facts.standing, Standing::Intended | Standing::Awaited | Standing::Dropped | Standing::Parked),
+        Said::Alive => found.facts.standing == Standing::Awaited,
+        _ => in_doubt(found),
     };
-    open.then(|| match said {
-        Said::Alive => facts,
+    open.then(|| said_of(found, said, mark))
+}
+
+/// A person says what happened. None where it is not in doubt, but for an earlier word of a person's, which this replaces.
+pub fn resolve(found: &Kept, said: Said, mark: u64) -> Option<Facts> {
+    let open = in_doubt(found) || found.facts.by_person;
+    open.then(|| Facts { by_person: true, ..said_of(found, said, mark) })
+}
+
+const fn in_doubt(found: &Kept) -> bool {
+    matches!(found.facts.standing, Standing::Intended | Standing::Awaited | Standing::Dropped | Standing::Parked)
+}
+
+fn said_of(found: &Kept, said: Said, mark: u64) -> Facts {
+    let facts = Facts { mark, ..found.facts.clone() };
+    match said {
+        Said::Alive => Facts { handed_at: Some(handed_at(found)), ..facts },
         Said::Happened { provider_id, result } => Facts {
             standing: Standing::Confirmed,
             provider_id: provider_id.or_else(|| facts.provider_id.clone()),
@@ -218,8 +254,19 @@ pub fn report(found: &Kept, said: Said, mark: u64) -> Option<Facts> {
             ..facts
         },
         Said::Failed(error) => Facts { standing: Standing::Failed, error: Some(error), ..facts },
-        Said::NotHappened => Facts { standing: Standing::Withdrawn, ..facts },
-    })
+        Said::NotHappened => Facts { standing: Standing::Withdrawn, result: None, ..facts },
+    }
+}
+
+/// When the other side took an effect over that is awaited.
+fn handed_at(found: &Kept) -> Timestamp {
+    found.facts.handed_at.unwrap_or(found.changed_at)
+}
+
+/// For how long a report is waited for after a heartbeat: as long as the other side was given, and no longer than there is.
+pub fn patience_ms(found: &Kept, now: Timestamp) -> i64 {
+    let given_ms = found.until.unwrap_or(now).ms_since(found.changed_at);
+    given_ms.min(handed_at(found).plus_ms(AWAIT_MS_MAX).ms_since(now)).max(0)
 }
 
 /// What somebody from outside says of an effect.
@@ -262,21 +309,36 @@ pub enum Step {
 /// What attempt `attempt` does about an effect that it found, at `now` by the ledger's clock. What it writes bears `mark`.
 pub fn decide(found: &Kept, attempt: u32, policy: Policy, mark: u64, now: Timestamp) -> Step {
     let facts = &Facts { mark, ..found.facts.clone() };
-    let again = Facts { standing: Standing::Intended, policy, attempt, tries: facts.tries + 1, error: None, ..facts.clone() };
+    let again = Facts {
+        standing: Standing::Intended,
+        policy,
+        attempt,
+        tries: facts.tries + 1,
+        error: None,
+        doubted: false,
+        handed_at: None,
+        by_person: false,
+        ..facts.clone()
+    };
     match facts.standing {
         Standing::Confirmed => Step::Replay,
         Standing::Failed => {
             let error = facts.error.clone().unwrap_or_else(|| JobError::new("failed", "the other side said that it failed", true));
-            Step::Fail(Facts { standing: Standing::Withdrawn, error: None, ..facts.clone() }, error)
+            Step::Fail(facts.not_done(mark), error)
         }
         Standing::Withdrawn => Step::Try(again),
         Standing::Dropped => Step::Drop(found.facts.clone()),
         Standing::Parked => Step::Park(found.facts.clone()),
         Standing::Awaited if found.until.is_some_and(|until| now < until) => Step::Await(found.until.unwrap_or(now)),
-        Standing::Awaited | Standing::Intended => {
+        // An attempt that waited is not charged, so one is that waited in vain: or whoever takes over and never reports is asked for ever.
+        Standing::Awaited => {
+            let error = JobError::new("callback_late", "who took it over did not report in time", true);
+            Step::Fail(Facts { standing: Standing::Intended, ..facts.clone() }, error)
+        }
+        Standing::Intended => {
             let unknowns = facts.unknowns + 1;
             match policy {
-                Policy::Resend => Step::Try(Facts { unknowns, ..again }),
+                Policy::Resend => Step::Try(Facts { unknowns, doubted: true, ..again }),
                 Policy::Ask => Step::Ask(Facts { unknowns, ..again }),
                 Policy::Drop => Step::Drop(Facts { standing: Standing::Dropped, policy, unknowns, ..facts.clone() }),
                 Policy::Park => Step::Park(Facts { standing: Standing::Parked, policy, unknowns, ..facts.clone() }),

@@ -11,16 +11,17 @@ use axum::{
     extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use windrow_jobs::{
     clock::Timestamp,
-    effect::{self, Kept, RESULT_BYTES_MAX, Reported, Said, Turn, hash_of},
+    effect::{self, Kept, RESULT_BYTES_MAX, Said, Standing, Turn, hash_of},
     job::JobError,
     lifecycle::Refusal,
     operate::{self, Operated},
 };
 
+use super::effects::{present, readable};
 use crate::{
     Api,
     body::{Json, NoBody},
@@ -53,7 +54,7 @@ struct Refusals;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallbackReport {
     /// It is done, and this came of it: any JSON of at most some 64 KiB.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<serde_json::Value>)]
     result: Option<Box<RawValue>>,
     /// It failed.
@@ -87,7 +88,8 @@ pub(crate) struct Taken {
 /// Report what came of a request
 ///
 /// For an endpoint that answered 202 to `http.request`: the URL is in the header `Windrow-Callback-Url`, and is the permission. One report is taken;
-/// a failed one is tried again, if it says so, with a new URL.
+/// a failed one is tried again, if it says so, with a new URL. Answered 410 once the job has ended: it is kept all the same, for the case that the
+/// job is sent back.
 #[utoipa::path(
     post,
     path = "/v1/callbacks/{token}",
@@ -106,6 +108,8 @@ pub(crate) async fn report(
     _: NoParams,
     Json(report): Json<CallbackReport>,
 ) -> Result<Answer<Taken>, ApiError> {
+    // Whoever has no token learns nothing of the rest.
+    find(&api, &token).await?;
     let said = said(report)?;
     let kept = take(&api, &token, &said).await?;
     tokio::spawn(wake(api, kept));
@@ -114,7 +118,7 @@ pub(crate) async fn report(
 
 /// Say that a request is still being worked on
 ///
-/// The time in which a report is waited for begins anew. Answered 410 once the job has ended, be it by a cancel: then the work can be left.
+/// The time in which a report is waited for begins anew, up to a week from the first answer. Answered 410 once the job has ended, be it by a cancel: then the work can be left.
 #[utoipa::path(
     post,
     path = "/v1/callbacks/{token}/heartbeat",
@@ -142,8 +146,8 @@ fn said(report: CallbackReport) -> Result<Said, ApiError> {
     match (report.result, report.error) {
         (Some(result), None) if result.get().len() <= REPORT_BYTES_MAX => {
             // As handlers tell a report from what an endpoint answered at once.
-            let kept = to_raw_value(&serde_json::json!({ "reported": result })).map_err(|_| ApiError::Internal)?;
-            Ok(Said::Happened { provider_id: None, result: Some(Reported(kept)) })
+            let reported = readable(&format!(r#"{{"reported":{}}}"#, result.get()))?;
+            Ok(Said::Happened { provider_id: None, result: Some(reported) })
         }
         (Some(_), None) => {
             Err(field("/result", format!("a result has at most {REPORT_BYTES_MAX} bytes; keep it elsewhere, and report where")))
@@ -160,41 +164,34 @@ fn said(report: CallbackReport) -> Result<Said, ApiError> {
     }
 }
 
-/// Writes what is said, if anybody waits for it.
+/// Writes what is said, if it changes anything. A report on a job that has ended is written too: should the job be sent back, it counts.
 async fn take(api: &Api, token: &str, said: &Said) -> Result<Kept, ApiError> {
     for _ in 0..LOOKS_MAX {
         let (kept, now) = find(api, token).await?;
         let snapshot = api.ledger.snapshot(&kept.tenant, kept.job).await?.ok_or(ApiError::CallbackNotFound)?;
-        let decided = effect::report(&kept, said.clone(), rand::random());
-        let Some(facts) = decided else {
-            // Before the handler has heard that it was taken over there is nothing to prolong.
-            if *said == Said::Alive && kept.facts.standing == effect::Standing::Intended && !snapshot.state.is_final() {
-                return Ok(kept);
-            }
-            return Err(if snapshot.state.is_final() { ApiError::CallbackOver } else { ApiError::CallbackReported });
+        let over = snapshot.state.is_final();
+        let Some(facts) = effect::report(&kept, said.clone(), rand::random()) else {
+            return match kept.facts.standing {
+                _ if over => Err(ApiError::CallbackOver),
+                // Before the handler has heard that it was taken over there is nothing to prolong.
+                Standing::Intended if *said == Said::Alive => Ok(kept),
+                _ => Err(ApiError::CallbackReported),
+            };
         };
-        if snapshot.state.is_final() {
-            return Err(ApiError::CallbackOver);
-        }
-        let turn = Turn {
-            job: kept.job,
-            key: kept.key.clone(),
-            seen: kept.version,
-            running: None,
-            facts,
-            callback: None,
-            await_ms: (*said == Said::Alive).then(|| patience_ms(&kept, now)),
+        let await_ms = match said {
+            Said::Alive if !over => Some(effect::patience_ms(&kept, now)),
+            Said::Alive if kept.until.is_some_and(|until| until <= now) => return Err(ApiError::CallbackOver),
+            // It is told to leave the work, so a job that is sent back does not wait for it.
+            Said::Alive => Some(0),
+            _ => None,
         };
+        let (job, key, seen) = (kept.job, kept.key.clone(), kept.version);
+        let turn = Turn { job, key, seen, running: None, facts, callback: None, await_ms };
         if api.ledger.turn_effect(turn).await? {
-            return Ok(kept);
+            return if over { Err(ApiError::CallbackOver) } else { Ok(kept) };
         }
     }
     Err(ApiError::Contended)
-}
-
-/// For how long the other side may be silent: as long as it was given.
-fn patience_ms(kept: &Kept, now: Timestamp) -> i64 {
-    kept.until.unwrap_or(now).ms_since(kept.changed_at).max(0)
 }
 
 async fn find(api: &Api, token: &str) -> Result<(Kept, Timestamp), ApiError> {

@@ -6,8 +6,8 @@ use axum::{
     Json as Answer,
     extract::{Path, State},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 use windrow_jobs::{
     clock::Timestamp,
@@ -137,7 +137,7 @@ const PROVIDER_ID_BYTES_MAX: usize = 255;
 ///
 /// For an effect that nobody knows of and that its policy left alone (`dropped`, `parked`), or whose job ended before it was known
 /// (`intended`, `awaited`). Said to have happened, it is not repeated; said not to have, the next attempt tries it. A job that is dead is then
-/// sent back by `redrive`.
+/// sent back by `redrive`. A word may be replaced by another as long as no attempt runs and the job is not completed.
 #[utoipa::path(
     post,
     path = "/v1/jobs/{id}/effects/{key}",
@@ -161,8 +161,9 @@ pub(crate) async fn resolve(
     let said = said(word)?;
     let snapshot = api.ledger.snapshot(&caller.tenant, id).await?.ok_or(ApiError::JobNotFound)?;
     let kept = api.ledger.effects(&caller.tenant, id).await?.into_iter().find(|kept| kept.key == key).ok_or(ApiError::EffectNotFound)?;
-    // Whoever runs it knows better.
-    let decided = effect::report(&kept, said, rand::random()).filter(|_| snapshot.state != JobState::Running);
+    // Whoever runs it knows better, and what is completed was acted on.
+    let settled = kept.facts.by_person && snapshot.state == JobState::Completed;
+    let decided = effect::resolve(&kept, said, rand::random()).filter(|_| snapshot.state != JobState::Running && !settled);
     let facts = decided.ok_or(ApiError::EffectNotInDoubt)?;
     let turn = Turn { job: id, key: key.clone(), seen: kept.version, running: None, facts, callback: None, await_ms: None };
     if !api.ledger.turn_effect(turn).await? {
@@ -180,10 +181,22 @@ fn said(word: Word) -> Result<Said, ApiError> {
     if word.result.as_ref().is_some_and(|result| result.get().len() > RESULT_BYTES_MAX) {
         return Err(field("/result", format!("the result of an effect has at most {RESULT_BYTES_MAX} bytes")));
     }
-    match (word.happened, word.provider_id, word.result) {
-        (true, provider_id, result) => Ok(Said::Happened { provider_id, result: result.map(Reported) }),
+    let result = word.result.map(|result| readable(result.get())).transpose()?;
+    match (word.happened, word.provider_id, result) {
+        (true, provider_id, result) => Ok(Said::Happened { provider_id, result }),
         (false, None, None) => Ok(Said::NotHappened),
         (false, Some(_), _) => Err(field("/provider_id", "what did not happen has no name".into())),
         (false, _, Some(_)) => Err(field("/result", "what did not happen has no result".into())),
     }
+}
+
+/// A result as a handler will be able to read it again: JSON may have numbers that are none, halves of characters, and any depth.
+pub(super) fn readable(json: &str) -> Result<Reported, ApiError> {
+    let refused = |error| ApiError::Field { pointer: "/result".into(), message: format!("cannot be kept: {error}") };
+    serde_json::from_str::<Value>(json).and_then(|_| RawValue::from_string(json.to_owned())).map(Reported).map_err(refused)
+}
+
+/// A field that is there, be it null.
+pub(super) fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(field).map(Some)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use windrow_jobs::{
     effect::{Facts, Intended, Intent, Policy, Standing, Turn, hash_of},
     ledger::Effects,
-    lifecycle::Snapshot,
+    lifecycle::{Ending, Snapshot},
     tenant::TenantId,
 };
 
@@ -69,8 +69,33 @@ async fn a_person_says_what_nobody_else_knows() {
         assert_eq!(resolved.status, 200);
         assert_eq!(resolved.json()["state"], state);
         assert_eq!(resolved.json()["result"], said["result"]);
-        let again = fixture.call("POST", &path, &[], &said.to_string()).await;
-        assert_eq!((again.status.as_u16(), &again.json()["code"]), (409, &json!("effect_not_in_doubt")));
+        // A word may be taken back, until a job is completed by it.
+        let other = json!({ "happened": state == "withdrawn" });
+        for said in [&other, &said] {
+            let again = fixture.call("POST", &path, &[], &said.to_string()).await;
+            assert_eq!((again.status.as_u16(), &again.json()["result"]), (200, &said["result"]), "{}", again.json());
+        }
+        assert_eq!(fixture.post(&format!("{job}/redrive"), "").await.status, 200);
+        let running = fixture.claim(&job).await;
+        fixture.settle(&running, Ending::Done("null".into())).await;
+        let late = fixture.call("POST", &path, &[], &other.to_string()).await;
+        assert_eq!((late.status.as_u16(), &late.json()["code"]), (409, &json!("effect_not_in_doubt")));
+    }
+}
+
+/// JSON by its grammar that no handler could read again.
+pub(super) fn unreadable() -> [String; 3] {
+    ["1e999".into(), r#""\ud83d""#.into(), format!("{}{}", "[".repeat(200), "]".repeat(200))]
+}
+
+#[tokio::test]
+async fn a_result_that_no_handler_could_read_is_refused() {
+    let fixture = Fixture::new();
+    let (job, running) = with_effect(&fixture, Standing::Parked).await;
+    fixture.settle(&running, failure()).await;
+    for result in unreadable() {
+        let answer = fixture.post(&format!("{job}/effects/mail"), &format!(r#"{{"happened":true,"result":{result}}}"#)).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["pointer"]), (422, &json!("/result")), "{result}: {}", answer.json());
     }
 }
 

@@ -26,7 +26,9 @@ use std::{future::Future, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use super::{Facts, Intended, Intent, KEY_BYTES_MAX, Kept, Policy, RESULT_BYTES_MAX, Reported, Standing, Step, Turn, decide};
+use super::{
+    AWAIT_MS_MAX, Facts, Intended, Intent, KEY_BYTES_MAX, Kept, Policy, RESULT_BYTES_MAX, Reported, Standing, Step, Turn, decide, handed_at,
+};
 use crate::{
     clock::Timestamp,
     handler::{Context, Outcome},
@@ -101,7 +103,7 @@ impl Failed {
 /// An effect that is done with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Performed<T> {
-    /// What came of it; none where it was dropped.
+    /// What came of it; none where it was dropped, or where a person said that it happened and not what came of it.
     pub result: Option<T>,
     /// What the provider calls it.
     pub provider_id: Option<String>,
@@ -181,6 +183,27 @@ impl<'c> Effect<'c> {
             return Err(Stopped::Invalid(format!("an effect's key has 1 to {KEY_BYTES_MAX} visible ASCII characters: {:?}", self.key)));
         }
         self.check_lease()?;
+        match self.take_or_try(ask, send).await {
+            // A report may have come meanwhile: what is confirmed has not failed.
+            Err(Stopped::Failed(outcome)) => match self.found().await {
+                Some(kept) if kept.facts.standing == Standing::Confirmed => {
+                    count("replayed");
+                    performed(&kept.facts, true)
+                }
+                _ => Err(Stopped::Failed(outcome)),
+            },
+            came => came,
+        }
+    }
+
+    async fn take_or_try<T, A, F, Q, S>(&self, ask: Q, send: S) -> Result<Performed<T>, Stopped>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        A: Future<Output = Result<Option<Receipt<T>>, Failed>> + Send,
+        Q: FnOnce(String) -> A + Send,
+        F: Future<Output = Result<Sent<T>, Failed>> + Send,
+        S: FnOnce(Call) -> F + Send,
+    {
         let token = self.reports.then(token);
         let mark = rand::random();
         let kept = match self.intend(token.as_deref(), mark).await? {
@@ -208,7 +231,7 @@ impl<'c> Effect<'c> {
                 Step::Park(facts) => {
                     count("parked");
                     self.turn_if_new(&kept, facts).await?;
-                    return Err(Stopped::Parked(self.key));
+                    return Err(Stopped::Parked(self.key.clone()));
                 }
                 Step::Ask(facts) => match ask(self.outer_key()).await {
                     Ok(Some(receipt)) => {
@@ -282,6 +305,12 @@ impl<'c> Effect<'c> {
         }
     }
 
+    /// The effect as it stands, where the ledger says so.
+    async fn found(&self) -> Option<Kept> {
+        let effects = self.patiently(|| self.context.effects.effects(&self.context.tenant, self.context.job)).await;
+        effects.ok()?.into_iter().find(|kept| kept.key == self.key)
+    }
+
     /// Asks the ledger again while it is away, for as long as the lease lasts: what is not written here is unknown to the next
     /// attempt, and was not tried by this one.
     async fn patiently<T, F: Future<Output = ledger::Result<T>>>(&self, ask: impl Fn() -> F) -> ledger::Result<T> {
@@ -338,16 +367,16 @@ impl<'c> Effect<'c> {
         }
     }
 
-    /// Writes that it did not happen. Where that fails it stays unknown, which the policy bears.
+    /// Writes that this try did not happen. Where that fails it stays unknown, which the policy bears.
     async fn withdraw(&self, kept: &Kept) {
-        let facts = Facts { standing: Standing::Withdrawn, mark: rand::random(), ..kept.facts.clone() };
+        let facts = kept.facts.not_done(rand::random());
         if let Err(error) = self.turn(kept, facts, None, None, false).await {
             tracing::warn!(job.id = %self.context.job, %error, "an effect that did not happen stays unknown");
         }
     }
 
     async fn hand_over<T: DeserializeOwned>(&self, kept: &Kept, within: Duration) -> Result<Performed<T>, Stopped> {
-        let await_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let await_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX).min(AWAIT_MS_MAX);
         let facts = Facts { standing: Standing::Awaited, mark: rand::random(), ..kept.facts.clone() };
         match self.turn(kept, facts, None, Some(await_ms), false).await {
             Ok(_) => Err(Stopped::Awaiting(Duration::from_millis(LOOK_FIRST_MS.min(await_ms).unsigned_abs()))),
@@ -362,16 +391,20 @@ impl<'c> Effect<'c> {
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 fn performed<T: DeserializeOwned>(facts: &Facts, replayed: bool) -> Result<Performed<T>, Stopped> {
-    let json = facts.result.as_ref().map_or("null", |reported| reported.0.get());
-    match serde_json::from_str(json) {
-        Ok(result) => Ok(Performed { result: Some(result), provider_id: facts.provider_id.clone(), replayed }),
-        Err(error) => Err(Stopped::Invalid(format!("what came of the effect reads differently now: {error}"))),
+    let result = match &facts.result {
+        Some(Reported(json)) => serde_json::from_str(json.get()).map(Some),
+        // Of a result that is null the ledger keeps none, and a person need not say what came of it.
+        None => Ok(serde_json::from_str("null").ok()),
+    };
+    match result {
+        Ok(result) => Ok(Performed { result, provider_id: facts.provider_id.clone(), replayed }),
+        Err(error) => Err(Stopped::Invalid(format!("what came of the effect is nothing that its handler reads: {error}"))),
     }
 }
 
-/// When to look again for a report: soon at first, later as long as it has taken so far, at the latest when it is overdue.
+/// When to look again for a report: soon at first, later as long as it has taken since the hand-over, at the latest when it is overdue.
 fn look_after(kept: &Kept, now: Timestamp, until: Timestamp) -> Duration {
-    let waited_ms = now.ms_since(kept.changed_at).clamp(LOOK_FIRST_MS, LOOK_MS_MAX);
+    let waited_ms = now.ms_since(handed_at(kept)).clamp(LOOK_FIRST_MS, LOOK_MS_MAX);
     Duration::from_millis(waited_ms.min(until.ms_since(now)).max(0).unsigned_abs())
 }
 

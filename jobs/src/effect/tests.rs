@@ -22,6 +22,9 @@ fn found(standing: Standing) -> Kept {
             provider_id: None,
             result: (standing == Standing::Confirmed).then_some(Reported(result)),
             error: None,
+            doubted: false,
+            handed_at: None,
+            by_person: false,
         },
         callback: None,
         created_at: NOW,
@@ -45,20 +48,77 @@ fn what_is_known_is_acted_on_alike_by_every_policy() {
 
 #[test]
 fn what_is_unknown_follows_the_policy_of_whoever_finds_it_and_is_counted() {
-    let overdue = Kept { until: Some(NOW), ..found(Standing::Awaited) };
-    for kept in [found(Standing::Intended), overdue] {
-        for policy in POLICIES {
-            let step = decide(&kept, 2, policy, 9, NOW);
-            let (facts, standing) = match (policy, step) {
-                (Policy::Ask, Step::Ask(facts)) | (Policy::Resend, Step::Try(facts)) => (facts, Standing::Intended),
-                (Policy::Drop, Step::Drop(facts)) => (facts, Standing::Dropped),
-                (Policy::Park, Step::Park(facts)) => (facts, Standing::Parked),
-                (_, step) => panic!("{policy:?}: {step:?}"),
-            };
-            assert_eq!((facts.standing, facts.policy, facts.unknowns), (standing, policy, 1));
-            assert_eq!(facts.tries, if standing == Standing::Intended { 2 } else { 1 }, "{policy:?}");
-        }
+    for policy in POLICIES {
+        let step = decide(&found(Standing::Intended), 2, policy, 9, NOW);
+        let (facts, standing) = match (policy, step) {
+            (Policy::Ask, Step::Ask(facts)) | (Policy::Resend, Step::Try(facts)) => (facts, Standing::Intended),
+            (Policy::Drop, Step::Drop(facts)) => (facts, Standing::Dropped),
+            (Policy::Park, Step::Park(facts)) => (facts, Standing::Parked),
+            (_, step) => panic!("{policy:?}: {step:?}"),
+        };
+        assert_eq!((facts.standing, facts.policy, facts.unknowns), (standing, policy, 1));
+        assert_eq!(facts.tries, if standing == Standing::Intended { 2 } else { 1 }, "{policy:?}");
     }
+}
+
+#[test]
+fn a_report_that_is_overdue_costs_the_attempt_that_waited_and_the_next_follows_the_policy() {
+    for policy in POLICIES {
+        let mut kept = Kept { until: Some(NOW), ..found(Standing::Awaited) };
+        let Step::Fail(facts, error) = decide(&kept, 2, policy, 9, NOW) else { panic!("the attempt ends") };
+        assert_eq!((facts.standing, error.code.as_str(), error.retryable), (Standing::Intended, "callback_late", true));
+        kept.facts = facts;
+        let next = decide(&kept, 3, policy, 9, NOW);
+        assert_eq!(next, decide(&Kept { facts: kept.facts.clone(), ..found(Standing::Intended) }, 3, policy, 9, NOW), "{policy:?}");
+        assert!(!matches!(next, Step::Fail(..) | Step::Await(_)), "{policy:?}");
+    }
+}
+
+#[test]
+fn that_the_last_try_failed_says_nothing_of_one_before_it() {
+    let Step::Try(again) = decide(&found(Standing::Intended), 2, Policy::Resend, 9, NOW) else { panic!("it is sent again") };
+    assert_eq!(again.not_done(10).standing, Standing::Intended, "nobody knows of the first");
+    let mut kept = found(Standing::Failed);
+    kept.facts.doubted = true;
+    let Step::Fail(facts, _) = decide(&kept, 3, Policy::Resend, 9, NOW) else { panic!("the attempt ends") };
+    assert_eq!(facts.standing, Standing::Intended);
+    // A provider that was asked, and a person, know of every try.
+    let Step::Ask(asked) = decide(&Kept { facts, ..kept.clone() }, 4, Policy::Ask, 9, NOW) else { panic!("it is asked") };
+    assert_eq!(asked.not_done(10).standing, Standing::Withdrawn);
+    kept.facts = resolve(&Kept { facts: again, ..found(Standing::Intended) }, Said::NotHappened, 9).expect("it is in doubt");
+    let Step::Try(first) = decide(&kept, 3, Policy::Resend, 9, NOW) else { panic!("it is tried") };
+    assert_eq!(first.not_done(10).standing, Standing::Withdrawn);
+}
+
+#[test]
+fn heartbeats_prolong_the_wait_up_to_a_week_from_the_hand_over() {
+    let mut kept = Kept { until: Some(NOW.plus_ms(3_600_000)), ..found(Standing::Awaited) };
+    let mut now = NOW;
+    let mut beats = 0;
+    while decide(&kept, 2, Policy::Resend, 9, now) == Step::Await(kept.until.expect("it is awaited")) {
+        let patience_ms = patience_ms(&kept, now);
+        let facts = report(&kept, Said::Alive, 9).expect("it is awaited");
+        assert_eq!(facts.handed_at, Some(NOW));
+        kept = Kept { facts, changed_at: now, until: Some(now.plus_ms(patience_ms)), ..kept };
+        beats += 1;
+        now = now.plus_ms(1_800_000);
+    }
+    assert_eq!((kept.until, beats), (Some(NOW.plus_ms(AWAIT_MS_MAX)), 7 * 48));
+}
+
+#[test]
+fn a_person_may_take_a_word_back_until_it_was_acted_on() {
+    let happened = || Said::Happened { provider_id: None, result: None };
+    let mut kept = found(Standing::Parked);
+    for (said, standing) in [(happened(), Standing::Confirmed), (Said::NotHappened, Standing::Withdrawn), (happened(), Standing::Confirmed)]
+    {
+        kept.facts = resolve(&kept, said, 9).expect("it is the person's own word");
+        assert_eq!(kept.facts.standing, standing);
+    }
+    kept.facts = resolve(&kept, Said::NotHappened, 9).expect("it is the person's own word");
+    let Step::Try(facts) = decide(&kept, 2, Policy::Park, 9, NOW) else { panic!("it is tried") };
+    let confirmed = Kept { facts: Facts { standing: Standing::Confirmed, ..facts }, ..kept };
+    assert_eq!(resolve(&confirmed, Said::NotHappened, 9), None, "the handler knows");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use windrow_jobs::{
     clock::{Timestamp, VirtualClock},
     effect::{
         Call, Failed, Intended, Intent, Kept, Performed, Policy, RESULT_BYTES_MAX, Receipt, Said, Sent, Standing, Stopped, Turn, hash_of,
-        report,
+        report, resolve,
     },
     handler::{Context, Outcome},
     job::{JobError, JobId},
@@ -291,7 +291,11 @@ async fn a_report_that_does_not_come_makes_it_unknown_and_the_old_token_worthles
     };
     context.effect("mail", Policy::Resend).with_callback().run(send(tokens.clone())).await.expect_err("it waits");
     stage.clock.advance_ms(60_000);
-    let (_, context) = stage.crash(&claimed).await;
+    let (claimed, context) = stage.crash(&claimed).await;
+    let late = context.effect("mail", Policy::Resend).with_callback().run(send(tokens.clone())).await.expect_err("it is late");
+    assert!(matches!(late.into_outcome(), Outcome::Retry { error, .. } if error.code == "callback_late"), "which is charged");
+    assert_eq!((stage.kept().await.facts.standing, tokens.lock().expect("no panic").len()), (Standing::Intended, 1));
+    let (claimed, context) = stage.crash(&claimed).await;
     context.effect("mail", Policy::Resend).with_callback().run(send(tokens.clone())).await.expect_err("it waits again");
     let tokens = tokens.lock().expect("no panic").clone();
     assert_eq!(tokens.len(), 2);
@@ -304,7 +308,122 @@ async fn a_report_that_does_not_come_makes_it_unknown_and_the_old_token_worthles
     assert!(stage.ledger.turn_effect(turn).await.expect("turn"));
     let stopped = stage.mail(&context, Policy::Resend, sent()).await.expect_err("it failed");
     assert!(matches!(stopped.into_outcome(), Outcome::Bury(error) if error.code == "full"));
+    assert_eq!(stage.kept().await.facts.standing, Standing::Intended, "of the first try nobody knows");
+    let (_, context) = stage.crash(&claimed).await;
     assert!(stage.mail(&context, Policy::Resend, sent()).await.is_ok());
+}
+
+/// Reports on an effect, as the other side does.
+async fn say_sent(ledger: &ModelLedger, job: JobId) {
+    let kept = ledger.effects(&tenant(), job).await.expect("effects").pop().expect("an effect");
+    let result = serde_json::value::to_raw_value("reported").ok().map(windrow_jobs::effect::Reported);
+    let facts = report(&kept, Said::Happened { provider_id: None, result }, 7).expect("it is in doubt");
+    let turn = Turn { job: kept.job, key: kept.key, seen: kept.version, running: None, facts, callback: None, await_ms: None };
+    assert!(ledger.turn_effect(turn).await.expect("turn"));
+}
+
+#[tokio::test]
+async fn a_report_that_comes_while_it_is_tried_counts_whatever_the_answer_says() {
+    for answer in [Err(Failed::unknown(retry())), Err(Failed::not_done(retry()))] {
+        let stage = Stage::new().await;
+        let (_, context) = stage.attempt().await;
+        let (ledger, job) = (stage.ledger.clone(), stage.job());
+        let send = |_| async move {
+            say_sent(&ledger, job).await;
+            answer
+        };
+        let performed: Performed<String> = context.effect("mail", Policy::Resend).with_callback().run(send).await.expect("it was reported");
+        assert_eq!(performed.result.as_deref(), Some("reported"));
+    }
+}
+
+/// Between the look at an effect and the write that follows there is a report.
+struct Reporting(Arc<ModelLedger>);
+
+#[async_trait]
+impl Effects for Reporting {
+    async fn intend(&self, intent: Intent) -> ledger::Result<Intended> {
+        let job = intent.job;
+        let said = self.0.intend(intent).await?;
+        say_sent(&self.0, job).await;
+        Ok(said)
+    }
+
+    async fn turn_effect(&self, turn: Turn) -> ledger::Result<bool> {
+        self.0.turn_effect(turn).await
+    }
+
+    async fn effects(&self, tenant: &TenantId, job: JobId) -> ledger::Result<Vec<Kept>> {
+        self.0.effects(tenant, job).await
+    }
+
+    async fn awaited(&self, callback: &[u8; 32]) -> ledger::Result<Option<(Kept, Timestamp)>> {
+        self.0.awaited(callback).await
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_comes_between_the_look_and_the_try_counts() {
+    for policy in [Policy::Resend, Policy::Drop, Policy::Park] {
+        let stage = Stage::new().await;
+        let (claimed, context) = stage.attempt().await;
+        stage.mail(&context, policy, Err(Failed::unknown(retry()))).await.expect_err("nobody knows");
+        let (_, context) = stage.crash(&claimed).await;
+        let context = Context { effects: Arc::new(Reporting(stage.ledger.clone())), ..context };
+        let performed = stage.mail(&context, policy, sent()).await.expect("it was reported");
+        assert_eq!((performed.result.as_deref(), stage.called()), (Some("reported"), 1), "{policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_later_failure_does_not_undo_that_nobody_knows_of_an_earlier_try() {
+    let stage = Stage::new().await;
+    let (claimed, context) = stage.attempt().await;
+    stage.mail(&context, Policy::Resend, Err(Failed::unknown(retry()))).await.expect_err("nobody knows");
+    let (claimed, context) = stage.crash(&claimed).await;
+    stage.mail(&context, Policy::Resend, Err(Failed::not_done(retry()))).await.expect_err("this one failed");
+    assert_eq!(stage.kept().await.facts.standing, Standing::Intended);
+    // Nor does a lease that ends before the third.
+    let (claimed, context) = stage.crash(&claimed).await;
+    let context = Context { lease: Arc::new(Running(AtomicUsize::new(1))), ..context };
+    assert!(matches!(stage.mail(&context, Policy::Resend, sent()).await, Err(Stopped::Over)));
+    assert_eq!(stage.kept().await.facts.standing, Standing::Intended);
+    let (_, context) = stage.crash(&claimed).await;
+    let parked = stage.mail(&context, Policy::Park, sent()).await.expect_err("a person decides");
+    assert!(matches!(parked, Stopped::Parked(_)), "{parked:?}");
+}
+
+#[tokio::test]
+async fn heartbeats_do_not_hurry_the_looks() {
+    let stage = Stage::new().await;
+    let (mut claimed, context) = stage.attempt().await;
+    let hand = |_| async { Ok(Sent::<String>::Handed(Duration::from_secs(600))) };
+    context.effect("mail", Policy::Resend).with_callback().run(hand).await.expect_err("it waits");
+    for waited_s in [20, 40, 60] {
+        stage.clock.advance_ms(20_000);
+        let kept = stage.kept().await;
+        let facts = report(&kept, Said::Alive, rand::random()).expect("it is awaited");
+        let turn = Turn { job: kept.job, key: kept.key, seen: kept.version, running: None, facts, callback: None, await_ms: Some(600_000) };
+        assert!(stage.ledger.turn_effect(turn).await.expect("turn"));
+        let context;
+        (claimed, context) = stage.crash(&claimed).await;
+        let stopped = stage.mail(&context, Policy::Resend, sent()).await.expect_err("it waits");
+        assert_eq!(stopped.into_outcome(), Outcome::Snooze(Duration::from_secs(waited_s)));
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_says_to_have_happened_needs_no_result() {
+    let stage = Stage::new().await;
+    let (claimed, context) = stage.attempt().await;
+    stage.mail(&context, Policy::Park, Err(Failed::unknown(retry()))).await.expect_err("nobody knows");
+    let kept = stage.kept().await;
+    let facts = resolve(&kept, Said::Happened { provider_id: None, result: None }, 7).expect("it is in doubt");
+    let turn = Turn { job: kept.job, key: kept.key, seen: kept.version, running: None, facts, callback: None, await_ms: None };
+    assert!(stage.ledger.turn_effect(turn).await.expect("turn"));
+    let (_, context) = stage.crash(&claimed).await;
+    let performed = stage.mail(&context, Policy::Park, sent()).await.expect("it happened");
+    assert_eq!((performed.result, performed.replayed, stage.called()), (None, true, 1));
 }
 
 #[tokio::test]

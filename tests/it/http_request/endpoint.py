@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 SECRETS = sys.argv[1:]
+AGAIN = ("/429", "/503", "/500", "/409", "/423")
 seen = {}
 lock = threading.Lock()
 
@@ -79,9 +80,9 @@ class Endpoint(BaseHTTPRequestHandler):
             self.answer(200, b"x" * 100_000, [("Content-Type", "text/plain")])
         elif path == "/huge":
             self.answer(200, b"x" * 9_000_000, [("Content-Type", "text/plain")])
-        elif path in ("/429", "/503", "/500") and times == 1:
+        elif path in AGAIN and times == 1:
             self.answer(int(path[1:]), b"busy", [("Retry-After", "1")])
-        elif path in ("/429", "/503", "/500"):
+        elif path in AGAIN:
             self.answer(200, b'"better"', json_type)
         elif path == "/hang" and times == 1:
             threading.Event().wait(3)

@@ -139,14 +139,14 @@ async fn statuses_decide_whether_it_is_tried_again() {
     connect(&server, "shop", &format!("http://127.0.0.1:{}", endpoint.port), json!({ "signing_secret": SECRET })).await;
     // All at once: each waits for its retry.
     let mut again = Vec::new();
-    for status in ["429", "503", "500"] {
+    for status in ["429", "503", "500", "409", "423"] {
         again.push((status, ask(&server, json!({ "path": status }), 5).await));
     }
     for (status, job) in again {
         let job = server.wait(&job).await;
         assert_eq!((&job["result"]["body"], &job["attempt"]), (&json!("better"), &json!(2)), "{status}: {job}");
         let attempts = server.attempts(&job).await;
-        let code = if status == "500" { "endpoint_failed" } else { "endpoint_busy" };
+        let code = if ["500", "409", "423"].contains(&status) { "endpoint_failed" } else { "endpoint_busy" };
         assert_eq!(attempts[0]["error"]["code"], code, "{status}: {attempts:?}");
         let waited = windrow_tests::server::ms(&attempts[1], "started_at") - windrow_tests::server::ms(&attempts[0], "finished_at");
         assert!(waited >= 1_000, "{status}: Retry-After is 1, and it was tried again after {waited} ms");
@@ -185,6 +185,7 @@ async fn an_endpoint_may_finish_later_by_its_callback() {
     let endpoint = Peer::endpoint(&server).await;
     connect(&server, "shop", &format!("http://127.0.0.1:{}/async", endpoint.port), json!({ "signing_secret": SECRET })).await;
     let silent = ask(&server, json!({ "path": "silent", "respond_async": true, "callback_timeout_s": 10 }), 5).await;
+    let mute = ask(&server, json!({ "path": "mute", "respond_async": true, "callback_timeout_s": 10 }), 1).await;
 
     let done = came_of(&server, json!({ "path": "ok", "respond_async": true }), 3).await;
     assert_eq!(done["result"], json!({ "reported": { "rows": 1200 } }), "{done}");
@@ -224,8 +225,33 @@ async fn an_endpoint_may_finish_later_by_its_callback() {
     let lines = endpoint.until_seen("/async/silent", 3).await;
     let keys: Vec<&Value> = lines.iter().filter_map(|line| line["headers"].get("idempotency-key")).collect();
     assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
+    let mute = server.wait(&mute).await;
+    assert_eq!((&mute["state"], &mute["error"]["code"]), (&json!("dead"), &json!("callback_late")), "silence is charged: {mute}");
     let token = callback.rsplit('/').next().expect("a token");
     assert!(!server.log().contains(token), "the token of a callback is in the log");
+}
+
+#[tokio::test]
+async fn a_person_says_that_it_was_done_and_the_job_is_completed() {
+    let server = serve().await;
+    let endpoint = Peer::endpoint(&server).await;
+    connect(&server, "shop", &format!("http://127.0.0.1:{}", endpoint.port), json!({})).await;
+    let job = came_of(&server, json!({ "path": "500" }), 1).await;
+    assert_eq!((&job["state"], &job["error"]["code"]), (&json!("dead"), &json!("endpoint_failed")));
+    let path = format!("/v1/jobs/{}", job["id"].as_str().expect("an id"));
+    for (word, state, result) in [
+        (json!({ "happened": true, "result": { "id": 7 } }), "dead", Value::Null),
+        (json!({ "happened": true, "provider_id": "ch_1" }), "completed", json!({ "reported": null })),
+    ] {
+        let said = server.send(Method::POST, &format!("{path}/effects/request"), &[], Some(word.clone())).await;
+        assert_eq!((said.status, &said.body["state"]), (200, &json!("confirmed")), "{word}: {}", said.body);
+        assert!(server.post(&format!("{path}/redrive")).await.status < 300);
+        let after = server.wait(&job).await;
+        assert_eq!((&after["state"], &after["result"]), (&json!(state), &result), "{word}: {after}");
+    }
+    let late = server.send(Method::POST, &format!("{path}/effects/request"), &[], Some(json!({ "happened": false }))).await;
+    assert_eq!((late.status, &late.body["code"]), (409, &json!("effect_not_in_doubt")));
+    assert_eq!(endpoint.seen("/500").len(), 1);
 }
 
 #[tokio::test]

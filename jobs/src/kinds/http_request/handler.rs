@@ -69,7 +69,8 @@ impl Handler for HttpRequest {
             }
         });
         Ok(match made.await {
-            Ok(performed) => Outcome::done(&performed.result),
+            // A person may say that it was done, and not what came of it.
+            Ok(performed) => Outcome::done(&performed.result.unwrap_or(Reply::Reported { reported: Value::Null })),
             Err(stopped) => stopped.into_outcome(),
         })
     }

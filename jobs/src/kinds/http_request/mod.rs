@@ -147,9 +147,10 @@ pub fn contract() -> Contract {
         json!({ "status": 200, "headers": { "content-type": "application/json" }, "body": { "taken": true }, "artifact": null }),
         &[
             ("endpoint_busy", true, "it answered 408, 425, 429 or 503; `Retry-After` is kept"),
-            ("endpoint_failed", true, "it answered another 5xx, so it may have been done: the next try has the same key"),
+            ("endpoint_failed", true, "it answered 409, 423 or another 5xx, so it may have been done: the next try has the same key"),
             ("endpoint_refused", false, "it answered another 4xx, or a redirect, which is not followed; the message has the beginning of the answer"),
             ("connection_refused", true, "it answered 401, or the token endpoint will give no token: the connection goes to `error` until it is mended or tested"),
+            ("callback_late", true, "it answered 202 and did not report in time: the next try has the same key and a new URL"),
             ("answer_late", true, "no answer, or no end of it, came in time"),
             ("connection_broken", true, "the connection ended early, or what came over it is no HTTP"),
             ("unreachable", true, "no connection came about"),

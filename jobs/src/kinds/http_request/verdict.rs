@@ -27,7 +27,8 @@ pub(super) const fn verdict(status: u16) -> Verdict {
         200..=299 => Verdict::Done,
         401 => Verdict::Unauthorized,
         408 | 425 | 429 | 503 => Verdict::NotNow,
-        500..=599 => Verdict::Unclear,
+        // An endpoint that knows the key says by the first two that our try before this one is still being worked on.
+        409 | 423 | 500..=599 => Verdict::Unclear,
         // Redirects too: they would take the signed body elsewhere.
         _ => Verdict::Never,
     }
@@ -59,8 +60,8 @@ mod tests {
             (vec![200, 201, 202, 204, 299], Done),
             (vec![401], Unauthorized),
             (vec![408, 425, 429, 503], NotNow),
-            (vec![500, 502, 504, 507, 599], Unclear),
-            (vec![300, 301, 302, 307, 308, 400, 403, 404, 409, 410, 413, 418, 422, 451, 600, 999], Never),
+            (vec![409, 423, 500, 502, 504, 507, 599], Unclear),
+            (vec![300, 301, 302, 307, 308, 400, 403, 404, 410, 413, 418, 422, 451, 600, 999], Never),
         ] {
             for status in statuses {
                 assert_eq!(verdict(status), expected, "{status}");
