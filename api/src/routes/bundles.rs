@@ -116,10 +116,13 @@ async fn publish(
     }
     let parsed = Version::parse(&version)
         .map_err(|error| ApiError::Bundle(Refused::invalid("", format!("{version:?} is no version (semver.org): {error}"))))?;
-    let _unpacking = api.unpacking.acquire().await.map_err(|_| ApiError::Stopping)?;
-    let (manifest, files) = {
+    // Held for as long as the work takes, which goes on when the request has gone.
+    let unpacking = api.unpacking.clone().acquire_owned().await.map_err(|_| ApiError::Stopping)?;
+    // To the end of the publication, which holds the files.
+    let (manifest, files, _unpacking) = {
         let (name, version) = (name.clone(), parsed.clone());
-        off_thread(move || read(upload, role, &name, &version)).await.map_err(ApiError::Bundle)?
+        let read = move || read(upload, role, &name, &version).map(|(manifest, files)| (manifest, files, unpacking));
+        off_thread(read).await.map_err(ApiError::Bundle)?
     };
     let (status, published) = match bundle::publish(&*api.ledger, &*api.objects, tenant, manifest, files).await? {
         Publication::New(published) => (StatusCode::CREATED, published),

@@ -105,7 +105,7 @@ fn unreadable(error: &dyn std::fmt::Display) -> Refused {
 }
 
 fn read_tar(source: impl Read, taken: &mut Taken) -> Result<(), Refused> {
-    let mut archive = tar::Archive::new(Capped { source, left: UNPACKED_BYTES_MAX + HEADERS_BYTES_MAX });
+    let mut archive = tar::Archive::new(Capped { source, left: UNPACKED_BYTES_MAX + HEADERS_BYTES_MAX, ended: false });
     for entry in archive.entries().map_err(|error| unreadable(&error))? {
         let mut entry = entry.map_err(|error| unreadable(&error))?;
         let path = taken.path(&entry.path_bytes())?;
@@ -124,6 +124,10 @@ fn read_tar(source: impl Read, taken: &mut Taken) -> Result<(), Refused> {
             }
             other => return Err(refused_kind(&path, tar_kind(other))),
         }
+    }
+    // Every tar ends with blocks of zeros, and there reading ends too: whoever saw the stream's own end was given a part.
+    if archive.into_inner().ended {
+        return Err(unreadable(&"it has no end, so something may be missing"));
     }
     Ok(())
 }
@@ -246,6 +250,8 @@ impl Taken {
 struct Capped<R> {
     source: R,
     left: u64,
+    /// Whether the source had no more.
+    ended: bool,
 }
 
 impl<R: Read> Read for Capped<R> {
@@ -254,12 +260,16 @@ impl<R: Read> Read for Capped<R> {
         if room == 0 && !buffer.is_empty() {
             let mut more = [0];
             return match self.source.read(&mut more)? {
-                0 => Ok(0),
+                0 => {
+                    self.ended = true;
+                    Ok(0)
+                }
                 _ => Err(io::Error::other(format!("it has more than {} bytes, unpacked", UNPACKED_BYTES_MAX + HEADERS_BYTES_MAX))),
             };
         }
         let read = self.source.read(&mut buffer[..room])?;
         self.left -= read as u64;
+        self.ended |= read == 0 && !buffer.is_empty();
         Ok(read)
     }
 }

@@ -1,7 +1,9 @@
 //! The settings of an app: what its bundles know, by their JSON Schemas (2020-12), and what the app says of them.
 //!
 //! Each bundle's schema judges that bundle's own settings, so no bundle can forbid another's. A schema asks nobody: it refers to
-//! nothing outside itself, and its patterns are matched in linear time.
+//! nothing outside itself, its patterns are matched in linear time, and with all that it refers to it has an end (`settings/extent.rs`).
+
+mod extent;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,9 @@ pub(super) fn check(schema: &Value) -> Result<(), Refused> {
     }
     if let Some(name) = properties.iter().find(|(_, property)| property.get("default").is_none()).map(|(name, _)| name) {
         return at(&format!("/properties/{}", escaped(name)), format!("the setting {name} has no default"));
+    }
+    if let Err((pointer, message)) = extent::check(schema) {
+        return at(&pointer, format!("this JSON Schema is not taken: {message}"));
     }
     let validator = match validator(schema) {
         Ok(validator) => validator,
@@ -65,7 +70,9 @@ pub fn fill<'a>(
         let own: Map<String, Value> = own.map(|(name, value)| (name.clone(), given.get(&name).cloned().unwrap_or(value))).collect();
         let own = Value::Object(own);
         let invalid = |pointer: String, message: String| Refused { code: "setting_invalid", pointer, message };
-        // Checked when the bundle was published.
+        // Checked when the bundle was published; its extent again, as it may have been before there was a limit.
+        extent::check(schema)
+            .map_err(|(pointer, message)| invalid(String::new(), format!("the settings of {bundle}, {pointer}: {message}")))?;
         let validator = validator(schema).map_err(|error| invalid(String::new(), format!("the settings of {bundle}: {error}")))?;
         if let Err(error) = validator.validate(&own) {
             let pointer = error.instance_path().to_string();
@@ -145,6 +152,11 @@ mod tests {
             (json!({ "type": "object", "properties": { "a": { "type": "string", "default": 1 } } }), "/settings"),
             (json!({ "type": "object", "properties": { "a": { "$ref": "https://example.com/schema.json", "default": 1 } } }), "/settings"),
             (json!({ "type": "object", "properties": { "a": { "$ref": "file:///etc/passwd", "default": 1 } } }), "/settings"),
+            (
+                json!({ "type": "object", "properties": { "a": { "$dynamicRef": "#a", "default": 1 } } }),
+                "/settings/properties/a/$dynamicRef",
+            ),
+            (json!({ "type": "object", "properties": { "a": { "$ref": "#", "default": 1 } } }), "/settings/properties/a/$ref"),
             (json!({ "type": "object", "properties": { "a": { "pattern": "(?:(?:a{999}){999}){999}", "default": "" } } }), "/settings"),
         ];
         for (schema, pointer) in cases {

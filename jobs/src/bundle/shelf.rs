@@ -27,6 +27,9 @@ pub const VERSIONS_MAX: usize = 500;
 /// The most bundles that one answer looks at.
 const NAMES_MAX: usize = 256;
 
+/// The most bytes of what these ask of each other, in all their versions.
+pub const NEEDS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// A bundle that was published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Published {
@@ -168,32 +171,43 @@ pub async fn pick(
 
 /// Every version of the wanted bundles, and of all that these may need.
 async fn shelf(library: &(impl Library + ?Sized), tenant: &TenantId, template: &Wanted, features: &[Wanted]) -> Result<Shelf, Error> {
-    let mut shelf = Shelf::default();
+    let (mut shelf, mut left) = (Shelf::default(), NEEDS_BYTES_MAX);
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut open: BTreeSet<String> = features.iter().map(|wanted| wanted.name.clone()).collect();
-    open.extend(read(library, tenant, Role::Template, vec![template.name.clone()], &mut shelf).await?);
+    open.extend(read(library, tenant, Role::Template, &template.name, &mut shelf, &mut left).await?);
     // As deep as the longest chain of needs, which is no longer than there are names.
     while !open.is_empty() {
         seen.extend(open.iter().cloned());
         if seen.len() > NAMES_MAX {
             return Err(Refused::new("version_conflict", format!("these bundles may need more than {NAMES_MAX} others")).into());
         }
-        let needed = read(library, tenant, Role::Feature, open.into_iter().collect(), &mut shelf).await?;
+        let mut needed = BTreeSet::new();
+        for name in open {
+            needed.extend(read(library, tenant, Role::Feature, &name, &mut shelf, &mut left).await?);
+        }
         open = needed.difference(&seen).cloned().collect();
     }
     Ok(shelf)
 }
 
-/// Puts every version of these bundles on the shelf. Returns what they need.
+/// Puts every version of a bundle on the shelf, as long as there is room `left`. Returns what they need.
 async fn read(
     library: &(impl Library + ?Sized),
     tenant: &TenantId,
     role: Role,
-    names: Vec<String>,
+    name: &str,
     shelf: &mut Shelf,
+    left: &mut usize,
 ) -> Result<BTreeSet<String>, Error> {
     let mut needed = BTreeSet::new();
-    for asking in library.shelf(tenant, role, &names).await? {
+    // One bundle at a time, so that no more is read than the versions of one beyond the limit.
+    for asking in library.shelf(tenant, role, &[name.to_owned()]).await? {
+        let too_much = || {
+            let message =
+                format!("with {role} {name}, what all versions of these bundles ask of others has more than {NEEDS_BYTES_MAX} bytes");
+            Refused::new("version_conflict", message)
+        };
+        *left = left.checked_sub(asking.needs.len()).ok_or_else(too_much)?;
         let corrupt = |error: &dyn std::fmt::Display| {
             Refused::new("bundle_corrupt", format!("the row of {role} {} {} cannot be read: {error}", asking.name, asking.version))
         };
@@ -230,5 +244,41 @@ pub async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{clock::SystemClock, ledger::model::ModelLedger};
+
+    #[tokio::test]
+    async fn what_versions_ask_of_others_is_read_up_to_a_limit() {
+        let (ledger, tenant) = (ModelLedger::new(Arc::new(SystemClock)), TenantId::default_tenant());
+        let wanted = Wanted::parse("large").expect("well-formed");
+        let needs = r#"{"requires":{}}"#.to_owned() + &" ".repeat(NEEDS_BYTES_MAX / 4);
+        for minor in 0..4 {
+            let edition = Edition {
+                role: Role::Template,
+                name: "large".into(),
+                version: format!("1.{minor}.0"),
+                description: String::new(),
+                digest: String::new(),
+                needs: needs.clone(),
+                manifest: String::new(),
+                object_key: String::new(),
+                bytes: 0,
+                published_at: Timestamp::from_ms(0),
+            };
+            assert!(ledger.publish_bundle(&tenant, edition).await.expect("published").1);
+            let read = shelf(&ledger, &tenant, &wanted, &[]).await;
+            match read {
+                Ok(_) => assert!(minor < 3),
+                Err(Error::Refused(refused)) => assert!(minor == 3 && refused.message.contains("template large"), "{minor}: {refused}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 }

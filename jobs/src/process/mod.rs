@@ -33,6 +33,10 @@ pub fn run<F>(name: &str, probed: fn(&Settings) -> SocketAddr, serve: impl FnOnc
 where
     F: Future<Output = anyhow::Result<()>>,
 {
+    #[cfg(feature = "handlers")]
+    if let Some(ended) = crate::kinds::build_generate::renderer::answer_if_asked() {
+        return ended;
+    }
     let arguments: Vec<String> = env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => try_run(serve),

@@ -8,7 +8,7 @@ use windrow_jobs::{
     handler::{Context, Failure, Handler, Listener, Outcome, Remark},
     kinds::{
         Services,
-        build_generate::{Payload, handler::Generate, tools::Shape},
+        build_generate::{Payload, handler::Generate, renderer, tools::Shape},
     },
 };
 
@@ -54,6 +54,11 @@ impl Listener for Stall {
 }
 
 fn main() -> ExitCode {
+    // Its builds render by this very program, which is then told nothing else.
+    renderer::answer_if_asked().unwrap_or_else(work)
+}
+
+fn work() -> ExitCode {
     let set = |name: &str| env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let (stage, reached) = (set("WINDROW_TEST_STALL_AT"), set("WINDROW_TEST_STALLED").into());
     windrow_worker::cluster::run_with(|settings| {

@@ -5,6 +5,7 @@ mod app;
 mod assets;
 mod commands;
 mod kill;
+mod rendering;
 mod reproducible;
 mod signing;
 

@@ -83,7 +83,7 @@ expect("streamed.zip", ANY, 201, files=["a"])
 for number, (path, says) in enumerate([
     ("../a", "leads out of its folder by .."), ("a/../../b", "leads out of its folder by .."), ("/etc/passwd", "is absolute"),
     ("a\\..\\b", "has a backslash"), ("C:/a", "a drive's letter"), ("a//b", "an empty segment"), ("a/./b", "an empty segment or a dot"),
-    ("a\nb", "a control character"), ("x" * 201, "longer than 200 bytes"), ("/".join(["y" * 100] * 10), "longer than 900 bytes"),
+    ("a\nb", "a control character"), ("x" * 201, "longer than 200 bytes"), ("/".join(["y" * 100] * 10), "longer than 900 bytes"), ("a/" * 32 + "b", "deeper than 32"),
 ]):
     tar(f"path-{number}.tar", entry(path), says=says)
     with zipfile.ZipFile(f"path-{number}.zip", "w") as archive:
@@ -159,6 +159,9 @@ expect("packed.tar.gz", ANY, 422, "gzip")
 cut = open("deflated.zip", "rb").read()
 open("cut.zip", "wb").write(cut[:len(cut) // 2])
 expect("cut.zip", ZIP, 422, "cannot be read to its end")
+# At an end of an entry, where nothing else is missing than the end.
+open("cut-clean.tar", "wb").write(open("sniffed.tar", "rb").read()[:1024])
+expect("cut-clean.tar", TAR, 422, "has no end")
 crc = bytearray(open("stored.zip", "rb").read())
 crc[crc.index(b"x" * 100) + 7] ^= 1
 open("crc.zip", "wb").write(crc)
@@ -178,7 +181,10 @@ for number, (manifest, says) in enumerate([
     (b'[[commands]]\nname = "a"\nrun = ["a"]\n[commands.env]\n"A=B" = ""', "/commands/0/env"), (b'[[outputs]]\npath = "/etc/*"', "is absolute"),
     (b'[settings]\ntype = "array"', "/settings/type"), (b'[settings]\ntype = "object"\n[settings.properties.a]\ntype = "string"', "has no default"),
     (b'[settings]\ntype = "object"\n[settings.properties.a]\ntype = "string"\ndefault = 1', "the defaults break the schema"),
-    (b'[settings]\ntype = "object"\n[settings.properties.a]\n"$ref" = "http://127.0.0.1/x"\ndefault = 1', "no JSON Schema"),
+    (b'[settings]\ntype = "object"\n[settings.properties.a]\n"$ref" = "http://127.0.0.1/x"\ndefault = 1', "is no place in it"),
+    (b'[settings]\ntype = "object"\n[settings.properties.a]\n"$ref" = "#/$defs/x0"\ndefault = 1\n' + b"".join(
+        b'[settings."$defs".x%d]\nallOf = [{ "$ref" = "#/$defs/x%d" }, { "$ref" = "#/$defs/x%d" }]\n' % (n, n + 1, n + 1) for n in range(25))
+        + b'[settings."$defs".x25]\ntype = "integer"\n', "more than the 10000 values"),
     (b"a = [" * 5_000, "the manifest cannot be read"), (b"#" * 131_073, "of the 131072 allowed"),
 ]):
     tar(f"manifest-{number}.tar", entry("a"), manifest=manifest, says=says)

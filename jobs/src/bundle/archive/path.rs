@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use super::Refused;
 use crate::objects::{KEY_BYTES_MAX, SEGMENT_BYTES_MAX};
 
+/// The most segments of a path.
+const DEPTH_MAX: usize = 32;
+
 /// Why this is no path within a bundle, if it is none.
 pub fn flaw(path: &str) -> Option<&'static str> {
     let drive = |text: &str| matches!(text.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
@@ -22,6 +25,7 @@ pub fn flaw(path: &str) -> Option<&'static str> {
         _ if segments().any(|segment| segment == "..") => "it leads out of its folder by ..",
         _ if segments().any(|segment| matches!(segment, "" | ".")) => "it has an empty segment or a dot alone",
         _ if segments().any(|segment| segment.len() > SEGMENT_BYTES_MAX) => "one of its segments is longer than 200 bytes",
+        _ if segments().count() > DEPTH_MAX => "it is deeper than 32 segments",
         _ if path.len() > KEY_BYTES_MAX => "it is longer than 900 bytes",
         _ => return None,
     })

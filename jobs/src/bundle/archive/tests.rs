@@ -40,7 +40,9 @@ fn what_is_packed_is_read_back() {
 #[test]
 fn what_leaves_the_bundle_or_means_two_things_is_refused() {
     let file = EntryType::Regular;
-    let cases: [(&[(&str, EntryType)], &str); 19] = [
+    let deep = "a/".repeat(32) + "b";
+    let cases: [(&[(&str, EntryType)], &str); 20] = [
+        (&[(&deep, file)], "it is deeper than 32 segments"),
         (&[("../a", file)], "\"../a\" is refused: it leads out of its folder by .."),
         (&[("a/../../b", file)], "it leads out of its folder by .."),
         (&[("/etc/passwd", file)], "it is absolute"),
@@ -122,6 +124,12 @@ fn a_bomb_is_not_unpacked() {
 fn what_is_cut_short_or_something_else_is_refused() {
     let whole = tar(&[("a", EntryType::Regular, &[1; 2_000])]);
     assert!(refused(&whole[..1_000], Format::Tar).contains("\"a\" ends after 488 of its 2000 bytes"));
+    // Cut where an entry ends: zeros of a file are not the zeros of the end.
+    let zeros = tar(&[("a", EntryType::Regular, &[0; 2_048]), ("b", EntryType::Regular, b"b")]);
+    for cut in [512 + 2_048, zeros.len() - 1_024] {
+        assert!(refused(&zeros[..cut], Format::Tar).contains("it has no end"), "{cut}");
+    }
+    assert_eq!(read(&zeros[..zeros.len() - 512], Format::Tar).map(|files| files.len()), Ok(2));
     let packed = zstd::encode_all(whole.as_slice(), 1).expect("packed");
     assert!(refused(&packed[..packed.len() / 2], Format::TarZst).contains("cannot be read to its end"));
     let of = |bytes: &[u8], announced| Format::of(bytes, announced).map_err(|refused| refused.message);

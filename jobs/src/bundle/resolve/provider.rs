@@ -3,7 +3,7 @@
 //! PubGrub knows needs only. That two bundles do not go together is said by a package between them which has two sides: the one
 //! bundle needs the one side and the other bundle the other, and of a package there can be only one version.
 
-use std::{cell::Cell, cmp::Reverse, collections::BTreeMap, fmt};
+use std::{cell::Cell, cmp::Reverse, collections::BTreeMap, fmt, ops::Bound};
 
 use pubgrub::{Dependencies, DependencyProvider, PackageResolutionStatistics, Ranges};
 use semver::{Version, VersionReq};
@@ -54,13 +54,25 @@ impl fmt::Display for Package {
 /// A set of ranks.
 pub type Ranks = Ranges<u32>;
 
-/// Steps that were taken.
+/// Comparisons of all searches for one answer, of versions with what is asked of them: some seconds.
+const COMPARISONS_MAX: usize = 20_000_000;
+
+/// What was done so far.
 #[derive(Debug, Default)]
-pub struct Steps(Cell<usize>);
+pub struct Steps {
+    taken: Cell<usize>,
+    compared: Cell<usize>,
+}
+
+impl Steps {
+    fn compare(&self, count: usize) {
+        self.compared.set(self.compared.get().saturating_add(count));
+    }
+}
 
 /// The search takes too many steps.
 #[derive(Debug, thiserror::Error)]
-#[error("more than {STEPS_MAX} steps")]
+#[error("more than {STEPS_MAX} steps or {COMPARISONS_MAX} comparisons")]
 pub struct TooHard;
 
 /// What PubGrub asks.
@@ -69,22 +81,19 @@ pub struct Provider<'a> {
     features: &'a [Wanted],
     versions: BTreeMap<(Role, &'a str), Vec<(&'a Version, &'a Needs)>>,
     /// Who does not go with a bundle of this name.
-    foes: BTreeMap<&'a str, Vec<(Apart, &'a VersionReq)>>,
+    foes: BTreeMap<&'a str, BTreeMap<Apart, &'a VersionReq>>,
     steps: &'a Steps,
 }
 
 impl<'a> Provider<'a> {
     pub fn new(template: &'a Wanted, features: &'a [Wanted], shelf: &'a Shelf, steps: &'a Steps) -> Self {
         let mut versions: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let mut foes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut foes: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for (role, name, version, needs) in shelf.iter() {
             versions.entry((role, name)).or_default().push((version, needs));
+            steps.compare(1 + needs.conflicts.len());
             for (other, range) in &needs.conflicts {
-                let known = foes.entry(other.as_str()).or_default();
-                let apart = apart(role, name, other, range);
-                if !known.iter().any(|(one, _)| *one == apart) {
-                    known.push((apart, range));
-                }
+                foes.entry(other.as_str()).or_default().entry(apart(role, name, other, range)).or_insert(range);
             }
         }
         Self { template, features, versions, foes, steps }
@@ -104,8 +113,10 @@ impl<'a> Provider<'a> {
     }
 
     fn matching(&self, role: Role, name: &str, requirement: &VersionReq) -> Ranks {
-        let fits = |rank: &u32| self.version(role, name, *rank).is_some_and(|version| requirement.matches(version));
-        (0..self.count(role, name)).filter(fits).fold(Ranks::empty(), |set, rank| set.union(&Ranks::singleton(rank)))
+        let versions = self.versions.get(&(role, name)).map(Vec::as_slice).unwrap_or_default();
+        self.steps.compare(versions.len() * (1 + requirement.comparators.len()));
+        let fitting = (0..).zip(versions).filter(|(_, (version, _))| requirement.matches(version));
+        fitting.map(|(rank, _)| (Bound::Included(rank), Bound::Included(rank))).collect()
     }
 
     fn asked(&self) -> Constraints {
@@ -136,7 +147,9 @@ impl<'a> Provider<'a> {
         for (other, range) in &needs.conflicts {
             asked.add(Package::Apart(apart(role, name, other, range)), Ranks::singleton(Apart::BY));
         }
-        for (foe, range) in self.foes.get(name).into_iter().flatten() {
+        let foes = self.foes.get(name);
+        self.steps.compare(foes.map_or(0, BTreeMap::len));
+        for (foe, range) in foes.into_iter().flatten() {
             if range.matches(version) {
                 asked.add(Package::Apart(foe.clone()), Ranks::singleton(Apart::OTHER));
             }
@@ -202,8 +215,8 @@ impl DependencyProvider for Provider<'_> {
     }
 
     fn should_cancel(&self) -> Result<(), TooHard> {
-        let steps = self.steps.0.get() + 1;
-        self.steps.0.set(steps);
-        if steps > STEPS_MAX { Err(TooHard) } else { Ok(()) }
+        let taken = self.steps.taken.get() + 1;
+        self.steps.taken.set(taken);
+        if taken > STEPS_MAX || self.steps.compared.get() > COMPARISONS_MAX { Err(TooHard) } else { Ok(()) }
     }
 }

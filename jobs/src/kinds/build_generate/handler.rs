@@ -22,9 +22,9 @@ use super::{
     icons,
     inputs::Inputs,
     kept::{Entry, LOCKFILE, MEDIA_TYPE, Vouched},
-    overlay::{Laid, overlay},
+    overlay::{Laid, Sizes, overlay},
     pack, provenance,
-    render::render,
+    renderer::Renderer,
     stage::{self, Stages},
     tools::Tools,
     workspace::Workspace,
@@ -74,7 +74,9 @@ async fn build(tools: &Tools, context: &Context, payload: Payload) -> Result<Bui
     let published = resolved(context, &payload).await?;
     let bundles: Arc<[Manifest]> = published.iter().map(|bundle| bundle.manifest.clone()).collect();
     check_commands(&bundles, tools.commands)?;
-    let inputs = Inputs::of(&payload.app, bundle::settings::fill(&*bundles, &payload.app.settings)?, &bundles);
+    let (known, given) = (bundles.clone(), payload.app.settings.clone());
+    let settings = off_thread(move || Ok(bundle::settings::fill(&*known, &given)?)).await?;
+    let inputs = Inputs::of(&payload.app, settings, &bundles);
 
     stages.begin(stage::CACHE)?;
     let earlier = Entry::find(context, &inputs.digest()).await?;
@@ -117,10 +119,10 @@ impl Build<'_> {
     ) -> Result<Entry, BuildError> {
         let Self { tools, context, payload, inputs, workspace, .. } = *self;
         stages.begin(stage::OVERLAY)?;
-        let laid = overlay(&bundles)?;
-        let parts = contents(context, published, &laid).await?;
+        let laid = overlay(&bundles, &CONFIG)?;
         stages.begin(stage::RENDER)?;
-        let mut paths = lay_out(workspace.clone(), bundles.clone(), laid, parts, inputs.values()).await?;
+        let renderer = Renderer::new(&tools.renderer, inputs.values(), &context.cancel);
+        let mut paths = lay_out(renderer, context, workspace, published, laid).await?;
         stages.begin(stage::ASSETS)?;
         let mut fetched = assets::fetch(&tools.outbound, &payload.app.assets, &context.cancel).await?;
         stages.begin(stage::ICONS)?;
@@ -214,55 +216,45 @@ async fn workspace(tools: &Tools) -> Result<Workspace, BuildError> {
     off_thread(move || workspaces.make().map_err(|error| BuildError::Workspace(error.to_string()))).await
 }
 
-/// The contents of all parts, by the places of bundle and file.
-type Parts = BTreeMap<(usize, usize), Vec<u8>>;
-
-async fn contents(context: &Context, bundles: &[Published], laid: &BTreeMap<String, Laid>) -> Result<Parts, BuildError> {
-    let mut opened = Vec::new();
-    for bundle in bundles {
-        if context.cancel.is_cancelled() {
-            return Err(BuildError::Stopped);
-        }
-        opened.push(bundle::open(&*context.objects, bundle).await?);
-    }
-    let mut parts = Parts::new();
-    for place in laid.values().flat_map(|laid| &laid.parts) {
-        let path = &bundles[place.0].manifest.files[place.1].path;
-        parts.extend(opened[place.0].remove(path).map(|content| (*place, content)));
-    }
-    Ok(parts)
-}
-
 /// The paths of the app's files.
 type Paths = BTreeSet<String>;
 
-/// Writes the bundles' files: every part rendered where that is asked for, parts of one file one after the other.
+/// Writes the bundles' files, one bundle after the other: every part rendered where that is asked for, and added to its file.
 async fn lay_out(
-    workspace: Arc<Workspace>,
-    bundles: Arc<[Manifest]>,
+    mut renderer: Renderer<'_>,
+    context: &Context,
+    workspace: &Arc<Workspace>,
+    published: &[Published],
     laid: BTreeMap<String, Laid>,
-    mut parts: Parts,
-    values: serde_json::Value,
 ) -> Result<Paths, BuildError> {
-    off_thread(move || {
-        for (path, laid) in &laid {
-            if let Some((own, _)) = laid.parts.last().filter(|_| CONFIG.contains(&path.as_str())) {
-                let message = format!("{path} of {} is written by the build itself, so no bundle may bring it", bundles[*own]);
-                return Err(BuildError::inputs("file_conflict", message));
-            }
-            let mut content = Vec::new();
-            for at in &laid.parts {
-                let bundle = &bundles[at.0];
-                let part = parts.remove(at).unwrap_or_default();
-                let part = if bundle.renders(path) { render(&bundle.to_string(), path, &part, &values)? } else { part };
-                content.extend(part);
-            }
-            let program = laid.parts.iter().any(|at| bundles[at.0].executes(path));
-            write(&workspace, path, &content, program)?;
+    let executes = |laid: &Laid, path: &str| laid.parts.iter().any(|at| published[at.0].manifest.executes(path));
+    let mut sizes = Sizes::default();
+    for (place, bundle) in published.iter().enumerate() {
+        if context.cancel.is_cancelled() {
+            return Err(BuildError::Stopped);
         }
-        Ok(laid.into_keys().collect())
-    })
-    .await
+        let manifest = &bundle.manifest;
+        let own = manifest.files.iter().enumerate().filter_map(|(number, file)| {
+            let laid = laid.get(&file.path).filter(|laid| laid.parts.contains(&(place, number)))?;
+            Some((&file.path, executes(laid, &file.path)))
+        });
+        let own: Vec<_> = own.collect();
+        if own.is_empty() {
+            continue;
+        }
+        let mut contents = bundle::open(&*context.objects, bundle).await?;
+        for (path, program) in own {
+            let mut part = contents.remove(path).unwrap_or_default();
+            if manifest.renders(path) {
+                part = renderer.render(&manifest.to_string(), path, part).await?;
+            }
+            sizes.add(path, part.len() as u64)?;
+            let (workspace, path) = (workspace.clone(), path.clone());
+            let added = move || workspace.append(&path, &part, program).map_err(|error| format!("writing {path}: {error}"));
+            off_thread(move || added().map_err(BuildError::Workspace)).await?;
+        }
+    }
+    Ok(laid.into_keys().collect())
 }
 
 /// Adds files of the app's own, in the place of a bundle's where there is one of that name.

@@ -22,7 +22,7 @@ mod inputs;
 #[cfg(feature = "handlers")]
 mod kept;
 #[cfg(feature = "handlers")]
-mod overlay;
+pub mod overlay;
 #[cfg(feature = "handlers")]
 mod pack;
 #[cfg(feature = "handlers")]
@@ -31,6 +31,8 @@ mod processes;
 mod provenance;
 #[cfg(feature = "handlers")]
 mod render;
+#[cfg(feature = "handlers")]
+pub mod renderer;
 #[cfg(feature = "handlers")]
 mod stage;
 #[cfg(all(test, feature = "handlers"))]
@@ -146,7 +148,7 @@ pub fn contract() -> Contract {
 }
 
 /// Why a build ends without an app, whether it is tried again, and what that means.
-const ERRORS: [(&str, bool, &str); 31] = [
+const ERRORS: [(&str, bool, &str); 32] = [
     ("template_unknown", false, "the tenant has no template of this name"),
     ("feature_unknown", false, "the tenant has no feature of this name"),
     ("requirement_invalid", false, "what is asked for is no `name@requirement`"),
@@ -157,8 +159,9 @@ const ERRORS: [(&str, bool, &str); 31] = [
     ("setting_unknown", false, "no bundle of this app knows the setting"),
     ("setting_invalid", false, "a setting breaks its bundle's schema"),
     ("file_conflict", false, "two bundles write one file, and none is declared to override it"),
+    ("app_too_large", false, "the bundles' files are larger than an app may be, or the parts of one of them together"),
     ("variable_missing", false, "a file asks for a variable that there is not; file, line and variable are named"),
-    ("render_failed", false, "a file cannot be rendered: its syntax, or too much work or output"),
+    ("render_failed", false, "a file cannot be rendered: its syntax, or too much work, memory or output"),
     ("asset_invalid", false, "an asset's URL or place is none"),
     ("asset_refused", false, "an asset is at a private address, too large, or not there"),
     ("asset_changed", false, "an asset is not what its SHA-256 says"),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::error::BuildError;
-use crate::bundle::Manifest;
+use crate::bundle::{FILE_BYTES_MAX, Manifest};
 
 /// A file of the app: the parts that make it, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,35 @@ pub struct Laid {
     pub parts: Vec<(usize, usize)>,
 }
 
-/// The app's files by path. `bundles` has the template first.
-pub fn overlay(bundles: &[Manifest]) -> Result<BTreeMap<String, Laid>, BuildError> {
+/// The most bytes of what bundles bring to an app.
+pub const APP_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// How large an app is so far.
+#[derive(Default)]
+pub struct Sizes {
+    all: u64,
+    by_path: BTreeMap<String, u64>,
+}
+
+impl Sizes {
+    /// Counts another part of the file at `path`.
+    pub fn add(&mut self, path: &str, bytes: u64) -> Result<(), BuildError> {
+        let large = |message| Err(BuildError::inputs("app_too_large", message));
+        self.all = self.all.saturating_add(bytes);
+        if self.all > APP_BYTES_MAX {
+            return large(format!("with {path} the bundles' files have more than the {APP_BYTES_MAX} bytes allowed of an app"));
+        }
+        let file = self.by_path.entry(path.to_owned()).or_default();
+        *file = file.saturating_add(bytes);
+        if *file > FILE_BYTES_MAX {
+            return large(format!("all parts of {path} together have more than the {FILE_BYTES_MAX} bytes allowed of a file"));
+        }
+        Ok(())
+    }
+}
+
+/// The app's files by path. `bundles` has the template first; none of them may bring what is `reserved`.
+pub fn overlay(bundles: &[Manifest], reserved: &[&str]) -> Result<BTreeMap<String, Laid>, BuildError> {
     let extension_points = bundles.first().map(|template| template.extension_points.as_slice()).unwrap_or_default();
     let mut files: BTreeMap<String, Laid> = BTreeMap::new();
     for (place, bundle) in bundles.iter().enumerate() {
@@ -34,6 +61,7 @@ pub fn overlay(bundles: &[Manifest]) -> Result<BTreeMap<String, Laid>, BuildErro
         }
     }
     check_folders(&files, bundles)?;
+    check_parts(&files, bundles, reserved)?;
     Ok(files)
 }
 
@@ -41,6 +69,21 @@ fn conflict(path: &str, first: &Manifest, second: &Manifest) -> BuildError {
     let message =
         format!("{first} and {second} both write {path}, which is no extension point of the template, nor does {second} override it");
     BuildError::inputs("file_conflict", message)
+}
+
+/// Before anything is opened: what is laid is within limits, and nothing of the build's own.
+fn check_parts(files: &BTreeMap<String, Laid>, bundles: &[Manifest], reserved: &[&str]) -> Result<(), BuildError> {
+    let mut sizes = Sizes::default();
+    for (path, laid) in files {
+        if let Some((own, _)) = laid.parts.last().filter(|_| reserved.contains(&path.as_str())) {
+            let message = format!("{path} of {} is written by the build itself, so no bundle may bring it", bundles[*own]);
+            return Err(BuildError::inputs("file_conflict", message));
+        }
+        for (place, number) in &laid.parts {
+            sizes.add(path, bundles[*place].files[*number].bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// A file cannot be a folder of another.
@@ -81,7 +124,7 @@ mod tests {
             bundle("a", &["ext.js", "a.css"], &[]),
             overriding("b", &["index.html", "ext.js"], &[], &["index.html"]),
         ];
-        let files = overlay(&bundles).expect("it goes together");
+        let files = overlay(&bundles, &[]).expect("it goes together");
         let parts: Vec<_> = files.iter().map(|(path, laid)| (path.as_str(), laid.parts.as_slice())).collect();
         let expected: [(&str, &[(usize, usize)]); 3] =
             [("a.css", &[(1, 1)]), ("ext.js", &[(0, 1), (1, 0), (2, 1)]), ("index.html", &[(2, 0)])];
@@ -97,10 +140,32 @@ mod tests {
             (&["x"], &["x/y"], "x of a 1.0.0 would have to be a folder for x/y of b 1.0.0"),
         ];
         for (first, second, message) in cases {
-            let error =
-                overlay(&[bundle("app", &["page.html"], &[]), bundle("a", first, &[]), bundle("b", second, &[])]).expect_err("refused");
+            let error = overlay(&[bundle("app", &["page.html"], &[]), bundle("a", first, &[]), bundle("b", second, &[])], &[])
+                .expect_err("refused");
             assert_eq!(error.code(), "file_conflict");
             assert!(error.to_string().starts_with(message), "{error}");
         }
+    }
+
+    #[test]
+    fn an_app_has_a_largest_size_and_so_has_a_file_of_many_parts() {
+        let sized = |name: &str, files: &[(&str, u64)]| {
+            let mut bundle = bundle(name, &files.iter().map(|(path, _)| *path).collect::<Vec<_>>(), &["ext.js"]);
+            for (file, (_, bytes)) in bundle.files.iter_mut().zip(files) {
+                file.bytes = *bytes;
+            }
+            bundle
+        };
+        let half = FILE_BYTES_MAX / 2;
+        let parts = [sized("app", &[("ext.js", half)]), sized("a", &[("ext.js", half)]), sized("b", &[("ext.js", 1)])];
+        assert!(overlay(&parts[..2], &[]).is_ok());
+        let error = overlay(&parts, &[]).expect_err("refused");
+        assert_eq!((error.code(), error.to_string().contains("all parts of ext.js")), ("app_too_large", true), "{error}");
+        let names: Vec<_> = (0..=APP_BYTES_MAX / FILE_BYTES_MAX).map(|number| format!("f{number:02}")).collect();
+        let files: Vec<_> = names.iter().map(|name| (name.as_str(), FILE_BYTES_MAX)).collect();
+        assert!(overlay(&[sized("app", &files[1..])], &[]).is_ok());
+        let error = overlay(&[sized("app", &files)], &[]).expect_err("refused");
+        assert_eq!((error.code(), error.to_string().contains("with f16")), ("app_too_large", true), "{error}");
+        assert_eq!(overlay(&parts[..1], &["ext.js"]).expect_err("refused").code(), "file_conflict");
     }
 }

@@ -1,4 +1,5 @@
-//! Fills in the placeholders of a file. Strictly: what is not defined is an error, and so is too much work or output.
+//! Fills in the placeholders of a file. Strictly: what is not defined is an error, and so is too much work or output. What memory
+//! that takes has no limit here, so builds do it in a process that has one (`renderer.rs`).
 
 use std::io;
 
@@ -7,6 +8,13 @@ use serde::Serialize;
 
 use super::error::BuildError;
 
+/// The code of a file that cannot be rendered.
+pub const FAILED: &str = "render_failed";
+/// The code of a variable that there is not.
+pub const VARIABLE_MISSING: &str = "variable_missing";
+/// Why a file is not rendered at all.
+pub const NO_TEXT: &str = "only UTF-8 text has placeholders";
+
 /// Instructions of one file's rendering: a loop over every feature of a large app takes a hundredth of it.
 const FUEL: u64 = 1_000_000;
 /// The largest rendered file.
@@ -14,8 +22,8 @@ const OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The file at `path` of `bundle` with its placeholders filled in from `values`.
 pub fn render(bundle: &str, path: &str, source: &[u8], values: &impl Serialize) -> Result<Vec<u8>, BuildError> {
-    let failed = |message: String| BuildError::inputs("render_failed", format!("{path} of {bundle}: {message}"));
-    let source = std::str::from_utf8(source).map_err(|_| failed("only UTF-8 text has placeholders".into()))?;
+    let failed = |message: String| BuildError::inputs(FAILED, format!("{path} of {bundle}: {message}"));
+    let source = std::str::from_utf8(source).map_err(|_| failed(NO_TEXT.into()))?;
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
@@ -33,7 +41,7 @@ pub fn render(bundle: &str, path: &str, source: &[u8], values: &impl Serialize) 
             let line = error.line().unwrap_or_default();
             let undefined = template.undeclared_variables(true).into_iter().filter(|name| !is_defined(&values, name));
             let named = missing(source, line, undefined.collect());
-            Err(BuildError::inputs("variable_missing", format!("{path} of {bundle}: line {line}: {named} is not defined")))
+            Err(BuildError::inputs(VARIABLE_MISSING, format!("{path} of {bundle}: line {line}: {named} is not defined")))
         }
         Err(error) => Err(failed(told(&error))),
     }

@@ -74,7 +74,8 @@ async fn run(objects: &FolderObjects, payload: Value, stop_at: &'static str) -> 
 fn tools(home: &Path) -> Tools {
     let builds = BuildsSettings { folder: Some(home.to_owned()), ..BuildsSettings::default() };
     let outbound = Outbound::new(Default::default()).expect("a way out");
-    Tools::of(&Settings { data_dir: home.to_owned(), builds, ..Settings::default() }, Shape::Standalone, outbound).expect("tools")
+    let settings = Settings { data_dir: home.to_owned(), builds, ..Settings::default() };
+    Tools { renderer: Default::default(), ..Tools::of(&settings, Shape::Standalone, outbound).expect("tools") }
 }
 
 async fn run_over(ledger: &Arc<ModelLedger>, objects: &FolderObjects, payload: Value, stop_at: &'static str) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::workspace::Workspaces;
+use super::{renderer, workspace::Workspaces};
 use crate::{
     outbound::Outbound,
     settings::{Error, Settings, builds::Commands},
@@ -38,6 +38,8 @@ pub struct Tools {
     pub signing: Option<Arc<dyn Signing>>,
     /// The way to assets.
     pub outbound: Outbound,
+    /// The program that renders: this one, whose `main` begins with `renderer::answer_if_asked`.
+    pub renderer: PathBuf,
 }
 
 impl Tools {
@@ -51,7 +53,9 @@ impl Tools {
         if signing.is_none() {
             tracing::warn!("builds are not signed: neither signing.key_file nor signing.vault_url is set");
         }
-        Ok(Self { workspaces, commands, workspace_bytes_max: u64::from(builds.workspace_mib_max) * 1024 * 1024, signing, outbound })
+        let renderer = renderer::own_program().map_err(|error| Error::at("builds", format!("finding this program: {error}")))?;
+        let workspace_bytes_max = u64::from(builds.workspace_mib_max) * 1024 * 1024;
+        Ok(Self { workspaces, commands, workspace_bytes_max, signing, outbound, renderer })
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
-    io,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown},
     path::{Path, PathBuf},
     sync::Arc,
@@ -162,6 +162,16 @@ impl Workspace {
             DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
         }
         fs::write(&target, content)?;
+        fs::set_permissions(&target, Permissions::from_mode(if program { PROGRAM } else { FILE }))
+    }
+
+    /// Adds to a file of the app, which need not be there yet.
+    pub fn append(&self, path: &str, content: &[u8], program: bool) -> io::Result<()> {
+        let target = self.work().join(path);
+        if let Some(parent) = target.parent() {
+            DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+        }
+        OpenOptions::new().append(true).create(true).open(&target)?.write_all(content)?;
         fs::set_permissions(&target, Permissions::from_mode(if program { PROGRAM } else { FILE }))
     }
 
