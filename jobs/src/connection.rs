@@ -24,6 +24,7 @@ use uuid::Uuid;
 pub use self::{
     decide::{ConnectionEdit, SECRETS_UNREADABLE},
     record::{Change, Connection, Facts, NewConnection, Sealed, Stored, TenantKey},
+    redact::Hidden,
 };
 use crate::{job::JobError, ledger, tenant::TenantId};
 
