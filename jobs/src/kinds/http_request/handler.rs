@@ -145,7 +145,7 @@ impl<'a> Making<'a> {
         };
         // A connection that is refused waits to be mended, and the job with it as long as it has attempts.
         let failed = |error: TokenError| {
-            Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: None })
+            Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: error.after() })
         };
         let token = self.services.tokens.token(&self.context.access, tokens_of).await.map_err(failed)?;
         *hidden = std::mem::take(hidden).and_text(token.as_str());
@@ -284,7 +284,8 @@ impl<'a> Making<'a> {
         let status = answer.status.as_u16();
         let media_type = header_of(&answer.headers, "content-type", hidden).unwrap_or_else(|| "application/octet-stream".into());
         let wanted = self.payload.answer_headers.iter().map(|name| name.to_lowercase()).chain(["content-type".to_owned()]);
-        let headers: BTreeMap<String, String> = wanted.filter_map(|name| Some((name.clone(), header_of(&answer.headers, &name, hidden)?))).collect();
+        let headers: BTreeMap<String, String> =
+            wanted.filter_map(|name| Some((name.clone(), header_of(&answer.headers, &name, hidden)?))).collect();
         let bytes = answer.bytes().await.map_err(|error| failed(&error))?;
         let body = inline(&media_type, &bytes, hidden);
         let artifact = match body {
