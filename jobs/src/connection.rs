@@ -22,8 +22,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
-    decide::{ConnectionEdit, SECRETS_UNREADABLE},
+    decide::{ConnectionEdit, SECRETS_UNREADABLE, TOKEN_REFUSED},
     record::{Change, Connection, Facts, NewConnection, Sealed, Stored, TenantKey},
+    redact::Hidden,
 };
 use crate::{job::JobError, ledger, tenant::TenantId};
 
@@ -190,7 +191,7 @@ pub trait Access: Send + Sync {
     async fn report(&self, opened: &Opened, used: Used) -> ledger::Result<()>;
 
     /// Keeps a secret that the provider itself has replaced, in the place of `before`. No edit: what is cached of the
-    /// connection stays good. Ignored where the connection was edited since.
+    /// connection stays good. Ignored where `before` is not what stands there.
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()>;
 }
 

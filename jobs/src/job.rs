@@ -182,7 +182,7 @@ pub struct JobError {
 }
 
 /// The longest error message kept, in bytes; the rest is cut at a character.
-const ERROR_MESSAGE_BYTES_MAX: usize = 4_096;
+pub(crate) const ERROR_MESSAGE_BYTES_MAX: usize = 4_096;
 
 impl JobError {
     /// An error with its message cut to what the ledger keeps.

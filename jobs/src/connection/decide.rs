@@ -14,6 +14,9 @@ use crate::job::JobError;
 /// The code of the error of a connection whose tenant's key was destroyed.
 pub const SECRETS_UNREADABLE: &str = "secrets_unreadable";
 
+/// The code of the error of a connection whose token endpoint gives no token.
+pub const TOKEN_REFUSED: &str = "token_refused";
+
 /// What somebody changes about a connection.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConnectionEdit {
@@ -87,10 +90,17 @@ impl Connection {
         Some(Change { facts, sealed: self.sealed.clone(), edited: false, tested, erred })
     }
 
-    /// What other secrets make of it that the provider itself gave, to whoever saw it at this generation. Nobody edited it.
+    /// What other secrets make of it that the provider itself gave, to whoever saw it at this generation. Nobody edited it. Where
+    /// somebody has since, they stand as well: whoever keeps them has seen that those before are still there.
     pub fn rotated(&self, generation: u32, sealed: Sealed) -> Option<Change> {
-        let stands = generation == self.facts.generation && self.sealed.is_some();
-        stands.then(|| Change { facts: self.facts.clone(), sealed: Some(sealed), edited: false, tested: false, erred: false })
+        self.sealed.as_ref()?;
+        let mut facts = self.facts.clone();
+        let refused = facts.error.as_ref().is_some_and(|error| error.code == TOKEN_REFUSED);
+        if facts.state == ConnectionState::Error && refused && generation == facts.generation {
+            // Another was refused, as it showed a token that was used up for this one: the provider lets it in.
+            (facts.state, facts.error) = (ConnectionState::Active, None);
+        }
+        Some(Change { facts, sealed: Some(sealed), edited: false, tested: false, erred: false })
     }
 
     /// What the loss of its tenant's key makes of it; none where it has no secrets.
@@ -191,6 +201,25 @@ mod tests {
         assert_eq!(after(connection(Disabled).edited(set(false))), Some((Pending, None, 2)));
         let secrets = ConnectionEdit { secrets: Some((vec!["token".into()], connection(Active).sealed)), ..ConnectionEdit::default() };
         assert_eq!(after(connection(Active).edited(secrets)), Some((Pending, None, 2)), "nobody can see that they are the same");
+    }
+
+    #[test]
+    fn what_the_provider_gave_is_kept_past_edits_and_ends_the_refusal_of_what_it_replaced() {
+        use ConnectionState::{Active, Error, Pending};
+        let new = || Sealed { key: Uuid::nil(), bytes: vec![2] };
+        let refused = |code: &str| {
+            let mut refused = connection(Error);
+            refused.facts.error = Some(JobError::new(code, "no", false));
+            refused
+        };
+        assert_eq!(after(connection(Pending).rotated(1, new())), Some((Pending, None, 1)));
+        let edited = Connection { facts: Facts { generation: 2, ..connection(Pending).facts }, ..connection(Pending) };
+        let change = edited.rotated(1, new()).expect("it was edited, and the secret was not");
+        assert_eq!((change.sealed, change.facts), (Some(new()), edited.facts));
+        assert_eq!(after(refused(TOKEN_REFUSED).rotated(1, new())), Some((Active, None, 1)));
+        assert_eq!(after(refused(TOKEN_REFUSED).rotated(2, new())), Some((Error, Some(TOKEN_REFUSED.into()), 1)), "another's refusal");
+        assert_eq!(after(refused("unauthorized").rotated(1, new())), Some((Error, Some("unauthorized".into()), 1)));
+        assert_eq!(Connection { sealed: None, ..connection(Active) }.rotated(1, new()), None);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Access, AccessError, Connection, ConnectionId, ConnectionState, Opened, Secrets, Stored, Used, catalog,
+    Access, AccessError, Connection, ConnectionId, ConnectionState, Opened, Secrets, Stored, TOKEN_REFUSED, Used,
+    catalog::{self, oauth2::REFRESH_TOKEN},
     keys::{KeyError, TenantKeys},
     seal::{DataKey, Keyring, SealError},
 };
@@ -109,6 +110,19 @@ impl Opener {
         Ok(key)
     }
 
+    /// Whether a refusal is of a refresh token that another has replaced meanwhile: it says nothing of the new one.
+    async fn has_newer(&self, standing: &Connection, opened: &Opened, used: &Used) -> ledger::Result<bool> {
+        let (Used::Refused(error), Some(shown)) = (used, opened.secrets.get(REFRESH_TOKEN)) else { return Ok(false) };
+        if error.code != TOKEN_REFUSED {
+            return Ok(false);
+        }
+        match self.keys.open(&standing.tenant, standing.id, standing.sealed.as_ref()).await {
+            Ok(secrets) => Ok(secrets.get(REFRESH_TOKEN) != Some(shown)),
+            Err(KeyError::Ledger(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Notes the use, unless this process did so a moment ago.
     async fn note(&self, connection: &Connection) -> ledger::Result<()> {
         {
@@ -156,6 +170,9 @@ impl Access for Opener {
         };
         for look in 0..LOOKS_MAX {
             let Some(standing) = self.ledger.connection(&opened.tenant, &opened.name).await? else { return Ok(()) };
+            if self.has_newer(&standing, opened, &used).await? {
+                return Ok(());
+            }
             let Some(change) = (standing.id == opened.id).then(|| standing.reported(opened.generation, &used)).flatten() else {
                 return Ok(());
             };

@@ -1,40 +1,147 @@
 //! Takes a connection's secrets out of what others say: a provider may repeat in its error what it was sent. Pure.
 
+use std::fmt;
+
+use serde_json::Value;
+
 use super::Secrets;
-use crate::job::JobError;
+use crate::job::{ERROR_MESSAGE_BYTES_MAX, JobError};
 
 /// Shorter secrets are left in: taking out every `a` would leave nothing to read, and they protect nothing.
 const REDACTED_BYTES_MIN: usize = 4;
 /// What stands in a secret's place.
 const HIDDEN: &str = "(hidden)";
 
-impl Secrets {
-    /// The text without these secrets, whether as they are, or in one of the forms in which a request carries them.
-    pub fn redact(&self, text: &str) -> String {
-        let mut forms: Vec<String> =
-            self.0.values().filter(|secret| secret.len() >= REDACTED_BYTES_MIN).flat_map(|one| forms(one)).collect();
-        // A secret within another must not leave the rest of it.
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        forms.iter().fold(text.to_owned(), |text, form| text.replace(form, HIDDEN))
+/// What is taken out: every form of what was hidden. Never shown.
+#[derive(Clone, Default)]
+pub struct Hidden {
+    /// The longest first: a secret within another must not leave the rest of it.
+    forms: Vec<String>,
+}
+
+impl Hidden {
+    /// With these secrets as well.
+    #[must_use]
+    pub fn and(self, secrets: &Secrets) -> Self {
+        secrets.0.values().fold(self, |hidden, secret| hidden.and_text(secret))
     }
 
-    /// The same of an error's message.
+    /// With this one as well: a token, for instance, that is no secret of a connection.
+    #[must_use]
+    pub fn and_text(mut self, secret: &str) -> Self {
+        if secret.len() >= REDACTED_BYTES_MIN {
+            self.forms.extend(forms(secret));
+            self.forms.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
+            self.forms.dedup();
+        }
+        self
+    }
+
+    /// The text without them, whether as they are, or in one of the forms in which a request carries them.
+    pub fn text(&self, text: &str) -> String {
+        self.forms.iter().fold(text.to_owned(), |text, form| if text.contains(form) { text.replace(form, HIDDEN) } else { text })
+    }
+
+    /// The same of a text that was cut off: the beginning of a secret at its end goes too.
+    pub fn cut_text(&self, text: &str) -> String {
+        let mut text = self.text(text);
+        let begun = |form: &String| {
+            let ends = (REDACTED_BYTES_MIN..form.len()).rev().filter(|end| form.is_char_boundary(*end));
+            ends.into_iter().find(|end| text.ends_with(&form[..*end]))
+        };
+        if let Some(begun) = self.forms.iter().filter_map(begun).max() {
+            text.truncate(text.len() - begun);
+            text.push_str(HIDDEN);
+        }
+        text
+    }
+
+    /// The same of an error.
+    pub fn error(&self, error: JobError) -> JobError {
+        // One that is as long as they may be was cut, at a character.
+        let was_cut = error.message.len() + 4 > ERROR_MESSAGE_BYTES_MAX;
+        let message = if was_cut { self.cut_text(&error.message) } else { self.text(&error.message) };
+        // What stands in a secret's place may be longer than it.
+        JobError::new(self.text(&error.code), message, error.retryable)
+    }
+
+    /// The same of all texts within a value, names included.
+    pub fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(values) => values.into_iter().map(|value| self.value(value)).collect(),
+            Value::Object(members) => members.into_iter().map(|(name, value)| (self.text(&name), self.value(value))).collect(),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hidden({} forms)", self.forms.len())
+    }
+}
+
+impl Secrets {
+    /// What takes these out.
+    pub fn hidden(&self) -> Hidden {
+        Hidden::default().and(self)
+    }
+
+    /// The text without these secrets, whether as they are, or in one of the forms in which a request carries them.
+    pub fn redact(&self, text: &str) -> String {
+        self.hidden().text(text)
+    }
+
+    /// The same of an error.
     pub fn redact_error(&self, error: JobError) -> JobError {
-        JobError { message: self.redact(&error.message), code: self.redact(&error.code), ..error }
+        self.hidden().error(error)
     }
 }
 
 /// The secret itself, its lines, as a JSON string and a form field would carry it, and in base 64.
 fn forms(secret: &str) -> Vec<String> {
-    let mut forms = vec![secret.to_owned(), encoded(secret), base64(secret.as_bytes(), "+/"), base64(secret.as_bytes(), "-_")];
-    if let Ok(json) = serde_json::to_string(secret) {
-        forms.push(json.trim_matches('"').to_owned());
+    let in_form = encoded(secret);
+    let mut forms = vec![secret.to_owned(), in_form.replace('+', "%20")];
+    // Basic has it behind a name and a colon, as it is or encoded (RFC 6749, 2.3.1).
+    for text in [secret, &in_form] {
+        forms.extend(["+/", "-_"].iter().flat_map(|last| anywhere_in_base64(text.as_bytes(), last)));
     }
+    if let Ok(json) = serde_json::to_string(secret) {
+        let json = json.trim_matches('"').to_owned();
+        forms.extend([json.replace('/', "\\/"), ascii(&json), json]);
+    }
+    forms.push(in_form);
     // A key of several lines is quoted by its lines. Its frame is no secret.
     let lines = secret.lines().filter(|line| line.len() >= 16 && !line.starts_with("-----"));
     forms.extend(lines.map(str::to_owned));
     forms.retain(|form| form.len() >= REDACTED_BYTES_MIN);
     forms
+}
+
+/// A JSON string as those write it who write ASCII only.
+fn ascii(json: &str) -> String {
+    let mut text = String::new();
+    for unit in json.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => text.push(char::from(byte)),
+            _ => text.push_str(&format!("\\u{unit:04x}")),
+        }
+    }
+    text
+}
+
+/// In base 64 a text looks one of three ways, by where it begins: the digits that it shares with what stands before are left out, and
+/// those that it may share with what follows are there and left out.
+fn anywhere_in_base64(bytes: &[u8], last: &str) -> Vec<String> {
+    let shifted = (0..3_usize).flat_map(|before| {
+        let padded = [&vec![0; before], bytes].concat();
+        let digits = base64(&padded, last);
+        let digits = &digits[[0, 2, 3][before]..];
+        let shared = usize::from(!padded.len().is_multiple_of(3));
+        [digits.to_owned(), digits[..digits.len() - shared].to_owned()]
+    });
+    shifted.collect()
 }
 
 /// As `application/x-www-form-urlencoded` has it.
@@ -81,6 +188,42 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(secrets.redact(&text), expected);
         }
+    }
+
+    #[test]
+    fn basic_has_it_behind_a_name() {
+        use ::base64::{Engine, engine::general_purpose::STANDARD};
+        let secret = "client-secret/+ &";
+        let secrets = Secrets([("one".to_owned(), secret.to_owned())].into());
+        for user in ["", "m", "me", "you", "them"] {
+            for carried in [secret.to_owned(), encoded(secret)] {
+                for after in ["", "\n", ", and more"] {
+                    let basic = STANDARD.encode(format!("{user}:{carried}{after}"));
+                    let left = secrets.redact(&basic);
+                    assert!(left.contains(HIDDEN) && left.len() < basic.len() - secret.len() + HIDDEN.len(), "{user:?} {left}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_cut_keeps_no_beginning_of_a_secret() {
+        let hidden = Hidden::default().and_text("planted-secret-ü");
+        assert_eq!(hidden.cut_text("it was planted-sec"), "it was (hidden)");
+        assert_eq!(hidden.cut_text("it was pla"), "it was pla");
+        assert_eq!(hidden.text("it was planted-sec"), "it was planted-sec", "it was not cut");
+        let message = format!("{}planted-secret", "x".repeat(ERROR_MESSAGE_BYTES_MAX - 9));
+        let error = hidden.error(JobError::new("code", message, true));
+        assert!(!error.message.contains("planted") && error.message.len() <= ERROR_MESSAGE_BYTES_MAX, "{}", error.message.len());
+        assert_eq!(format!("{hidden:?}").find("planted"), None);
+    }
+
+    #[test]
+    fn all_texts_of_a_value_are_looked_through() {
+        let hidden = Hidden::default().and_text("planted").and_text("ü/secret");
+        let value = serde_json::json!({ "a planted": ["planted", 1, { "b": "not planted?" }] });
+        assert_eq!(hidden.value(value), serde_json::json!({ "a (hidden)": ["(hidden)", 1, { "b": "not (hidden)?" }] }));
+        assert_eq!(hidden.text(r"in JSON: \u00fc/secret, ü\/secret"), "in JSON: (hidden), (hidden)");
     }
 
     #[test]

@@ -98,6 +98,12 @@ impl Failed {
     pub const fn unknown(outcome: Outcome) -> Self {
         Self { known: false, outcome }
     }
+
+    /// The same with what becomes of the attempt made into something else.
+    #[must_use]
+    pub fn map(self, become_of: impl FnOnce(Outcome) -> Outcome) -> Self {
+        Self { outcome: become_of(self.outcome), ..self }
+    }
 }
 
 /// An effect that is done with.

@@ -60,7 +60,7 @@ impl Services {
 pub fn handlers(services: &Services) -> crate::handler::Registry {
     crate::handler::Registry::default()
         .with(build_generate::handler::Generate(services.build.clone()))
-        .with(connection_test::handler::TestConnection::new(services.outbound.clone()))
+        .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone()))
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))
 }

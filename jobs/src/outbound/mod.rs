@@ -20,7 +20,7 @@ pub use reqwest::{
     Method, StatusCode, Url,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 pub use self::{
     answer::Answer,
@@ -114,8 +114,9 @@ impl Outbound {
 
     /// The same, with somebody else to ask for addresses.
     pub fn with_lookup(allowed: Hosts, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
-        let guarded = client(&lookup, true)?;
-        let open = client(&lookup, false)?;
+        let lookups = Arc::new(Semaphore::new(names::LOOKUPS_MAX));
+        let guarded = client(&lookup, &lookups, true)?;
+        let open = client(&lookup, &lookups, false)?;
         Ok(Self(Arc::new(Ways { allowed, guarded, open })))
     }
 
@@ -197,7 +198,7 @@ impl Outbound {
 }
 
 /// A client whose ways out are ours alone.
-fn client(lookup: &Arc<dyn Lookup>, guarded: bool) -> Result<Client, Error> {
+fn client(lookup: &Arc<dyn Lookup>, lookups: &Arc<Semaphore>, guarded: bool) -> Result<Client, Error> {
     let builder = || {
         Client::builder()
             .no_proxy()
@@ -210,7 +211,7 @@ fn client(lookup: &Arc<dyn Lookup>, guarded: bool) -> Result<Client, Error> {
             .pool_max_idle_per_host(IDLE_MAX)
             .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-            .dns_resolver(names::Resolver { lookup: lookup.clone(), guarded })
+            .dns_resolver(names::Resolver { lookup: lookup.clone(), guarded, lookups: lookups.clone() })
     };
     let built = builder().build().or_else(|error| {
         // A machine without root certificates runs everything but calls by TLS.

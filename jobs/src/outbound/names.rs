@@ -4,8 +4,13 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 use super::address;
+
+/// The most names that are asked for at once. The machine's resolver takes a thread for each, for as long as a slow name likes, of the 512
+/// on which everything else that blocks runs as well: files, builds.
+pub(super) const LOOKUPS_MAX: usize = 64;
 
 /// Who knows the addresses of names.
 #[async_trait]
@@ -37,13 +42,22 @@ pub(super) struct Resolver {
     pub lookup: Arc<dyn Lookup>,
     /// Whether addresses are checked.
     pub guarded: bool,
+    /// [`LOOKUPS_MAX`] at once, of both clients.
+    pub lookups: Arc<Semaphore>,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, guarded) = (self.lookup.clone(), self.guarded);
+        let (lookup, guarded, lookups) = (self.lookup.clone(), self.guarded, self.lookups.clone());
         Box::pin(async move {
-            let addresses = lookup.lookup(name.as_str()).await?;
+            let turn = lookups.acquire_owned().await?;
+            let asked = name.as_str().to_owned();
+            // Apart, as the thread goes on when nobody waits any more: only then is it the next one's turn.
+            let looking = tokio::spawn(async move {
+                let _turn = turn;
+                lookup.lookup(&asked).await
+            });
+            let addresses = looking.await??;
             if guarded {
                 check(name.as_str(), &addresses)?;
             }

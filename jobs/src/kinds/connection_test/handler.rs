@@ -26,6 +26,7 @@ mod ping;
 /// The handler.
 pub struct TestConnection {
     outbound: Outbound,
+    tokens: Tokens,
     clock: Arc<dyn Clock>,
 }
 
@@ -33,14 +34,17 @@ pub struct TestConnection {
 pub(super) enum Failed {
     /// The provider says no.
     Refused(JobError),
+    /// The same of a token endpoint, which is known already.
+    NoToken(JobError),
     /// It could not be asked.
     Unasked(JobError),
 }
 
 impl TestConnection {
-    /// One that calls the outside world this way.
-    pub fn new(outbound: Outbound) -> Self {
-        Self { outbound, clock: Arc::new(SystemClock) }
+    /// One that calls the outside world this way. The tokens are those of the jobs beside it: two that ask by one refresh token at once
+    /// would take it from each other.
+    pub fn new(outbound: Outbound, tokens: Tokens) -> Self {
+        Self { outbound, tokens, clock: Arc::new(SystemClock) }
     }
 
     /// Does what the catalogue says, and returns what was seen.
@@ -48,8 +52,7 @@ impl TestConnection {
         match opened.provider.as_str() {
             http::NAME => ping::ping(&self.outbound, opened, self.clock.now()).await,
             oauth2::NAME | service_account::NAME => {
-                // From nothing: a token that somebody keeps would say nothing of the secrets.
-                Tokens::new(self.outbound.clone(), self.clock.clone()).token(&context.access, opened).await?;
+                self.tokens.new_token(&context.access, opened).await?;
                 Ok("a token was given".into())
             }
             other => Err(Failed::Unasked(JobError::new("provider_unknown", format!("this worker knows no provider {other}"), true))),
@@ -60,8 +63,8 @@ impl TestConnection {
 impl From<TokenError> for Failed {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::Refused(_) => Self::Refused(error.as_job_error()),
-            TokenError::Unavailable(_) => Self::Unasked(error.as_job_error()),
+            TokenError::Refused(_) => Self::NoToken(error.as_job_error()),
+            TokenError::Unavailable { .. } => Self::Unasked(error.as_job_error()),
         }
     }
 }
@@ -89,6 +92,7 @@ impl Handler for TestConnection {
                 context.access.report(&opened, Used::Refused(error.clone())).await?;
                 Ok(Outcome::Bury(error))
             }
+            Err(Failed::NoToken(error)) => Ok(Outcome::Bury(opened.secrets.redact_error(error))),
             Err(Failed::Unasked(error)) => Ok(Outcome::Retry { error: opened.secrets.redact_error(error), after: None }),
         }
     }

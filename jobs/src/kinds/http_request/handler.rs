@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Access, AccessError, Opened, Used, catalog},
+    connection::{Access, AccessError, Hidden, Opened, Used, catalog},
     contract::Contract,
     effect::{Call, Failed, Policy, Receipt, Sent},
     handler::{Context, Failure, Handler, Outcome},
@@ -107,29 +107,50 @@ impl<'a> Making<'a> {
         Ok(Self { services, context, payload, opened, tokens_of, url, timeout })
     }
 
+    /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
     async fn send(&self, call: Call) -> Result<Sent<Reply>, Failed> {
-        let token = self.token().await?;
-        let answer = self.send_with(&call, token.as_ref()).await?;
+        let mut hidden = [Some(&self.opened), self.tokens_of.as_ref()]
+            .into_iter()
+            .flatten()
+            .fold(Hidden::default(), |hidden, opened| hidden.and(&opened.secrets));
+        if let Some(token) = &call.token {
+            hidden = hidden.and_text(token);
+        }
+        let sent = self.send_as(&call, &mut hidden).await;
+        sent.map_err(|failed| {
+            failed.map(|outcome| match outcome {
+                Outcome::Retry { error, after } => Outcome::Retry { error: hidden.error(error), after },
+                Outcome::Bury(error) => Outcome::Bury(hidden.error(error)),
+                outcome => outcome,
+            })
+        })
+    }
+
+    async fn send_as(&self, call: &Call, hidden: &mut Hidden) -> Result<Sent<Reply>, Failed> {
+        let token = self.token(hidden).await?;
+        let answer = self.send_with(call, token.as_ref()).await?;
         if answer.status == StatusCode::UNAUTHORIZED
             && let (Some(tokens_of), Some(token)) = (&self.tokens_of, &token)
         {
             // It may have ended early: a new one is tried once.
             self.services.tokens.forget(tokens_of, token);
-            let token = self.token().await?;
-            return self.read(self.send_with(&call, token.as_ref()).await?).await;
+            let token = self.token(hidden).await?;
+            return self.read(self.send_with(call, token.as_ref()).await?, hidden).await;
         }
-        self.read(answer).await
+        self.read(answer, hidden).await
     }
 
-    async fn token(&self) -> Result<Option<Token>, Failed> {
+    async fn token(&self, hidden: &mut Hidden) -> Result<Option<Token>, Failed> {
         let Some(tokens_of) = &self.tokens_of else {
             return Ok(None);
         };
         // A connection that is refused waits to be mended, and the job with it as long as it has attempts.
         let failed = |error: TokenError| {
-            Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: None })
+            Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: error.after() })
         };
-        self.services.tokens.token(&self.context.access, tokens_of).await.map(Some).map_err(failed)
+        let token = self.services.tokens.token(&self.context.access, tokens_of).await.map_err(failed)?;
+        *hidden = std::mem::take(hidden).and_text(token.as_str());
+        Ok(Some(token))
     }
 
     async fn send_with(&self, call: &Call, token: Option<&Token>) -> Result<Answer, Failed> {
@@ -220,7 +241,7 @@ impl<'a> Making<'a> {
         }
     }
 
-    async fn read(&self, answer: Answer) -> Result<Sent<Reply>, Failed> {
+    async fn read(&self, answer: Answer, hidden: &Hidden) -> Result<Sent<Reply>, Failed> {
         let status = answer.status.as_u16();
         let verdict = verdict(status);
         if verdict == Verdict::Done {
@@ -231,11 +252,12 @@ impl<'a> Making<'a> {
                 self.context.info("the endpoint finishes later");
                 return Ok(Sent::Handed(Duration::from_secs(self.payload.callback_timeout_s.into())));
             }
-            return self.reply(answer).await.map(|result| Sent::Done(Receipt { provider_id: None, result }));
+            return self.reply(answer, hidden).await.map(|result| Sent::Done(Receipt { provider_id: None, result }));
         }
         let after = answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
         let after = after.and_then(|after| retry_after(after, self.services.clock.now()));
-        let excerpt = answer.excerpt(EXCERPT_BYTES).await;
+        // Before anything is made of it: where it is cut again, what is left of a secret is known no more.
+        let excerpt = hidden.cut_text(&answer.excerpt(EXCERPT_BYTES).await);
         let message = format!("{} answered {status}: {excerpt}", self.url.host_str().unwrap_or_default());
         let again = |code| Outcome::Retry { error: JobError::new(code, &message, true), after };
         Err(match verdict {
@@ -259,13 +281,14 @@ impl<'a> Making<'a> {
         }
     }
 
-    async fn reply(&self, answer: Answer) -> Result<Reply, Failed> {
+    async fn reply(&self, answer: Answer, hidden: &Hidden) -> Result<Reply, Failed> {
         let status = answer.status.as_u16();
-        let media_type = text_of(&answer.headers, "content-type").unwrap_or_else(|| "application/octet-stream".into());
+        let media_type = header_of(&answer.headers, "content-type", hidden).unwrap_or_else(|| "application/octet-stream".into());
         let wanted = self.payload.answer_headers.iter().map(|name| name.to_lowercase()).chain(["content-type".to_owned()]);
-        let headers: BTreeMap<String, String> = wanted.filter_map(|name| Some((name.clone(), text_of(&answer.headers, &name)?))).collect();
+        let headers: BTreeMap<String, String> =
+            wanted.filter_map(|name| Some((name.clone(), header_of(&answer.headers, &name, hidden)?))).collect();
         let bytes = answer.bytes().await.map_err(|error| failed(&error))?;
-        let body = inline(&media_type, &bytes);
+        let body = inline(&media_type, &bytes, hidden);
         let artifact = match body {
             None if !bytes.is_empty() => {
                 let kept = self.context.artifact(ARTIFACT, media_type_of(&media_type), bytes).await;
@@ -289,7 +312,7 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Box<Outco
 }
 
 /// A body that fits into the job's result; none for one that does not, or that is empty.
-fn inline(media_type: &str, bytes: &[u8]) -> Option<Value> {
+fn inline(media_type: &str, bytes: &[u8], hidden: &Hidden) -> Option<Value> {
     if bytes.is_empty() || bytes.len() > INLINE_BYTES_MAX {
         return None;
     }
@@ -297,6 +320,7 @@ fn inline(media_type: &str, bytes: &[u8]) -> Option<Value> {
     let is_json = essence == "application/json" || essence.ends_with("+json");
     let json = if is_json { serde_json::from_slice(bytes).ok() } else { None };
     let value = json.or_else(|| std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).map(Value::from))?;
+    let value = hidden.value(value);
     // Text may be six times as long in JSON.
     (value.to_string().len() <= INLINE_BYTES_MAX).then_some(value)
 }
@@ -306,8 +330,8 @@ fn media_type_of(text: &str) -> &str {
     text.split(';').next().unwrap_or_default().trim()
 }
 
-fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    let text = String::from_utf8_lossy(headers.get(name)?.as_bytes()).into_owned();
+fn header_of(headers: &HeaderMap, name: &str, hidden: &Hidden) -> Option<String> {
+    let text = hidden.text(&String::from_utf8_lossy(headers.get(name)?.as_bytes()));
     Some(text.chars().take(HEADER_CHARS_MAX).collect())
 }
 

@@ -10,7 +10,7 @@ pub mod handler;
 pub mod sign;
 #[cfg(feature = "handlers")]
 mod target;
-#[cfg(feature = "handlers")]
+#[cfg(feature = "outbound")]
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -23,6 +23,12 @@ use crate::{
     connection::catalog::http::HEADER_NAME,
     contract::{Contract, Policy},
 };
+
+/// How long the header `Retry-After` asks to wait from `now`.
+#[cfg(feature = "outbound")]
+pub(crate) fn retry_after(text: &str, now: crate::clock::Timestamp) -> Option<std::time::Duration> {
+    verdict::retry_after(text, now)
+}
 
 /// The kind's name.
 pub const KIND: &str = "http.request";

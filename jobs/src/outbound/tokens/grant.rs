@@ -2,7 +2,7 @@
 //!
 //! Connections to the providers `oauth2` and `service_account` (`connection/catalog/`) say which grant it is.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -80,6 +80,8 @@ struct Account {
 pub(super) struct Ask {
     pub form: String,
     pub authorization: Option<String>,
+    /// What opens a door by itself, and is no secret of the connection.
+    pub assertion: Option<String>,
 }
 
 impl fmt::Debug for Ask {
@@ -113,6 +115,11 @@ impl Grant {
         };
         let Where { token_url, scopes } = Where::deserialize(&opened.config).map_err(wrong)?;
         Ok(Self { token_url, scopes, shown })
+    }
+
+    /// Whether it is by a refresh token, which may be good only once.
+    pub(super) fn refreshes(&self) -> bool {
+        matches!(&self.shown, Shown::Client(Client { grant: ClientGrant::RefreshToken, .. }))
     }
 
     pub(super) fn url(&self) -> &str {
@@ -156,7 +163,7 @@ impl Grant {
                 form.append_pair("client_id", &client.client_id);
             }
         }
-        Ok(Ask { form: form.finish(), authorization })
+        Ok(Ask { form: form.finish(), authorization, assertion: None })
     }
 
     fn ask_as_account(&self, account: &Account, opened: &Opened, now: Timestamp, nonce: &str) -> Result<Ask, TokenError> {
@@ -188,7 +195,7 @@ impl Grant {
         let assertion = jsonwebtoken::encode(&header, &claims, &key).map_err(|_| invalid(opened, "its private_key does not sign"))?;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer").append_pair("assertion", &assertion);
-        Ok(Ask { form: form.finish(), authorization: None })
+        Ok(Ask { form: form.finish(), authorization: None, assertion: Some(assertion) })
     }
 }
 
@@ -206,8 +213,8 @@ fn invalid(opened: &Opened, why: &str) -> TokenError {
     TokenError::Refused(format!("the connection {} cannot ask for a token: {why}", opened.name))
 }
 
-/// Reads an answer (RFC 6749, 5.1 and 5.2).
-pub(super) fn read(status: u16, body: &[u8]) -> Result<Given, TokenError> {
+/// Reads an answer (RFC 6749, 5.1 and 5.2), which asks to wait so long.
+pub(super) fn read(status: u16, after: Option<Duration>, body: &[u8]) -> Result<Given, TokenError> {
     #[derive(Deserialize)]
     struct Answer {
         access_token: Option<String>,
@@ -229,9 +236,9 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Given, TokenError> {
         let said = answer.and_then(|answer| Some(format!("{} {}", answer.error?, answer.error_description.unwrap_or_default())));
         let message = format!("the token endpoint answered {status}: {}", said.as_deref().unwrap_or("without a reason").trim_end());
         let for_now = matches!(status, 408 | 425 | 429 | 500..) || said.is_some_and(|said| said.starts_with("temporarily_unavailable"));
-        return Err(if for_now { TokenError::Unavailable(message) } else { TokenError::Refused(message) });
+        return Err(if for_now { TokenError::Unavailable { message, after } } else { TokenError::Refused(message) });
     }
-    let no_token = |why: &str| TokenError::Unavailable(format!("the token endpoint answered {status} without a token: {why}"));
+    let no_token = |why: &str| TokenError::unavailable(format!("the token endpoint answered {status} without a token: {why}"));
     let answer = answer.ok_or_else(|| no_token("it is no JSON object of one"))?;
     let token = answer.access_token.filter(|token| !token.is_empty()).ok_or_else(|| no_token("there is no access_token"))?;
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {

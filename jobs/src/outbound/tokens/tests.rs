@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
 };
 
 use super::{grant::read, *};
@@ -32,7 +33,7 @@ impl Endpoint {
     async fn start(answers: &[(u16, serde_json::Value)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let answers: VecDeque<String> = answers.iter().map(|(status, body)| answer(*status, &body.to_string())).collect();
+        let answers: VecDeque<String> = answers.iter().map(|(status, body)| answer(*status, body)).collect();
         let (answers, seen, gate) = (Arc::new(Mutex::new(answers)), Arc::<Mutex<Vec<String>>>::default(), Arc::new(Semaphore::new(0)));
         let endpoint = Self { address, seen: seen.clone(), gate: gate.clone() };
         tokio::spawn(async move {
@@ -58,7 +59,13 @@ impl Endpoint {
         let token_url = format!("http://{}/token", self.address);
         let config = json!({ "grant": grant, "token_url": token_url, "client_id": "the client", "client_auth": "basic" });
         let secrets = secrets.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
-        Arc::new(Vault { config, secrets: Mutex::new(secrets), reports: Mutex::default() })
+        Arc::new(Vault {
+            config,
+            secrets: Mutex::new(secrets),
+            reports: Mutex::default(),
+            away: AtomicBool::new(false),
+            kept: Notify::new(),
+        })
     }
 
     fn credentials(&self) -> Arc<Vault> {
@@ -71,8 +78,11 @@ impl Endpoint {
     }
 }
 
-fn answer(status: u16, body: &str) -> String {
-    format!("HTTP/1.1 {status} OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+/// `retry_after` within the body stands in the head as well.
+fn answer(status: u16, body: &serde_json::Value) -> String {
+    let (wait, body) = (body["retry_after"].as_str().map(|after| format!("retry-after: {after}\r\n")), body.to_string());
+    let wait = wait.unwrap_or_default();
+    format!("HTTP/1.1 {status} OK\r\ncontent-length: {}\r\n{wait}connection: close\r\n\r\n{body}", body.len())
 }
 
 async fn converse(
@@ -91,7 +101,7 @@ async fn converse(
     stream.read_exact(&mut body).await?;
     seen.lock().expect("not poisoned").push(String::from_utf8_lossy(&body).into_owned());
     gate.acquire().await.expect("never closed").forget();
-    let answer = answers.lock().expect("not poisoned").pop_front().unwrap_or_else(|| answer(500, "{}"));
+    let answer = answers.lock().expect("not poisoned").pop_front().unwrap_or_else(|| answer(500, &json!({})));
     stream.write_all(answer.as_bytes()).await
 }
 
@@ -100,6 +110,10 @@ struct Vault {
     config: serde_json::Value,
     secrets: Mutex<BTreeMap<String, String>>,
     reports: Mutex<Vec<Used>>,
+    /// Whether the ledger is away.
+    away: AtomicBool,
+    /// Something was kept.
+    kept: Notify,
 }
 
 impl Vault {
@@ -115,6 +129,10 @@ impl Vault {
         }
     }
 
+    fn ledger(&self) -> ledger::Result<()> {
+        if self.away.load(Ordering::SeqCst) { Err(ledger::Error::Unavailable("it is away".into())) } else { Ok(()) }
+    }
+
     fn reports(&self) -> Vec<Used> {
         self.reports.lock().expect("not poisoned").clone()
     }
@@ -127,6 +145,7 @@ impl Access for Vault {
     }
 
     async fn open(&self, tenant: &TenantId, _: &str) -> Result<Opened, AccessError> {
+        self.ledger()?;
         Ok(self.opened(&tenant.to_string(), 1))
     }
 
@@ -136,6 +155,8 @@ impl Access for Vault {
     }
 
     async fn replaced(&self, _: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
+        self.ledger()?;
+        self.kept.notify_one();
         let mut secrets = self.secrets.lock().expect("not poisoned");
         assert_eq!(secrets.insert(secret.into(), after.into()).as_deref(), Some(before));
         Ok(())
@@ -186,7 +207,7 @@ async fn a_renewal_that_fails_leaves_the_token_its_life() {
     clock.advance_ms(56 * MINUTE_MS);
     assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"));
     clock.advance_ms(4 * MINUTE_MS);
-    assert!(matches!(asked(&tokens, &vault).await, Err(TokenError::Unavailable(_))));
+    assert!(matches!(asked(&tokens, &vault).await, Err(TokenError::Unavailable { .. })));
     assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("two"), "a request that failed poisons nothing");
     assert!(vault.reports().is_empty(), "a server in trouble says nothing about the connection");
 }
@@ -238,15 +259,103 @@ async fn a_rotated_refresh_token_is_kept_and_used_next() {
 
 #[tokio::test]
 async fn a_refresh_token_that_another_worker_used_up_is_not_the_end() {
-    let endpoint = Endpoint::open(&[(400, json!({ "error": "invalid_grant" })), token("one", 60)]).await;
+    let endpoint = Endpoint::start(&[(400, json!({ "error": "invalid_grant" })), token("one", 60)]).await;
     let vault = endpoint.vault("refresh_token", &[("refresh_token", "r1")]);
-    let opened = vault.opened("acme", 1);
-    vault.secrets.lock().expect("not poisoned").insert("refresh_token".into(), "r2".into());
-    let access: Arc<dyn Access> = vault.clone();
     let tokens = endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0)));
-    let token = tokens.token(&access, &opened).await.expect("a token");
-    assert_eq!(token.as_str(), "one");
-    assert!(endpoint.seen()[1].contains("refresh_token=r2") && vault.reports().is_empty());
+    let another = async {
+        while endpoint.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        endpoint.gate.add_permits(2);
+        // It keeps what it got a moment after this one was refused.
+        tokio::time::sleep(LOOK_EVERY * 2).await;
+        vault.secrets.lock().expect("not poisoned").insert("refresh_token".into(), "r2".into());
+    };
+    let (given, ()) = tokio::join!(asked(&tokens, &vault), another);
+    assert_eq!(given.as_deref(), Ok("one"));
+    let seen = endpoint.seen();
+    assert!(seen[0].contains("refresh_token=r1") && seen[1].contains("refresh_token=r2") && seen.len() == 2, "{seen:?}");
+    assert!(vault.reports().is_empty());
+}
+
+#[tokio::test]
+async fn a_spent_refresh_token_is_not_shown_again() {
+    let rotating = |text: &str, next: &str| (200, json!({ "access_token": text, "expires_in": 3_600, "refresh_token": next }));
+    let endpoint = Endpoint::open(&[rotating("one", "r2"), rotating("two", "r3"), rotating("three", "r4")]).await;
+    let vault = endpoint.vault("refresh_token", &[("refresh_token", "r1")]);
+    let (access, opened): (Arc<dyn Access>, _) = (vault.clone(), vault.opened("acme", 1));
+    let tokens = endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0)));
+    let one = tokens.token(&access, &opened).await.expect("a token");
+    // The service said 401; the attempt has the connection as it opened it.
+    tokens.forget(&opened, &one);
+    assert_eq!(tokens.token(&access, &opened).await.expect("a token").as_str(), "two");
+    assert_eq!(tokens.new_token(&access, &opened).await.expect("a token").as_str(), "three", "a test wants one of its own");
+    let forms: Vec<bool> = endpoint.seen().iter().zip(["=r1&", "=r2&", "=r3&"]).map(|(form, token)| form.contains(token)).collect();
+    assert_eq!(forms, [true; 3]);
+    assert!(vault.reports().is_empty());
+    let edited = vault.opened("acme", 2);
+    assert!(matches!(tokens.token(&access, &edited).await, Err(TokenError::Unavailable { .. })), "this is not what stands there");
+    assert_eq!(endpoint.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_rotated_refresh_token_outlasts_an_outage_of_the_ledger() {
+    let rotating = |text: &str, next: &str| (200, json!({ "access_token": text, "expires_in": 60, "refresh_token": next }));
+    let endpoint = Endpoint::start(&[rotating("one", "r2"), rotating("two", "r3")]).await;
+    let clock = VirtualClock::starting_at(Timestamp::from_ms(0));
+    let (tokens, vault) = (endpoint.tokens(&clock), endpoint.vault("refresh_token", &[("refresh_token", "r1")]));
+    let (access, opened): (Arc<dyn Access>, _) = (vault.clone(), vault.opened("acme", 1));
+    let outage = async {
+        while endpoint.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        vault.away.store(true, Ordering::SeqCst);
+        endpoint.gate.add_permits(2);
+    };
+    let (one, ()) = tokio::join!(tokens.token(&access, &opened), outage);
+    assert_eq!(one.expect("a token").as_str(), "one");
+    clock.advance_ms(MINUTE_MS);
+    assert_eq!(tokens.token(&access, &opened).await.expect("a token").as_str(), "two", "by the one that is not kept yet");
+    assert!(endpoint.seen()[1].contains("=r2&"), "{:?}", endpoint.seen());
+    assert_eq!(vault.opened("acme", 1).secrets.get("refresh_token"), Some("r1"));
+    vault.away.store(false, Ordering::SeqCst);
+    vault.kept.notified().await;
+    assert_eq!(vault.opened("acme", 1).secrets.get("refresh_token"), Some("r3"), "the last of them");
+    assert!(vault.reports().is_empty());
+}
+
+#[tokio::test]
+async fn who_asks_to_wait_is_not_asked_before() {
+    let busy = (429, json!({ "error": "slow_down", "retry_after": "90" }));
+    let endpoint =
+        Endpoint::open(&[token("one", 1_200), busy.clone(), busy, token("two", 1_200), (503, json!({ "retry_after": "999999" }))]).await;
+    let clock = VirtualClock::starting_at(Timestamp::from_ms(0));
+    let (tokens, vault) = (endpoint.tokens(&clock), endpoint.credentials());
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"));
+    clock.advance_ms(19 * MINUTE_MS);
+    for _ in 0..3 {
+        assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("one"), "it is good for another minute");
+    }
+    assert_eq!(endpoint.seen().len(), 2);
+    clock.advance_ms(MINUTE_MS);
+    let after = |given: Result<String, TokenError>| given.expect_err("not yet").after();
+    assert_eq!(after(asked(&tokens, &vault).await), Some(Duration::from_secs(30)));
+    assert_eq!(endpoint.seen().len(), 2);
+    clock.advance_ms(30_000);
+    assert_eq!(after(asked(&tokens, &vault).await), Some(Duration::from_secs(90)), "it asks for the same again");
+    clock.advance_ms(90_000);
+    assert_eq!(asked(&tokens, &vault).await.as_deref(), Ok("two"));
+    clock.advance_ms(20 * MINUTE_MS);
+    assert_eq!(after(asked(&tokens, &vault).await), Some(WAIT_MAX), "nobody shuts us out for days");
+}
+
+#[tokio::test]
+async fn what_an_endpoint_repeats_of_secrets_is_taken_out() {
+    let echo = "s&cret, s%26cret and dGhlK2NsaWVudDpzJTI2Y3JldA==";
+    let endpoint = Endpoint::open(&[(400, json!({ "error": "invalid_client", "error_description": echo }))]).await;
+    let (tokens, vault) = (endpoint.tokens(&VirtualClock::starting_at(Timestamp::from_ms(0))), endpoint.credentials());
+    let Err(TokenError::Refused(why)) = asked(&tokens, &vault).await else { panic!("it refused") };
+    assert!(why.contains("(hidden), (hidden) and") && !why.contains("cret") && !why.contains("zJTI2Y3JldA"), "{why}");
 }
 
 #[tokio::test]
@@ -262,7 +371,7 @@ async fn a_refusal_is_reported_once_and_stands() {
 
 #[test]
 fn answers_read_as_rfc_6749_has_them() {
-    let given = |status, body: &str| read(status, body.as_bytes()).map(|given| (given.access_token, given.life_ms));
+    let given = |status, body: &str| read(status, None, body.as_bytes()).map(|given| (given.access_token, given.life_ms));
     // The example of RFC 6749, section 5.1.
     let example =
         r#"{ "access_token":"2YotnFZFEjr1zCsicMWpAA", "token_type":"example", "expires_in":3600, "example_parameter":"example_value" }"#;
@@ -271,11 +380,11 @@ fn answers_read_as_rfc_6749_has_them() {
     assert_eq!(given(200, r#"{"access_token":"a","expires_in":"60"}"#), Ok(("a".into(), 60_000)), "a text, as some servers write");
     assert_eq!(given(200, r#"{"access_token":"a"}"#), Ok(("a".into(), 300_000)), "not said");
     for body in ["", "[]", "{}", r#"{"access_token":""}"#, r#"{"access_token":"a\r\nb"}"#, "<html>"] {
-        assert!(matches!(given(200, body), Err(TokenError::Unavailable(_))), "{body}");
+        assert!(matches!(given(200, body), Err(TokenError::Unavailable { .. })), "{body}");
     }
     // The example of section 5.2.
     assert!(matches!(given(400, r#"{ "error":"invalid_request" }"#), Err(TokenError::Refused(why)) if why.contains("invalid_request")));
     for (status, body) in [(503, "busy"), (429, "{}"), (400, r#"{"error":"temporarily_unavailable"}"#)] {
-        assert!(matches!(given(status, body), Err(TokenError::Unavailable(_))), "{status} {body}");
+        assert!(matches!(given(status, body), Err(TokenError::Unavailable { .. })), "{status} {body}");
     }
 }
