@@ -312,7 +312,7 @@ proptest! {
 
 #[test]
 fn versions_that_take_too_long_to_compare_are_given_up() {
-    // Every version of every feature asks for all others, in many words.
+    // The newest of every feature asks for all others, in many words.
     let names: Vec<_> = (0..64).map(|number| format!("f{number:02}")).collect();
     let range: VersionReq = vec!["<9.9.9"; 32].join(", ").parse().expect("a range");
     let mut shelf = shelf(&["city 1.0.0"]);
@@ -320,8 +320,9 @@ fn versions_that_take_too_long_to_compare_are_given_up() {
         let others = names.iter().filter(|other| *other != name).map(|other| (other.clone(), range.clone())).collect();
         let needs = Needs { requires: others, ..Needs::default() };
         for minor in 0..300 {
-            shelf.put(Role::Feature, name, Version::new(1, minor, 0), needs.clone());
+            shelf.put(Role::Feature, name, Version::new(1, minor, 0), Needs::default());
         }
+        shelf.put(Role::Feature, name, Version::new(2, 0, 0), needs);
     }
     let refused = asked("city", &["f00"], &shelf).expect_err("too hard");
     assert!(refused.message().contains("could not be worked out in time"), "{}", refused.message());
