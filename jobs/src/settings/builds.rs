@@ -6,8 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{self, Secret, within};
 
-/// Who runs build commands where the worker is root: nobody.
-pub const USER: u32 = 65_534;
+/// The first of those who run build commands where the worker is root: of a range that systemd leaves to nobody, below the
+/// 65,536 users that a container may have (<https://systemd.io/UIDS-GIDS/>).
+pub const USER: u32 = 60_600;
+/// How many they are: as many builds may run on a machine.
+pub const USERS: u32 = 64;
+/// How much memory a process of a command may map, in MiB, unless set.
+pub const MEMORY_MIB_MAX: u32 = 2_048;
 /// How large a workspace may grow, in MiB, unless set.
 pub const WORKSPACE_MIB_MAX: u32 = 2_048;
 
@@ -21,9 +26,15 @@ pub struct BuildsSettings {
     /// Where workspaces lie; none means the system's folder for temporary files.
     #[serde(default, skip_serializing)]
     pub folder: Option<PathBuf>,
-    /// The id of the user and group that commands run as where the worker is root.
-    #[serde(deserialize_with = "within::<_, 1, { u32::MAX - 1 }>")]
+    /// Whether a worker of a cluster that is not root runs commands as its own user.
+    pub commands_as_worker: bool,
+    /// Where the worker is root, the first of the 64 users, and groups of the same ids, that commands run as: a running build has one
+    /// to itself. Whatever else runs as one of them is ended.
+    #[serde(deserialize_with = "within::<_, 1, { u32::MAX - USERS }>")]
     pub user: u32,
+    /// How much memory a process of a command may map, in MiB.
+    #[serde(deserialize_with = "within::<_, 64, 16777216>")]
+    pub memory_mib_max: u32,
     /// How large a workspace may grow, in MiB.
     #[serde(deserialize_with = "within::<_, 1, 1048576>")]
     pub workspace_mib_max: u32,
@@ -73,7 +84,14 @@ pub struct SigningSettings {
 
 impl Default for BuildsSettings {
     fn default() -> Self {
-        Self { commands: None, folder: None, user: USER, workspace_mib_max: WORKSPACE_MIB_MAX }
+        Self {
+            commands: None,
+            commands_as_worker: false,
+            folder: None,
+            user: USER,
+            memory_mib_max: MEMORY_MIB_MAX,
+            workspace_mib_max: WORKSPACE_MIB_MAX,
+        }
     }
 }
 

@@ -213,7 +213,7 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 37] = [
+pub(super) const KEYS: [Key; 39] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
@@ -230,8 +230,10 @@ pub(super) const KEYS: [Key; 37] = [
     Key::secret("dispatch.redis_url", "WINDROW_REDIS_URL"),
     Key::new("outbound.allow_hosts", None),
     Key::new("builds.commands", Some("WINDROW_BUILD_COMMANDS")),
+    Key::new("builds.commands_as_worker", None),
     Key::new("builds.folder", None),
     Key::new("builds.user", None),
+    Key::new("builds.memory_mib_max", None),
     Key::new("builds.workspace_mib_max", None),
     Key::new("signing.key_file", None),
     Key::new("signing.vault_url", None),

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// The media type of in-toto statements within an envelope.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
+/// What a statement in it is.
+pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// What is stated.
+pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
 /// A payload with its signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

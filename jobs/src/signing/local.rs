@@ -33,16 +33,16 @@ impl LocalKey {
 
     /// Reads the key in this file, or makes one there, its owner's alone, and its public half beside it.
     pub fn read_or_make(path: &Path) -> Result<Self, String> {
-        match make(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(format!("making {}: {error}", path.display())),
+        if !path.exists() {
+            make(path).or_else(there_already).map_err(|error| format!("making {}: {error}", path.display()))?;
         }
         let key = Self::read(path)?;
         let public = public_file(path);
         // Anew where a start was cut short in between.
         if !public.exists() {
-            fs::write(&public, public_pem(&key.0.verifying_key())).map_err(|error| format!("making {}: {error}", public.display()))?;
+            let pem = public_pem(&key.0.verifying_key());
+            let written = whole(&public, pem.as_bytes(), 0o644);
+            written.or_else(there_already).map_err(|error| format!("making {}: {error}", public.display()))?;
         }
         Ok(key)
     }
@@ -57,9 +57,28 @@ fn make(path: &Path) -> io::Result<()> {
     // Without the public half, which older programs do not read there.
     let pair = KeypairBytes { secret_key: rand::random(), public_key: None };
     let pem = pair.to_pkcs8_pem(LineEnding::LF).map_err(|error| io::Error::other(error.to_string()))?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()
+    whole(path, pem.as_bytes(), 0o600)
+}
+
+/// Somebody else was quicker.
+fn there_already(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
+}
+
+/// Writes a file that is there with all of its content or not at all, whenever this process is killed; never over another.
+fn whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = folder.join(format!(".key-{:016x}", rand::random::<u64>()));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        // Unlike a rename, this takes nobody's place.
+        fs::hard_link(&beside, path)
+    })();
+    let _ = fs::remove_file(&beside);
+    written?;
+    fs::File::open(folder)?.sync_all()
 }
 
 /// Where the public half of the key in this file lies: `signing-key.pub.pem` beside `signing-key.pem`.
@@ -110,6 +129,8 @@ mod tests {
         let key = again.key(&tenant).await.expect("a key");
         let signature = crate::signing::sign_checked(&again, &tenant, &key, b"hay").await.expect("signed");
         assert!(first.public().verify_strict(b"hay", &ed25519_dalek::Signature::from_bytes(&signature.bytes)).is_ok());
+        assert_eq!(fs::read_dir(home.path()).expect("the folder").count(), 2, "nothing else is left");
+        assert!(whole(&path, b"another", 0o600).is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists));
         fs::write(&path, "no key").expect("written");
         assert!(LocalKey::read_or_make(&path).err().is_some_and(|error| error.contains("PKCS #8")));
     }

@@ -189,10 +189,10 @@ impl Vault {
         match status {
             StatusCode::NOT_FOUND => Ok(Answer::Missing),
             StatusCode::FORBIDDEN => Ok(Answer::Forbidden(message)),
-            StatusCode::TOO_MANY_REQUESTS => Err(Error::Unavailable(message)),
-            status if status.is_server_error() => Err(Error::Unavailable(message)),
             status if status.is_success() => Ok(Answer::Read(answer)),
-            _ => Err(Error::Refused(message)),
+            // What is asked is wrong, and stays so. All else may pass: a standby (307, 429, 472, 473), a proxy, one that is sealed.
+            StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNPROCESSABLE_ENTITY => Err(Error::Refused(message)),
+            _ => Err(Error::Unavailable(message)),
         }
     }
 }
@@ -227,4 +227,43 @@ impl Signing for Vault {
 
 fn strange(path: &str) -> Error {
     Error::Unavailable(format!("what Vault answers for {path} is not as documented"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A Vault that answers this, whatever it is asked.
+    async fn answering(status: u16) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut request = [0; 4_096];
+                let _ = socket.read(&mut request).await;
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nlocation: /elsewhere\r\nconnection: close\r\n\r\n");
+                let _ = socket.write_all(head.as_bytes()).await;
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn only_what_is_wrong_and_stays_so_is_refused() {
+        for (status, refused) in [(400, true), (405, true), (422, true)]
+            .into_iter()
+            .chain([307, 403, 404, 408, 412, 429, 472, 473, 500, 502, 503].map(|status| (status, false)))
+        {
+            let url = answering(status).await;
+            let login = Login::Token("token".into());
+            let place = Place { url, mount: "transit".into(), key: "k-{tenant}".into(), namespace: None, login };
+            let error = Vault::new(place).expect("a client").key(&TenantId::default_tenant()).await.expect_err("no key");
+            assert_eq!(matches!(error, Error::Refused(_)), refused, "{status}: {error}");
+        }
+    }
 }

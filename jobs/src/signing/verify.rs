@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Signature,
-    dsse::{Envelope, IN_TOTO, encoding},
+    dsse::{Envelope, IN_TOTO, PROVENANCE, STATEMENT, encoding},
     local::name_of,
 };
 use crate::objects::hex;
@@ -36,6 +36,17 @@ pub struct Report {
     pub key: Option<String>,
     /// The job that made it, as the provenance tells.
     pub job: Option<String>,
+    /// Whose job that was, as the provenance tells.
+    pub tenant: Option<String>,
+}
+
+/// What somebody who checks knows already; nothing of it need be given.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'e> {
+    /// The archive's name.
+    pub name: Option<&'e str>,
+    /// Whose it is.
+    pub tenant: Option<&'e str>,
 }
 
 /// Reads a public key in PEM.
@@ -44,11 +55,11 @@ pub fn key(pem: &str) -> Result<VerifyingKey, String> {
 }
 
 /// Checks all three.
-pub fn check(archive: impl Read, signature: &[u8], provenance: &[u8], key: &VerifyingKey) -> io::Result<Report> {
+pub fn check(archive: impl Read, signature: &[u8], provenance: &[u8], key: &VerifyingKey, expected: Expected<'_>) -> io::Result<Report> {
     let digest = digest(archive)?;
     let sha256 = hex(&digest);
     let signed = check_signature(&digest, signature, key);
-    let stated = check_provenance(&sha256, provenance, key);
+    let stated = check_provenance(&sha256, provenance, key, expected);
     let matched = match (&signed, &stated) {
         (Ok(signature), Ok(stated)) => same_key(signature, stated, key),
         _ => Ok(()),
@@ -58,9 +69,10 @@ pub fn check(archive: impl Read, signature: &[u8], provenance: &[u8], key: &Veri
         .as_ref()
         .ok()
         .and_then(|stated| stated.statement["predicate"]["runDetails"]["metadata"]["invocationId"].as_str().map(Into::into));
+    let tenant = stated.as_ref().ok().and_then(|stated| tenant_of(&stated.statement)).map(Into::into);
     let provenance = stated.err().or(matched.err());
     let signature = signed.err();
-    Ok(Report { verified: signature.is_none() && provenance.is_none(), sha256, signature, provenance, key: keyid, job })
+    Ok(Report { verified: signature.is_none() && provenance.is_none(), sha256, signature, provenance, key: keyid, job, tenant })
 }
 
 fn digest(mut archive: impl Read) -> io::Result<[u8; 32]> {
@@ -86,7 +98,7 @@ struct Stated {
     statement: Value,
 }
 
-fn check_provenance(sha256: &str, provenance: &[u8], key: &VerifyingKey) -> Result<Stated, String> {
+fn check_provenance(sha256: &str, provenance: &[u8], key: &VerifyingKey, expected: Expected<'_>) -> Result<Stated, String> {
     let envelope: Envelope = serde_json::from_slice(provenance).map_err(|error| format!("the provenance is no DSSE envelope: {error}"))?;
     if envelope.to_line() != provenance {
         return Err("the provenance is not written as Windrow writes it".into());
@@ -102,11 +114,35 @@ fn check_provenance(sha256: &str, provenance: &[u8], key: &VerifyingKey) -> Resu
     let signature = signature.try_into().map_err(|_| "the provenance's signature is not as long as one")?;
     verify(key, &encoding(&envelope.payload_type, &payload), &signature).map_err(|()| "the provenance is not signed by this key")?;
     let statement: Value = serde_json::from_slice(&payload).map_err(|error| format!("the provenance's statement: {error}"))?;
-    let mut subjects = statement["subject"].as_array().into_iter().flatten();
-    if !subjects.any(|subject| subject["digest"]["sha256"] == sha256) {
+    check_statement(&statement, sha256, expected)?;
+    Ok(Stated { keyid: signed.keyid.clone(), statement })
+}
+
+fn check_statement(statement: &Value, sha256: &str, expected: Expected<'_>) -> Result<(), String> {
+    for (field, wanted) in [("_type", STATEMENT), ("predicateType", PROVENANCE)] {
+        if statement[field] != wanted {
+            return Err(format!("the provenance's {field} is {}, not {wanted}", statement[field]));
+        }
+    }
+    let subjects = statement["subject"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let [subject] = subjects else {
+        return Err(format!("the provenance is not of one archive but of {}", subjects.len()));
+    };
+    if subject["digest"]["sha256"] != sha256 {
         return Err(format!("the provenance is of another archive: {}", statement["subject"]));
     }
-    Ok(Stated { keyid: signed.keyid.clone(), statement })
+    if let Some(name) = expected.name.filter(|name| subject["name"] != *name) {
+        return Err(format!("the provenance is of an archive named {}, not {name}", subject["name"]));
+    }
+    let tenant = tenant_of(statement);
+    match expected.tenant.filter(|wanted| tenant != Some(wanted)) {
+        Some(wanted) => Err(format!("the archive is tenant {}'s, not {wanted}'s", tenant.unwrap_or("nobody"))),
+        None => Ok(()),
+    }
+}
+
+fn tenant_of(statement: &Value) -> Option<&str> {
+    statement["predicate"]["buildDefinition"]["internalParameters"]["tenant"].as_str()
 }
 
 /// The key's name is not signed where it stands, but within the statement too.
@@ -127,4 +163,42 @@ fn same_key(signature: &Signature, stated: &Stated, key: &VerifyingKey) -> Resul
 
 fn verify(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -> Result<(), ()> {
     key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).map_err(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_must_be_what_it_is_taken_for() {
+        let internal = json!({ "internalParameters": { "tenant": "acme" } });
+        let good = json!({ "_type": STATEMENT, "predicateType": PROVENANCE, "subject": [{ "name": "a.zst", "digest": { "sha256": "00" } }],
+            "predicate": { "buildDefinition": internal } });
+        let with = |field: &str, value: Value| {
+            let mut statement = good.clone();
+            statement[field] = value;
+            statement
+        };
+        let expected = |name, tenant| Expected { name, tenant };
+        let all = expected(Some("a.zst"), Some("acme"));
+        assert_eq!(check_statement(&good, "00", all), Ok(()));
+        assert_eq!(check_statement(&good, "00", Expected::default()), Ok(()));
+        let twice = json!([good["subject"][0], good["subject"][0]]);
+        let bad = [
+            (with("_type", json!("x")), "00", all, "_type"),
+            (with("predicateType", json!("x")), "00", all, "predicateType"),
+            (with("subject", json!([])), "00", all, "not of one archive"),
+            (with("subject", twice), "00", all, "not of one archive"),
+            (with("predicate", json!({})), "00", all, "tenant nobody's, not acme's"),
+            (good.clone(), "11", all, "another archive"),
+            (good.clone(), "00", expected(Some("b.zst"), None), "named"),
+            (good.clone(), "00", expected(None, Some("beta")), "tenant acme's, not beta's"),
+        ];
+        for (statement, sha256, expected, message) in bad {
+            let error = check_statement(&statement, sha256, expected).expect_err(message);
+            assert!(error.contains(message), "{error}");
+        }
+    }
 }

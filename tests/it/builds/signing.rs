@@ -169,7 +169,9 @@ async fn one_byte_changed_anywhere_is_found() {
     let names = [ARCHIVE.to_owned(), format!("{ARCHIVE}.sig"), format!("{ARCHIVE}.intoto.jsonl")];
     let mut contents = names.clone().map(|name| left.files[&name].clone());
     let check = |contents: &[Vec<u8>; 3]| {
-        windrow_jobs::signing::verify::check(contents[0].as_slice(), &contents[1], &contents[2], &pem).expect("read").verified
+        windrow_jobs::signing::verify::check(contents[0].as_slice(), &contents[1], &contents[2], &pem, Default::default())
+            .expect("read")
+            .verified
     };
     assert!(check(&contents));
     for which in 0..3 {

@@ -11,7 +11,7 @@ use windrow_jobs::{
     settings::Settings,
     signing::{
         local::public_file,
-        verify::{self, Report},
+        verify::{self, Expected, Report},
     },
 };
 
@@ -46,6 +46,9 @@ pub struct Args {
     // Not `--key`: that is the API's, for every verb.
     #[arg(long, value_name = "PEM")]
     public_key: Option<PathBuf>,
+    /// Whose it must be, as the provenance tells
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
 }
 
 /// Checks, and says what was found.
@@ -60,7 +63,8 @@ pub fn run(args: &Args, settings: &Settings, format: Format) -> Result<(), Failu
     let provenance = read(&named(args.provenance.as_ref(), &args.archive, PROVENANCE), "--provenance names it")?;
     let unreadable = |error: std::io::Error| Failure::Usage(format!("{}: {error}", args.archive.display()));
     let archive = File::open(&args.archive).map_err(unreadable)?;
-    let report = verify::check(archive, &signature, &provenance, &key).map_err(unreadable)?;
+    let expected = Expected { name: args.archive.file_name().and_then(|name| name.to_str()), tenant: args.tenant.as_deref() };
+    let report = verify::check(archive, &signature, &provenance, &key, expected).map_err(unreadable)?;
     output::answer(format, &json!(report).to_string(), || lines(&report));
     if report.verified { Ok(()) } else { Err(Failure::Job(format!("{} is not verified", args.archive.display()))) }
 }
@@ -89,6 +93,7 @@ fn lines(report: &Report) -> Vec<String> {
     lines.push(format!("provenance {}", told(&report.provenance)));
     lines.extend(report.key.iter().map(|key| format!("key        {key}")));
     lines.extend(report.job.iter().map(|job| format!("job        {job}")));
+    lines.extend(report.tenant.iter().map(|tenant| format!("tenant     {tenant}")));
     lines.push(if report.verified { "verified".into() } else { "NOT VERIFIED".into() });
     lines
 }

@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     error::BuildError,
     processes::{self, MARK},
-    workspace::{Workspace, measure},
+    tree::measure,
+    workspace::Workspace,
 };
 
 /// Where commands are looked for, unless they are passed the worker's.
@@ -65,18 +66,22 @@ const MEASURE_EVERY: Duration = Duration::from_millis(500);
 const LAST_OUTPUT_MAX: Duration = Duration::from_secs(2);
 const READ_BYTES: usize = 64 * 1024;
 
-/// Sets limits and the watcher, then becomes the command. Dash calls the limit of processes `-p`, bash `-u`.
+/// Sets limits and the watcher, then becomes the command, which alone sees its variables: in this shell they could do
+/// away with the limits. The watcher is nobody's child, so that a command that waits for all of its own does not wait for it.
+/// Dash calls the limit of processes `-p`, bash `-u`.
 const LAUNCH: &str = r#"umask 022
 exec 3<&0 </dev/null
-{ read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
+( { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 & )
 exec 3<&-
+echo 1000 2>/dev/null >/proc/self/oom_score_adj || :
 ulimit -c 0
 ulimit -f "$1"
 ulimit -u "$2" 2>/dev/null || ulimit -p "$2" 2>/dev/null
 ulimit -S -t "$3"
 ulimit -H -t "$(($3 + 1))"
-shift 3
-exec "$@""#;
+ulimit -v "$4"
+shift 4
+exec /usr/bin/env "$@""#;
 
 /// What to run, and within what.
 pub struct Order<'o> {
@@ -90,6 +95,8 @@ pub struct Order<'o> {
     pub wall: Duration,
     /// How long each of its processes may compute.
     pub cpu_s: u64,
+    /// How much memory each of its processes may map.
+    pub memory_mib: u32,
     /// How large the workspace may grow.
     pub workspace_bytes_max: u64,
 }
@@ -102,20 +109,24 @@ pub async fn run(
     mut say: impl FnMut(String),
 ) -> Result<(), BuildError> {
     let failed = |code, message: String| BuildError::inputs(code, format!("{} {message}", order.name));
-    let (mut group, output) =
-        Group::spawn(order, workspace).map_err(|error| failed("command_failed", format!("cannot be started: {error}")))?;
+    // It would be taken for a variable.
+    if order.run.first().is_some_and(|program| program.contains('=')) {
+        return Err(failed("command_failed", "cannot be started: its program has a = in its name".into()));
+    }
+    let (mut group, output) = Group::spawn(order, workspace).map_err(|error| not_started(order, &error))?;
     let mut lines = Lines::new(output);
     let until = Instant::now() + order.wall;
-    let mut measure = tokio::time::interval(MEASURE_EVERY);
+    let mut full = std::pin::pin!(until_full(order, workspace));
     let mut speaks = true;
     let ended = loop {
+        // Its output last: of one that speaks without end there is always more.
         tokio::select! {
             biased;
             () = cancel.cancelled() => break Err(BuildError::Stopped),
             () = tokio::time::sleep_until(until) => break Err(failed("command_timeout", format!("took longer than {} s", order.wall.as_secs()))),
-            _ = measure.tick() => check_size(order, workspace).await?,
+            ended = group.wait() => break ended.map_err(|error| BuildError::Workspace(format!("waiting for {}: {error}", order.name))),
+            error = &mut full => break Err(error),
             more = lines.read(&mut say), if speaks => speaks = more,
-            ended = group.wait() => break ended.map_err(|error| failed("command_failed", error.to_string())),
         }
     };
     // Before its last output is read: whatever still runs may hold the pipe open.
@@ -147,14 +158,36 @@ fn ending(status: ExitStatus, cpu_s: u64) -> Option<(&'static str, String)> {
     }
 }
 
+/// Whether the order is at fault, or this machine for the moment.
+fn not_started(order: &Order<'_>, error: &io::Error) -> BuildError {
+    let message = format!("{} cannot be started: {error}", order.name);
+    match error.kind() {
+        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => BuildError::inputs("command_failed", message),
+        _ => BuildError::Workspace(message),
+    }
+}
+
+/// Looks at the workspace again and again, until it is too full.
+async fn until_full(order: &Order<'_>, workspace: &Workspace) -> BuildError {
+    loop {
+        tokio::time::sleep(MEASURE_EVERY).await;
+        if let Err(error) = check_size(order, workspace).await {
+            return error;
+        }
+    }
+}
+
 async fn check_size(order: &Order<'_>, workspace: &Workspace) -> Result<(), BuildError> {
     let (folder, bytes_max) = (workspace.folder().to_owned(), order.workspace_bytes_max);
-    let measured = tokio::task::spawn_blocking(move || measure(folder, bytes_max, FILES_MAX)).await;
-    let (bytes, files) = measured.unwrap_or_default();
+    let measured = tokio::task::spawn_blocking(move || measure(&folder, bytes_max, FILES_MAX)).await;
+    let (bytes, files) = measured.map_err(|error| BuildError::Workspace(format!("measuring the workspace: {error}")))?;
     if bytes <= order.workspace_bytes_max && files <= FILES_MAX {
         return Ok(());
     }
-    let message = format!("{} filled the workspace: it may have {} bytes in {FILES_MAX} files", order.name, order.workspace_bytes_max);
+    let message = format!(
+        "{} filled the workspace: it may have {} bytes in {FILES_MAX} files, and no folder too deep to look into",
+        order.name, order.workspace_bytes_max
+    );
     Err(BuildError::inputs("workspace_full", message))
 }
 
@@ -163,6 +196,7 @@ struct Group {
     id: Pid,
     child: Child,
     folder: PathBuf,
+    user: Option<u32>,
     killed: bool,
     /// While this is open the watcher waits.
     _alive: Option<ChildStdin>,
@@ -174,9 +208,11 @@ impl Group {
         let mut command = tokio::process::Command::new("/bin/sh");
         command.args(["-c", LAUNCH, "sh"]);
         let user = workspace.user().unwrap_or_else(|| rustix::process::geteuid().as_raw());
-        let limits = [FILE_BLOCKS_MAX, processes::count_of(user) + PROCESSES_MAX, order.cpu_s];
-        command.args(limits.map(|limit| limit.to_string())).args(order.run);
-        command.env_clear().envs(environment(order, workspace)).current_dir(workspace.work());
+        let limits = [FILE_BLOCKS_MAX, processes::count_of(user) + PROCESSES_MAX, order.cpu_s, u64::from(order.memory_mib) * 1024];
+        command.args(limits.map(|limit| limit.to_string()));
+        let (shell, own) = environment(order, workspace);
+        command.args(own.iter().map(|(name, value)| format!("{name}={value}"))).args(order.run);
+        command.env_clear().envs(shell).current_dir(workspace.work());
         command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer).process_group(0).kill_on_drop(true);
         if let Some(user) = workspace.user() {
             command.uid(user).gid(user);
@@ -184,7 +220,7 @@ impl Group {
         let mut child = command.spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).ok_or_else(|| io::Error::other("it has ended"))?;
         let alive = child.stdin.take();
-        let group = Self { id, child, folder: workspace.folder().to_owned(), killed: false, _alive: alive };
+        let group = Self { id, child, folder: workspace.folder().to_owned(), user: workspace.user(), killed: false, _alive: alive };
         Ok((group, pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?))
     }
 
@@ -199,7 +235,10 @@ impl Group {
         }
         // Where the whole group has ended by itself there is none.
         let _ = kill_process_group(self.id, Signal::KILL);
-        processes::kill_of(&self.folder);
+        match self.user {
+            Some(user) => processes::kill_of_users(&[user]),
+            None => processes::kill_of(&self.folder),
+        }
     }
 }
 
@@ -209,8 +248,12 @@ impl Drop for Group {
     }
 }
 
-fn environment(order: &Order<'_>, workspace: &Workspace) -> Vec<(String, String)> {
+/// What the shell that sets limits is told, and what the command is told beside that.
+type Variables = Vec<(String, String)>;
+
+fn environment(order: &Order<'_>, workspace: &Workspace) -> (Variables, Variables) {
     let text = |path: &Path| path.display().to_string();
+    let mark = (MARK.to_owned(), text(workspace.folder()));
     let fixed = [
         ("PATH", PATH.to_owned()),
         ("HOME", text(&workspace.home())),
@@ -220,11 +263,9 @@ fn environment(order: &Order<'_>, workspace: &Workspace) -> Vec<(String, String)
         ("LC_ALL", "C.UTF-8".into()),
         ("SOURCE_DATE_EPOCH", EPOCH.into()),
     ];
-    let mut environment: Vec<_> = fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    environment.extend(order.environment.iter().cloned());
-    // Last, so that nothing takes its place: by it processes are found.
-    environment.push((MARK.into(), text(workspace.folder())));
-    environment
+    let shell = fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).chain([mark.clone()]).collect();
+    // The mark last, so that nothing takes its place: by it processes are found.
+    (shell, order.environment.iter().cloned().chain([mark]).collect())
 }
 
 /// An output as lines of bounded length.

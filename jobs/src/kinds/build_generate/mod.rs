@@ -40,6 +40,10 @@ mod tests;
 #[cfg(feature = "handlers")]
 pub mod tools;
 #[cfg(feature = "handlers")]
+mod tree;
+#[cfg(feature = "handlers")]
+mod users;
+#[cfg(feature = "handlers")]
 mod workspace;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,10 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read, Write},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::Path,
 };
 
@@ -35,8 +38,9 @@ pub type Listed = BTreeMap<String, bool>;
 /// The files in this folder that are outputs; all of them where none are declared.
 pub fn list(work: &Path, outputs: &[Output]) -> Result<Listed, BuildError> {
     let root = open_root(work).map_err(|error| failed(work, error))?;
+    let owner = owner(root.as_fd()).map_err(|error| failed(work, error))?;
     let mut listed = Listed::new();
-    walk(root.as_fd(), "", outputs, &mut listed)?;
+    walk(root.as_fd(), "", owner, outputs, &mut listed)?;
     let unmatched = outputs.iter().find(|output| !listed.keys().any(|path| glob::fits(&output.path, path)));
     if let Some(output) = unmatched {
         let message = format!("the declared output {} is not there: no file of the workspace fits", output.path);
@@ -45,7 +49,7 @@ pub fn list(work: &Path, outputs: &[Output]) -> Result<Listed, BuildError> {
     Ok(listed)
 }
 
-fn walk(folder: BorrowedFd<'_>, path: &str, outputs: &[Output], listed: &mut Listed) -> Result<(), BuildError> {
+fn walk(folder: BorrowedFd<'_>, path: &str, owner: u32, outputs: &[Output], listed: &mut Listed) -> Result<(), BuildError> {
     let dir = Dir::read_from(folder).map_err(|error| failed(path, error.into()))?;
     for entry in dir {
         let entry = entry.map_err(|error| failed(path, error.into()))?;
@@ -68,13 +72,23 @@ fn walk(folder: BorrowedFd<'_>, path: &str, outputs: &[Output], listed: &mut Lis
             FileType::Directory if below.split('/').count() > DEPTH_MAX => {
                 return Err(BuildError::inputs("output_invalid", format!("{below} lies deeper than {DEPTH_MAX} folders")));
             }
-            FileType::Directory => walk(opened.as_fd(), &below, outputs, listed)?,
+            FileType::Directory => walk(opened.as_fd(), &below, owner, outputs, listed)?,
+            // A hard link, which a worker who is root could read where the command could not.
+            FileType::RegularFile if wanted && stat.st_uid != owner => {
+                let message = format!("{below} is another user's file (user {}), which is none of this build", stat.st_uid);
+                return Err(BuildError::inputs("output_invalid", message));
+            }
             FileType::RegularFile if wanted => _ = listed.insert(below, stat.st_mode & 0o100 != 0),
             _ if wanted => return Err(not_plain(&below, Errno::INVAL)),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Whose the workspace is, and so all that commands have made in it.
+fn owner(root: BorrowedFd<'_>) -> io::Result<u32> {
+    Ok(fstat(root)?.st_uid)
 }
 
 fn not_plain(path: &str, error: Errno) -> BuildError {
@@ -90,6 +104,7 @@ fn not_plain(path: &str, error: Errno) -> BuildError {
 pub fn pack(work: &Path, listed: &Listed, archive: &Path, cancel: &CancellationToken) -> Result<(), BuildError> {
     let packed = (|| {
         let root = open_root(work)?;
+        let owner = owner(root.as_fd())?;
         let mut encoder = zstd::Encoder::new(File::create_new(archive)?, LEVEL)?;
         encoder.include_checksum(true)?;
         let mut tar = tar::Builder::new(encoder);
@@ -99,7 +114,11 @@ pub fn pack(work: &Path, listed: &Listed, archive: &Path, cancel: &CancellationT
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let file = File::from(open_below(root.as_fd(), path)?);
-            let bytes = file.metadata()?.len();
+            let metadata = file.metadata()?;
+            if metadata.uid() != owner {
+                return Err(changed(path));
+            }
+            let bytes = metadata.len();
             left = left.checked_sub(bytes).ok_or(io::ErrorKind::FileTooLarge)?;
             append(&mut tar, path, *program, bytes, file)?;
         }
@@ -122,7 +141,14 @@ fn append(tar: &mut tar::Builder<impl Write>, path: &str, program: bool, bytes: 
     header.set_mtime(0);
     header.set_uid(0);
     header.set_gid(0);
-    tar.append_data(&mut header, path, content.take(bytes))
+    let mut content = content.take(bytes);
+    tar.append_data(&mut header, path, &mut content)?;
+    // The rest of the archive would be read at the wrong places.
+    if content.limit() == 0 { Ok(()) } else { Err(changed(path)) }
+}
+
+fn changed(path: &str) -> io::Error {
+    io::Error::other(format!("{path} was changed while it was packed"))
 }
 
 fn open_root(work: &Path) -> io::Result<OwnedFd> {
@@ -233,5 +259,34 @@ mod tests {
             assert!(error.to_string().starts_with(message), "{error}");
             assert!(packed(home.path(), &["b.txt"]).is_ok(), "what is no output does not matter");
         }
+    }
+
+    #[test]
+    fn a_file_that_shrinks_while_it_is_packed_ends_the_packing() {
+        let mut tar = tar::Builder::new(Vec::new());
+        assert!(append(&mut tar, "whole", false, 3, b"hay".as_slice()).is_ok());
+        let error = append(&mut tar, "short", false, 4, b"hay".as_slice()).expect_err("refused");
+        assert!(error.to_string().contains("short was changed"), "{error}");
+    }
+
+    #[test]
+    fn a_hard_link_to_anothers_file_does_not_get_into_an_app() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let home = app(false);
+        let foreign = tempfile::NamedTempFile::new().expect("a file of root's");
+        let work = home.path().join("work");
+        fs::create_dir(&work).expect("a folder");
+        fs::write(work.join("own"), "own").expect("written");
+        fs::hard_link(work.join("own"), work.join("twice")).expect("a link");
+        for path in [&work, &work.join("own")] {
+            std::os::unix::fs::chown(path, Some(60_600), Some(60_600)).expect("given");
+        }
+        assert!(packed(&work, &[]).is_ok(), "links to its own are its own");
+        fs::hard_link(foreign.path(), work.join("theirs")).expect("a link");
+        let error = packed(&work, &[]).expect_err("refused");
+        assert_eq!(error.code(), "output_invalid");
+        assert!(error.to_string().starts_with("theirs is another user's"), "{error}");
     }
 }

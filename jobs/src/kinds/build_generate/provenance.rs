@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Asset, Payload, inputs::Inputs};
-use crate::{clock::Timestamp, handler::Context, objects::hex};
+use crate::{
+    clock::Timestamp,
+    handler::Context,
+    objects::hex,
+    signing::dsse::{PROVENANCE, STATEMENT},
+};
 
 /// What the parameters mean, and how the archive follows from them: docs/builds.md.
 const BUILD_TYPE: &str = "urn:windrow:build.generate:v1";
@@ -41,14 +46,14 @@ pub fn statement(context: &Context, payload: &Payload, inputs: &Inputs, made: &M
         .map(|(path, asset)| json!({ "name": path, "uri": bare(&asset.url), "digest": { "sha256": asset.sha256 } }));
     let lock = hex(&Sha256::digest(inputs.lock()));
     let statement = json!({
-        "_type": "https://in-toto.io/Statement/v1",
+        "_type": STATEMENT,
         "subject": [{ "name": made.archive, "digest": { "sha256": made.sha256 } }],
-        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicateType": PROVENANCE,
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": parameters(payload),
-                "internalParameters": { "inputs": inputs.digest(), "signer": made.signer },
+                "internalParameters": { "inputs": inputs.digest(), "signer": made.signer, "tenant": context.tenant.as_str() },
                 "resolvedDependencies": bundles.chain(assets).collect::<Vec<_>>(),
             },
             "runDetails": {

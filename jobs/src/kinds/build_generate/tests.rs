@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -148,4 +149,36 @@ async fn a_file_that_is_not_what_its_manifest_says_is_not_built_in() {
     let mut forced = payload(&["search"]);
     forced["force"] = json!(true);
     assert_eq!((code(&run_over(&ledger, &objects, forced, "").await), bundles.len()), ("bundle_corrupt", 6));
+}
+
+/// Puts, in the place of what was built, something else that the job of this id has built without a signature.
+async fn keep_other(objects: &FolderObjects, job: JobId) {
+    let entries = objects.list("tenants/default/builds/inputs/", None, 10).await.expect("list");
+    let [key] = entries.as_slice() else { panic!("{entries:?}") };
+    let kept = objects.get(key).await.expect("read").expect("an entry").bytes(1 << 20).await.expect("its bytes");
+    let mut entry: Value = serde_json::from_slice(&kept).expect("JSON");
+    let other = bundle::pack::pack(&[("other.txt".to_owned(), b"other".to_vec())].into()).expect("packed");
+    let sha256 = crate::objects::hex(&Sha256::digest(&other));
+    let archive = format!("tenants/default/builds/{sha256}/{}", entry["name"].as_str().expect("a name"));
+    (entry["job"], entry["signed"], entry["sha256"], entry["bytes"]) = (json!(job), Value::Null, json!(sha256), json!(other.len()));
+    objects.put(&archive.parse().expect("a key"), "application/zstd", other.into()).await.expect("put");
+    objects.put(key, "application/json", entry.to_string().into_bytes().into()).await.expect("put");
+}
+
+#[tokio::test]
+async fn only_a_build_by_force_is_compared_and_never_with_its_own() {
+    let (_home, objects) = store();
+    let ledger = Arc::new(ModelLedger::new(Arc::new(SystemClock)));
+    let (own, other) = (JobId::from_bytes([1; 16]), JobId::from_bytes([2; 16]));
+    let mut forced = payload(&["search"]);
+    forced["force"] = json!(true);
+    assert!(matches!(run_over(&ledger, &objects, payload(&["search"]), "").await, Outcome::Done(_)));
+    keep_other(&objects, other).await;
+    let again = run_over(&ledger, &objects, payload(&["search"]), "").await;
+    assert!(matches!(again, Outcome::Done(_)), "signing was switched on: {again:?}");
+    keep_other(&objects, own).await;
+    let again = run_over(&ledger, &objects, forced.clone(), "").await;
+    assert!(matches!(again, Outcome::Done(_)), "an attempt of this job died after its upload: {again:?}");
+    keep_other(&objects, other).await;
+    assert_eq!(code(&run_over(&ledger, &objects, forced, "").await), "not_reproducible");
 }

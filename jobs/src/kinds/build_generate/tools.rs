@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{renderer, workspace::Workspaces};
+use super::{processes, renderer, workspace::Workspaces};
 use crate::{
     outbound::Outbound,
     settings::{Error, Settings, builds::Commands},
@@ -34,6 +34,8 @@ pub struct Tools {
     pub commands: Commands,
     /// How large a workspace may grow.
     pub workspace_bytes_max: u64,
+    /// How much memory each process of a command may map.
+    pub memory_mib: u32,
     /// Who signs; none means that nothing is signed.
     pub signing: Option<Arc<dyn Signing>>,
     /// The way to assets.
@@ -46,17 +48,30 @@ impl Tools {
     /// What the settings say. Removes what dead workers' builds have left.
     pub fn of(settings: &Settings, shape: Shape, outbound: Outbound) -> Result<Self, Error> {
         let builds = &settings.builds;
+        // Before anything else: commands that run as this process does could read its keys.
+        processes::hide().map_err(|error| Error::at("builds.commands", format!("hiding this process from its commands: {error}")))?;
         let folder = builds.folder.clone().unwrap_or_else(std::env::temp_dir);
         let workspaces = Workspaces::open(&folder, builds.user).map_err(|error| Error::at("builds.folder", error.to_string()))?;
         let commands = builds.commands.unwrap_or(if shape == Shape::Standalone { Commands::Allow } else { Commands::Deny });
+        check_commands(shape, commands, builds.commands_as_worker, rustix::process::geteuid().is_root())?;
         let signing = signing(settings, shape)?;
         if signing.is_none() {
             tracing::warn!("builds are not signed: neither signing.key_file nor signing.vault_url is set");
         }
         let renderer = renderer::own_program().map_err(|error| Error::at("builds", format!("finding this program: {error}")))?;
         let workspace_bytes_max = u64::from(builds.workspace_mib_max) * 1024 * 1024;
-        Ok(Self { workspaces, commands, workspace_bytes_max, signing, outbound, renderer })
+        Ok(Self { workspaces, commands, workspace_bytes_max, memory_mib: builds.memory_mib_max, signing, outbound, renderer })
     }
+}
+
+/// In a cluster commands are other people's: they run as users of their own, or somebody has said that they need not.
+fn check_commands(shape: Shape, commands: Commands, as_worker: bool, root: bool) -> Result<(), Error> {
+    if shape == Shape::Standalone || commands == Commands::Deny || as_worker || root {
+        return Ok(());
+    }
+    let message = "this worker is not root, so commands would run as its own user, who can end it, and see and change what it and other builds \
+                   have on this machine: run it as root, or set builds.commands_as_worker = true (WINDROW_BUILDS__COMMANDS_AS_WORKER), or deny them";
+    Err(Error::at("builds.commands", message))
 }
 
 fn signing(settings: &Settings, shape: Shape) -> Result<Option<Arc<dyn Signing>>, Error> {
@@ -96,4 +111,18 @@ fn login(settings: &Settings) -> Result<Login, Error> {
 /// The key file of a standalone installation that was given none.
 pub fn own_key_file(settings: &Settings) -> PathBuf {
     settings.data_dir.join(KEY_FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_of_a_cluster_that_is_not_root_runs_commands_only_where_that_is_said_twice() {
+        let may = |shape, commands, as_worker, root| check_commands(shape, commands, as_worker, root).is_ok();
+        assert!(may(Shape::Cluster, Commands::Deny, false, false) && may(Shape::Standalone, Commands::Allow, false, false));
+        assert!(may(Shape::Cluster, Commands::Allow, false, true) && may(Shape::Cluster, Commands::Allow, true, false));
+        let error = check_commands(Shape::Cluster, Commands::Allow, false, false).expect_err("refused").to_string();
+        assert!(error.contains("builds.commands") && error.contains("builds.commands_as_worker"), "{error}");
+    }
 }

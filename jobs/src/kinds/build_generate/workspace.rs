@@ -1,23 +1,28 @@
 //! Where a build works: a folder of its own below one root, held by a lock for as long as the build lives.
 //!
-//! Whoever opens the root or makes another workspace removes those that nobody holds: a killed worker's. Nothing of a build
+//! Where the worker is root each build also has a user of its own (`users.rs`). Whoever opens the root or makes another workspace removes those that nobody holds: a killed worker's. Nothing of a build
 //! lies anywhere else. The root and a build's folder may be walked through but not listed by others; what is in `work`,
 //! `home` and `tmp` is its owner's alone, who is unprivileged where the worker is root.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::processes;
+use super::{
+    processes, tree,
+    users::{Held, Users},
+};
 
 /// Whoever makes or removes workspaces holds this file.
 const ROOT_LOCK: &str = "lock";
 /// Whoever uses a workspace holds this file in it.
 const LOCK: &str = "lock";
+/// A file that nobody else may open: whoever opens it can lock it.
+const OWN: u32 = 0o600;
 /// Owner's alone.
 const PRIVATE: u32 = 0o700;
 /// Others may walk through, not look.
@@ -34,15 +39,15 @@ const REMOVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(25);
 pub struct Workspaces {
     root: Arc<PathBuf>,
     /// Who runs the commands, where that is not the worker itself.
-    pub user: Option<u32>,
+    users: Option<Users>,
 }
 
 impl Workspaces {
     /// Takes the workspaces below `folder`, made if need be, and removes what dead workers left there.
-    /// Commands run as `user` where this process is root, and as whoever it is otherwise.
+    /// Commands run as one of the users from `user` on where this process is root, and as whoever it is otherwise.
     pub fn open(folder: &Path, user: u32) -> io::Result<Self> {
         let own = rustix::process::geteuid();
-        let user = own.is_root().then_some(user);
+        let users = if own.is_root() { Some(Users::open(user)?) } else { None };
         // By user, since a folder of another would have to be trusted.
         let root = folder.join(format!("windrow-builds-{}", own.as_raw()));
         match DirBuilder::new().recursive(false).mode(PASSAGE).create(&root) {
@@ -54,7 +59,7 @@ impl Workspaces {
             return Err(io::Error::other(format!("{} is not this user's own folder", root.display())));
         }
         fs::set_permissions(&root, Permissions::from_mode(PASSAGE))?;
-        let workspaces = Self { root: Arc::new(root), user };
+        let workspaces = Self { root: Arc::new(root), users };
         workspaces.sweep()?;
         Ok(workspaces)
     }
@@ -62,18 +67,19 @@ impl Workspaces {
     /// A workspace for one build.
     pub fn make(&self) -> io::Result<Workspace> {
         self.sweep()?;
+        let user = self.users.as_ref().map(Users::hold).transpose()?;
         let folder = self.root.join(format!("{:016x}", rand::random::<u64>()));
         // Held while the folder has no lock yet, or a sweep would take it for abandoned.
         let root_lock = self.lock()?;
         let made = (|| {
             DirBuilder::new().mode(PASSAGE).create(&folder)?;
-            let lock = OpenOptions::new().write(true).create_new(true).open(folder.join(LOCK))?;
+            let lock = OpenOptions::new().write(true).create_new(true).mode(OWN).open(folder.join(LOCK))?;
             lock.try_lock()?;
             Ok(lock)
         })();
         drop(root_lock);
         let lock = made.map_err(|error: io::Error| named(&error, "making", &folder))?;
-        let workspace = Workspace { folder, user: self.user, _lock: lock };
+        let workspace = Workspace { folder, user, _lock: lock };
         for name in [WORK, HOME, TMP] {
             let path = workspace.folder.join(name);
             DirBuilder::new().mode(PRIVATE).create(&path)?;
@@ -105,8 +111,10 @@ impl Workspaces {
 
     fn lock(&self) -> io::Result<File> {
         let path = self.root.join(ROOT_LOCK);
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|error| named(&error, "opening", &path))?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(OWN).open(&path);
+        let file = file.map_err(|error| named(&error, "opening", &path))?;
+        // One of an earlier version may be everybody's to open, and so to hold.
+        file.set_permissions(Permissions::from_mode(OWN))?;
         file.lock()?;
         Ok(file)
     }
@@ -120,7 +128,8 @@ const TMP: &str = "tmp";
 #[derive(Debug)]
 pub struct Workspace {
     folder: PathBuf,
-    user: Option<u32>,
+    /// Its own for as long as it is there: dropped last, when nothing of it runs any more.
+    user: Option<Held>,
     _lock: File,
 }
 
@@ -132,7 +141,15 @@ impl Workspace {
 
     /// Who runs its commands, where that is not the worker itself.
     pub fn user(&self) -> Option<u32> {
-        self.user
+        self.user.as_ref().map(|held| held.user)
+    }
+
+    /// Ends whatever its commands have left running.
+    pub fn end_processes(&self) {
+        match &self.user {
+            Some(held) => processes::kill_of_users(&[held.user]),
+            None => processes::kill_of(&self.folder),
+        }
     }
 
     /// Where the app grows.
@@ -177,7 +194,7 @@ impl Workspace {
 
     /// Hands all that commands may touch to whoever runs them, and checks that it can be reached by its name.
     pub fn hand_over(&self) -> io::Result<()> {
-        let Some(user) = self.user else {
+        let Some(user) = self.user() else {
             return Ok(());
         };
         for name in [WORK, HOME, TMP] {
@@ -196,32 +213,10 @@ impl Workspace {
     }
 }
 
-/// What lies in a folder, in bytes and in files; stops counting once there is more than that.
-pub fn measure(folder: PathBuf, bytes_max: u64, files_max: u64) -> (u64, u64) {
-    let (mut bytes, mut files) = (0, 0);
-    let mut open = vec![folder];
-    while let Some(folder) = open.pop() {
-        // What cannot be read, or is gone by now, is not counted.
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(metadata) = entry.metadata() else { continue };
-            files += 1;
-            if metadata.is_dir() {
-                open.push(entry.path());
-            } else {
-                bytes += metadata.blocks() * 512;
-            }
-            if bytes > bytes_max || files > files_max {
-                return (bytes, files);
-            }
-        }
-    }
-    (bytes, files)
-}
-
 impl Drop for Workspace {
     /// May take a while: who can wait elsewhere drops it there.
     fn drop(&mut self) {
-        processes::kill_of(&self.folder);
+        self.end_processes();
         remove(&self.folder);
     }
 }
@@ -238,27 +233,16 @@ fn give(path: &Path, user: u32) -> io::Result<()> {
 }
 
 fn remove(folder: &Path) {
+    let mut tried = Ok(());
     for _ in 0..REMOVE_TRIES {
-        match fs::remove_dir_all(folder) {
+        tried = tree::remove(folder, LOCK);
+        match &tried {
             Ok(()) => return,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            // A command may have locked itself out of its own folders.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_up(folder),
-            Err(_) => {}
-        }
-        std::thread::sleep(REMOVE_PAUSE);
-    }
-    tracing::error!(folder = %folder.display(), "a build's folder cannot be removed; the next build tries again");
-}
-
-/// Makes every folder its owner's to change.
-fn open_up(folder: &Path) {
-    let _ = fs::set_permissions(folder, Permissions::from_mode(PRIVATE));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
+            Err(_) => std::thread::sleep(REMOVE_PAUSE),
         }
     }
+    tracing::error!(folder = %folder.display(), ?tried, "a build's folder cannot be removed; the next build tries again");
 }
 
 fn named(error: &io::Error, doing: &str, path: &Path) -> io::Error {
@@ -268,6 +252,7 @@ fn named(error: &io::Error, doing: &str, path: &Path) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::builds::USER;
 
     fn names(root: &Path) -> Vec<String> {
         let entries = fs::read_dir(root).expect("the root").map(|entry| entry.expect("an entry"));
@@ -277,7 +262,7 @@ mod tests {
     #[test]
     fn a_workspace_goes_with_its_build_and_a_dead_one_with_the_next_start() {
         let home = tempfile::tempdir().expect("a folder");
-        let workspaces = Workspaces::open(home.path(), 65_534).expect("workspaces");
+        let workspaces = Workspaces::open(home.path(), USER).expect("workspaces");
         let root = workspaces.root.to_path_buf();
         let (held, dropped) = (workspaces.make().expect("one"), workspaces.make().expect("another"));
         held.write("a/b.txt", b"b", false).expect("written");
@@ -287,6 +272,9 @@ mod tests {
         assert_eq!(names(&root).len(), 2);
         drop(dropped);
         assert_eq!(names(&root).len(), 1);
+        let mode = |path: PathBuf| fs::metadata(path).expect("a file").mode() & 0o777;
+        assert_eq!((mode(root.join(ROOT_LOCK)), mode(held.folder.join(LOCK))), (0o600, 0o600), "who may open it may hold it");
+        fs::set_permissions(root.join(ROOT_LOCK), Permissions::from_mode(0o644)).expect("as it was once");
         // As a killed worker leaves it: a folder with a lock that nobody holds, and one that was killed before it had any.
         for (name, lock) in [("dead", true), ("half", false)] {
             fs::create_dir_all(root.join(name).join("work/deep")).expect("a folder");
@@ -295,7 +283,9 @@ mod tests {
                 File::create(root.join(name).join(LOCK)).expect("a lock");
             }
         }
-        Workspaces::open(home.path(), 65_534).expect("a second worker");
+        tree::tests::chain(&root.join("half"), 100_000);
+        Workspaces::open(home.path(), USER).expect("a second worker");
+        assert_eq!(mode(root.join(ROOT_LOCK)), 0o600);
         assert_eq!(names(&root), [held.folder.file_name().expect("a name").to_string_lossy()]);
         drop(held);
         assert_eq!(names(&root), [""; 0]);
@@ -307,9 +297,9 @@ mod tests {
         let root = home.path().join(format!("windrow-builds-{}", rustix::process::geteuid().as_raw()));
         fs::create_dir(&root).expect("a folder");
         fs::set_permissions(&root, Permissions::from_mode(0o777)).expect("everybody's");
-        assert!(Workspaces::open(home.path(), 65_534).is_err());
+        assert!(Workspaces::open(home.path(), USER).is_err());
         fs::remove_dir(&root).expect("removed");
         std::os::unix::fs::symlink(home.path(), &root).expect("a link");
-        assert!(Workspaces::open(home.path(), 65_534).is_err());
+        assert!(Workspaces::open(home.path(), USER).is_err());
     }
 }

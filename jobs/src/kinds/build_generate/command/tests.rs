@@ -3,7 +3,10 @@
 use std::{fs, path::Path, time::Instant as Clock};
 
 use super::*;
-use crate::kinds::build_generate::workspace::Workspaces;
+use crate::{
+    kinds::build_generate::workspace::Workspaces,
+    settings::builds::{MEMORY_MIB_MAX, USER, USERS},
+};
 
 /// Longer than any of these takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -34,11 +37,7 @@ fn home() -> tempfile::TempDir {
 }
 
 fn workspace(home: &Path) -> Workspace {
-    workspace_of(home, 65_534)
-}
-
-fn workspace_of(home: &Path, user: u32) -> Workspace {
-    let workspace = Workspaces::open(home, user).expect("workspaces").make().expect("a workspace");
+    let workspace = Workspaces::open(home, USER).expect("workspaces").make().expect("a workspace");
     workspace.write("input.txt", b"hay\n", false).expect("written");
     workspace.hand_over().expect("handed over");
     workspace
@@ -51,6 +50,7 @@ fn order(run: &[String]) -> Order<'_> {
         environment: vec![("MINE".into(), "1".into())],
         wall: LONG,
         cpu_s: 60,
+        memory_mib: MEMORY_MIB_MAX,
         workspace_bytes_max: 64 * 1024 * 1024,
     }
 }
@@ -62,10 +62,6 @@ fn sh(script: &str) -> Vec<String> {
 async fn run_with(script: &str, change: impl FnOnce(&mut Order<'_>)) -> Ran {
     let home = home();
     let workspace = workspace(home.path());
-    run_in(home, workspace, script, change).await
-}
-
-async fn run_in(home: tempfile::TempDir, workspace: Workspace, script: &str, change: impl FnOnce(&mut Order<'_>)) -> Ran {
     let run = sh(script);
     let mut order = order(&run);
     change(&mut order);
@@ -108,7 +104,8 @@ async fn it_gets_nothing_of_the_workers_environment_and_no_privileges() {
     let strange: Vec<_> = ran.lines.iter().filter_map(|line| line.split_once('=')).filter(|(name, _)| !known.contains(name)).collect();
     assert!(strange.is_empty(), "{strange:?}");
     if rustix::process::geteuid().is_root() {
-        assert!(ran.lines.contains(&"65534".to_owned()), "{:?}", ran.lines);
+        let user = ran.workspace.user().expect("a user of its own");
+        assert!((USER..USER + USERS).contains(&user) && ran.lines.contains(&user.to_string()), "{:?}", ran.lines);
     }
     assert!(ran.lines.contains(&"0022".to_owned()));
 }
@@ -172,10 +169,7 @@ async fn a_command_that_closes_its_output_is_still_waited_for() {
 #[tokio::test]
 async fn a_fork_bomb_ends_with_its_command() {
     let bomb = "b() { b | b & }; b; b; sleep 90000.3617";
-    // Of a user of its own, so that the other tests can still fork.
-    let home = home();
-    let workspace = workspace_of(home.path(), 65_533);
-    let ran = run_in(home, workspace, bomb, |order| order.wall = Duration::from_secs(1)).await;
+    let ran = run_with(bomb, |order| order.wall = Duration::from_secs(1)).await;
     assert!(["command_timeout", "command_failed"].contains(&ran.code()), "{}", ran.message());
     assert!(!lives("90000.3617"));
 }
@@ -202,4 +196,75 @@ async fn a_cancelled_or_dropped_command_leaves_nothing() {
         }
     }
     assert!(!lives("90000.3622"));
+}
+
+#[tokio::test]
+async fn what_wipes_its_environment_is_found_by_its_user_and_no_two_builds_have_the_same() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = home();
+    let other = workspace(home.path());
+    let ran = run("setsid env -i sh -c 'sleep 90000.3631 & sleep 90000.3632' >/dev/null 2>&1 & sleep 0.3").await;
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+    assert!(!lives("90000.3631") && !lives("90000.3632"));
+    assert_ne!(ran.workspace.user(), other.user());
+    let theirs = other.work().join("input.txt").display().to_string();
+    let ran = run_with(&format!("echo x >> {theirs} || echo kept; cat {theirs} || echo unread"), |_| {}).await;
+    assert!(["kept", "unread"].iter().all(|said| ran.lines.contains(&(*said).to_owned())), "{:?}", ran.lines);
+}
+
+/// Asks for the environment of whoever started it.
+const PEEK: &str = "tr '\\0' '\\n' </proc/$PPID/environ && echo seen || echo hidden";
+
+#[tokio::test]
+async fn a_command_cannot_read_its_workers_environment() {
+    processes::hide().expect("hidden");
+    let ran = run(PEEK).await;
+    assert!(ran.lines.contains(&"hidden".to_owned()) && !ran.lines.contains(&"seen".to_owned()), "{:?}", ran.lines);
+}
+
+#[tokio::test]
+async fn its_variables_do_not_reach_the_shell_that_limits_it_and_memory_is_limited() {
+    let ran = run_with("echo $MINE; ulimit -v; cat /proc/self/oom_score_adj", |order| {
+        order.environment.push(("LD_PRELOAD".into(), "/nowhere/no.so".into()));
+        order.memory_mib = 512;
+    })
+    .await;
+    let told = |word: &str| ran.lines.iter().filter(|line| line.contains(word)).count();
+    assert_eq!((told("524288"), told("1000")), (1, 1), "{:?}", ran.lines);
+    let ran = run_with("perl -e '$x = \"x\" x (1 << 30); print length $x'", |order| order.memory_mib = 512).await;
+    assert_eq!(ran.code(), "command_failed", "{:?}", ran.lines);
+    let ran = run_with("true", |order| order.environment.push(("PATH".into(), "/nowhere".into()))).await;
+    assert!(ran.message().contains("127"), "its own PATH leads to it: {}", ran.message());
+}
+
+#[tokio::test]
+async fn a_command_has_no_children_but_its_own() {
+    let ran = run("exec perl -e 'print wait(), \"\\n\"'").await;
+    assert_eq!((ran.result.is_ok(), ran.lines), (true, vec!["-1".to_owned()]));
+}
+
+#[tokio::test]
+async fn endless_output_hides_no_limit() {
+    let ran = run_with("while :; do echo x; done & while :; do head -c 1000000 /dev/zero >> big; done", |order| {
+        order.workspace_bytes_max = 20_000_000;
+    })
+    .await;
+    assert_eq!(ran.code(), "workspace_full");
+    let ran = run_with("exec yes", |order| order.wall = Duration::from_millis(300)).await;
+    assert_eq!(ran.code(), "command_timeout");
+    let ran = run("for n in $(seq 300); do mkdir d && cd d; done; true").await;
+    assert_eq!(ran.code(), "workspace_full", "what is too deep to look into");
+}
+
+#[test]
+fn trouble_of_the_machine_is_tried_again() {
+    let run = sh("true");
+    for trouble in [11, 12, 24] {
+        let error = not_started(&order(&run), &io::Error::from_raw_os_error(trouble));
+        assert!(matches!(error, BuildError::Workspace(_)), "{error}");
+    }
+    const E2BIG: i32 = 7;
+    assert_eq!(not_started(&order(&run), &io::Error::from_raw_os_error(E2BIG)).code(), "command_failed");
 }
