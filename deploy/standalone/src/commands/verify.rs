@@ -63,7 +63,7 @@ pub fn run(args: &Args, settings: &Settings, format: Format) -> Result<(), Failu
     let provenance = read(&named(args.provenance.as_ref(), &args.archive, PROVENANCE), "--provenance names it")?;
     let unreadable = |error: std::io::Error| Failure::Usage(format!("{}: {error}", args.archive.display()));
     let archive = File::open(&args.archive).map_err(unreadable)?;
-    let expected = Expected { name: args.archive.file_name().and_then(|name| name.to_str()), tenant: args.tenant.as_deref() };
+    let expected = Expected { tenant: args.tenant.as_deref() };
     let report = verify::check(archive, &signature, &provenance, &key, expected).map_err(unreadable)?;
     output::answer(format, &json!(report).to_string(), || lines(&report));
     if report.verified { Ok(()) } else { Err(Failure::Job(format!("{} is not verified", args.archive.display()))) }
