@@ -254,7 +254,7 @@ fn said_of(found: &Kept, said: Said, mark: u64) -> Facts {
             ..facts
         },
         Said::Failed(error) => Facts { standing: Standing::Failed, error: Some(error), ..facts },
-        Said::NotHappened => Facts { standing: Standing::Withdrawn, result: None, ..facts },
+        Said::NotHappened => Facts { standing: Standing::Withdrawn, provider_id: None, result: None, ..facts },
     }
 }
 

@@ -108,13 +108,14 @@ fn heartbeats_prolong_the_wait_up_to_a_week_from_the_hand_over() {
 
 #[test]
 fn a_person_may_take_a_word_back_until_it_was_acted_on() {
-    let happened = || Said::Happened { provider_id: None, result: None };
+    let named = Said::Happened { provider_id: Some("wrong".into()), result: None };
+    let happened = Said::Happened { provider_id: None, result: None };
     let mut kept = found(Standing::Parked);
-    for (said, standing) in [(happened(), Standing::Confirmed), (Said::NotHappened, Standing::Withdrawn), (happened(), Standing::Confirmed)]
-    {
+    for (said, standing) in [(named, Standing::Confirmed), (Said::NotHappened, Standing::Withdrawn), (happened, Standing::Confirmed)] {
         kept.facts = resolve(&kept, said, 9).expect("it is the person's own word");
         assert_eq!(kept.facts.standing, standing);
     }
+    assert_eq!(kept.facts.provider_id, None, "it went with the word that named it");
     kept.facts = resolve(&kept, Said::NotHappened, 9).expect("it is the person's own word");
     let Step::Try(facts) = decide(&kept, 2, Policy::Park, 9, NOW) else { panic!("it is tried") };
     let confirmed = Kept { facts: Facts { standing: Standing::Confirmed, ..facts }, ..kept };
