@@ -89,6 +89,28 @@ async fn run(client: &Client, endpoint: &Endpoint) -> Seen {
             note("how it stands", &look(client, name).await);
         }
     }
+    // What an endpoint repeats to a job: what it was sent, as it was sent.
+    let made = create(client, json!({ "name": "plain", "provider": "http", "config": { "url": url } })).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    for status in [200, 400, 401, 403, 500] {
+        for (payload, own) in [
+            (json!({ "connection": "hook" }), "basic-Pl4nted-of-http, Basic bWU6YmFzaWMtUGw0bnRlZC1vZi1odHRw".to_owned()),
+            (json!({ "connection": "plain", "token_connection": "crm" }), format!("Bearer token-{MARK}, {client_secret}, {encoded}")),
+        ] {
+            endpoint.answer(200, format!(r#"{{"access_token":"token-{MARK}","expires_in":3600}}"#));
+            for name in ["hook", "crm", "plain"] {
+                assert_eq!(test(client, name).await["state"], "completed", "{name} is open again");
+            }
+            endpoint.answer(status, json!({ "authorization": own, "padding": "x".repeat(900), "again": own }).to_string());
+            let job = client.submit(json!({ "kind": "http.request", "payload": payload, "max_attempts": 1 })).await;
+            let job = client.wait(&job).await;
+            assert_eq!(job["state"], if status == 200 { "completed" } else { "dead" }, "{status}: {job}");
+            note("repeated to a job", &job);
+            note("its attempts", &json!(client.attempts(&job).await));
+            note("its effects", &client.read(&format!("/v1/jobs/{}/effects", job["id"].as_str().expect("an id"))).await);
+            note("how they stand", &client.read("/v1/connections").await);
+        }
+    }
     // No JSON at all, cut off, and in the head.
     for body in [format!("<html>{client_secret}"), format!(r#"{{"access_token":"{client_secret}"#)] {
         endpoint.answer(200, body);
