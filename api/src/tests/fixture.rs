@@ -1,11 +1,9 @@
-//! A router over a ledger in memory that can be made to fail.
+//! A router over a ledger in memory that can be made to fail (`fixture/fallible.rs`).
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU8, Ordering},
-};
+mod fallible;
 
-use async_trait::async_trait;
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -15,27 +13,17 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use windrow_jobs::{
-    artifact::Artifact,
     clock::{Timestamp, VirtualClock},
-    connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey, seal::Keyring},
-    contract::Contract,
-    effect::{Intended, Intent, Kept, Turn},
-    job::{Attempt, Job, JobError, JobId},
-    keys::{Inserted, Written},
-    ledger::{
-        Balance, Claim, Connections, Depths, Edited, Effects, Error, Inspect, Intake, Library, ListFilter, Listed, LogChunk, Page, Result,
-        ScheduleKey, TicketId, Timetable, Upkeep, Work, WorkerRecord, model::ModelLedger,
-    },
-    library::{Asking, Edition, Entry, Role},
-    lifecycle::{self, Change, Ending, Snapshot},
+    connection::seal::Keyring,
+    job::{JobError, JobId},
+    ledger::{Claim, Depths, Inspect, TicketId, Upkeep, Work, WorkerRecord},
+    lifecycle::{self, Ending, Snapshot},
     objects::{folder::FolderObjects, link::Signer},
-    queue::{BUILT_IN_QUEUES, LimitScope, Limits, LimitsPatch, QueueName},
-    schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
+    queue::{BUILT_IN_QUEUES, QueueName},
     settings::Settings,
-    submit::NewJob,
-    tenant::TenantId,
 };
 
+pub(super) use self::fallible::{Fallible, Fault};
 use super::conformance;
 use crate::{Api, Parts, router, wait::Changes};
 
@@ -75,11 +63,7 @@ impl Answer {
 impl Fixture {
     pub(super) fn new() -> Self {
         let clock = VirtualClock::starting_at(Timestamp::from_ms(START_MS));
-        let ledger = Arc::new(Fallible {
-            model: ModelLedger::new(Arc::new(clock.clone())),
-            fault: AtomicU8::new(Fault::None as u8),
-            meddler: Mutex::default(),
-        });
+        let ledger = Arc::new(Fallible::new(clock.clone()));
         let (changes, shutdown) = (Changes::default(), CancellationToken::new());
         let home = tempfile::tempdir().expect("a folder");
         let signer = Signer::new(b"master");
@@ -199,296 +183,4 @@ pub(super) fn id_of(path: &str) -> JobId {
 
 pub(super) fn failure() -> Ending {
     Ending::Bury(JobError::new("no_use", "it is of no use", false))
-}
-
-/// How the ledger fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Fault {
-    None,
-    Unavailable,
-    Refused,
-    Corrupt,
-    Panic,
-    Hang,
-}
-
-/// The ledger in memory, which fails when told to.
-pub(super) struct Fallible {
-    pub(super) model: ModelLedger,
-    fault: AtomicU8,
-    /// An edit that somebody else makes just before the next one.
-    meddler: Mutex<Option<Edit>>,
-}
-
-impl Fallible {
-    pub(super) fn fail(&self, fault: Fault) {
-        self.fault.store(fault as u8, Ordering::SeqCst);
-    }
-
-    /// Lets somebody else make this edit just before the next one.
-    pub(super) fn meddle(&self, edit: Edit) {
-        *self.meddler.lock().expect("not poisoned") = Some(edit);
-    }
-
-    async fn pass(&self) -> Result<()> {
-        let faults = [Fault::None, Fault::Unavailable, Fault::Refused, Fault::Corrupt, Fault::Panic, Fault::Hang];
-        match faults[usize::from(self.fault.load(Ordering::SeqCst))] {
-            Fault::None => Ok(()),
-            Fault::Unavailable => Err(Error::Unavailable("host db.internal".into())),
-            Fault::Refused => Err(Error::Refused("table jobs".into())),
-            Fault::Corrupt => Err(Error::Corrupt("row 7".into())),
-            Fault::Panic => panic!("a bug"),
-            Fault::Hang => std::future::pending().await,
-        }
-    }
-}
-
-#[async_trait]
-impl Intake for Fallible {
-    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
-        self.pass().await?;
-        self.model.insert(jobs).await
-    }
-
-    async fn insert_unless_reused(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>> {
-        self.pass().await?;
-        self.model.insert_unless_reused(jobs).await
-    }
-
-    async fn operate(&self, tenant: &TenantId, changes: Vec<Change>) -> Result<Vec<Written>> {
-        self.pass().await?;
-        self.model.operate(tenant, changes).await
-    }
-
-    async fn set_limits(&self, queue: &QueueName, scope: &LimitScope, patch: LimitsPatch) -> Result<Limits> {
-        self.pass().await?;
-        self.model.set_limits(queue, scope, patch).await
-    }
-}
-
-#[async_trait]
-impl Effects for Fallible {
-    async fn intend(&self, intent: Intent) -> Result<Intended> {
-        self.pass().await?;
-        self.model.intend(intent).await
-    }
-
-    async fn turn_effect(&self, turn: Turn) -> Result<bool> {
-        self.pass().await?;
-        self.model.turn_effect(turn).await
-    }
-
-    async fn effects(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Kept>> {
-        self.pass().await?;
-        self.model.effects(tenant, job).await
-    }
-
-    async fn awaited(&self, callback: &[u8; 32]) -> Result<Option<(Kept, Timestamp)>> {
-        self.pass().await?;
-        self.model.awaited(callback).await
-    }
-}
-
-#[async_trait]
-impl Connections for Fallible {
-    async fn create_connection(&self, new: NewConnection) -> Result<Stored> {
-        self.pass().await?;
-        self.model.create_connection(new).await
-    }
-
-    async fn connection(&self, tenant: &TenantId, name: &str) -> Result<Option<Connection>> {
-        self.pass().await?;
-        self.model.connection(tenant, name).await
-    }
-
-    async fn connections(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
-        self.pass().await?;
-        self.model.connections(tenant, after, limit).await
-    }
-
-    async fn change_connection(&self, tenant: &TenantId, id: ConnectionId, seen: u32, change: connection::Change) -> Result<Stored> {
-        self.pass().await?;
-        self.model.change_connection(tenant, id, seen, change).await
-    }
-
-    async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool> {
-        self.pass().await?;
-        self.model.delete_connection(tenant, id).await
-    }
-
-    async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()> {
-        self.pass().await?;
-        self.model.touch_connection(tenant, id).await
-    }
-
-    async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>> {
-        self.pass().await?;
-        self.model.tenant_key(tenant).await
-    }
-
-    async fn keep_tenant_key(&self, key: TenantKey) -> Result<TenantKey> {
-        self.pass().await?;
-        self.model.keep_tenant_key(key).await
-    }
-
-    async fn rewrap_tenant_key(&self, key: TenantKey, seen: &str) -> Result<bool> {
-        self.pass().await?;
-        self.model.rewrap_tenant_key(key, seen).await
-    }
-
-    async fn tenant_keys_not_by(&self, master: &str, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantKey>> {
-        self.pass().await?;
-        self.model.tenant_keys_not_by(master, after, limit).await
-    }
-
-    async fn wrappings(&self) -> Result<Vec<(String, u64)>> {
-        self.pass().await?;
-        self.model.wrappings().await
-    }
-
-    async fn destroy_tenant_key(&self, tenant: &TenantId) -> Result<bool> {
-        self.pass().await?;
-        self.model.destroy_tenant_key(tenant).await
-    }
-}
-
-#[async_trait]
-impl Inspect for Fallible {
-    async fn now(&self) -> Result<Timestamp> {
-        self.pass().await?;
-        self.model.now().await
-    }
-
-    async fn get(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
-        self.pass().await?;
-        self.model.get(tenant, id).await
-    }
-
-    async fn snapshot(&self, tenant: &TenantId, id: JobId) -> Result<Option<Snapshot>> {
-        self.pass().await?;
-        self.model.snapshot(tenant, id).await
-    }
-
-    async fn list(&self, tenant: &TenantId, filter: &ListFilter, page: Page) -> Result<Listed> {
-        self.pass().await?;
-        self.model.list(tenant, filter, page).await
-    }
-
-    async fn attempts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Attempt>> {
-        self.pass().await?;
-        self.model.attempts(tenant, id).await
-    }
-
-    async fn logs(&self, tenant: &TenantId, id: JobId) -> Result<Vec<LogChunk>> {
-        self.pass().await?;
-        self.model.logs(tenant, id).await
-    }
-
-    async fn artifacts(&self, tenant: &TenantId, id: JobId) -> Result<Vec<Artifact>> {
-        self.pass().await?;
-        self.model.artifacts(tenant, id).await
-    }
-
-    async fn contracts(&self) -> Result<Vec<Contract>> {
-        self.pass().await?;
-        self.model.contracts().await
-    }
-
-    async fn depths(&self) -> Result<Option<Depths>> {
-        self.pass().await?;
-        self.model.depths().await
-    }
-
-    async fn limits(&self) -> Result<Vec<(QueueName, LimitScope, Limits)>> {
-        self.pass().await?;
-        self.model.limits().await
-    }
-
-    async fn first_due(&self) -> Result<Option<Timestamp>> {
-        self.pass().await?;
-        self.model.first_due().await
-    }
-
-    async fn balances(&self) -> Result<Vec<Balance>> {
-        self.pass().await?;
-        self.model.balances().await
-    }
-}
-
-#[async_trait]
-impl Library for Fallible {
-    async fn publish_bundle(&self, tenant: &TenantId, edition: Edition) -> Result<(Edition, bool)> {
-        self.pass().await?;
-        self.model.publish_bundle(tenant, edition).await
-    }
-
-    async fn bundle(&self, tenant: &TenantId, role: Role, name: &str, version: &str) -> Result<Option<Edition>> {
-        self.pass().await?;
-        self.model.bundle(tenant, role, name, version).await
-    }
-
-    async fn bundle_versions(&self, tenant: &TenantId, role: Role, name: &str) -> Result<Vec<Edition>> {
-        self.pass().await?;
-        self.model.bundle_versions(tenant, role, name).await
-    }
-
-    async fn bundles(&self, tenant: &TenantId, role: Role, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
-        self.pass().await?;
-        self.model.bundles(tenant, role, after, limit).await
-    }
-
-    async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>> {
-        self.pass().await?;
-        self.model.shelf(tenant, role, names).await
-    }
-}
-
-#[async_trait]
-impl Timetable for Fallible {
-    async fn create_schedule(&self, id: ScheduleId, tenant: &TenantId, definition: Definition) -> Result<Edited> {
-        self.pass().await?;
-        self.model.create_schedule(id, tenant, definition).await
-    }
-
-    async fn edit_schedule(&self, tenant: &TenantId, id: ScheduleId, seen: Option<u32>, edit: Edit, rules: &Rules) -> Result<Edited> {
-        self.pass().await?;
-        let meddling = self.meddler.lock().expect("not poisoned").take();
-        if let Some(meddling) = meddling {
-            self.model.edit_schedule(tenant, id, None, meddling, rules).await?;
-        }
-        self.model.edit_schedule(tenant, id, seen, edit, rules).await
-    }
-
-    async fn delete_schedule(&self, tenant: &TenantId, id: ScheduleId) -> Result<bool> {
-        self.pass().await?;
-        self.model.delete_schedule(tenant, id).await
-    }
-
-    async fn run_schedule(&self, tenant: &TenantId, id: ScheduleId, rules: &Rules) -> Result<Option<std::result::Result<Fire, Placed>>> {
-        self.pass().await?;
-        self.model.run_schedule(tenant, id, rules).await
-    }
-
-    async fn schedule(&self, tenant: &TenantId, by: &ScheduleKey) -> Result<Option<Schedule>> {
-        self.pass().await?;
-        self.model.schedule(tenant, by).await
-    }
-
-    async fn schedules(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<Schedule>> {
-        self.pass().await?;
-        self.model.schedules(tenant, after, limit).await
-    }
-
-    async fn fires(
-        &self,
-        tenant: &TenantId,
-        id: ScheduleId,
-        status: Option<FireStatus>,
-        before: Option<Timestamp>,
-        limit: usize,
-    ) -> Result<Vec<Fire>> {
-        self.pass().await?;
-        self.model.fires(tenant, id, status, before, limit).await
-    }
 }
