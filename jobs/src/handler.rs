@@ -122,8 +122,8 @@ pub struct Context {
     pub lease: Arc<dyn Lease>,
     /// What was done to the outside world.
     pub effects: Arc<dyn ledger::Effects>,
-    /// The tenant's bundles.
-    pub library: Arc<dyn ledger::Library>,
+    /// What of the ledger handlers may use.
+    pub ledger: Arc<dyn ledger::Reach>,
     /// The tenant's connections to providers.
     pub access: Arc<dyn Access>,
 }

@@ -22,6 +22,7 @@ pub mod kinds;
 pub mod ledger;
 pub mod library;
 pub mod lifecycle;
+pub mod notification;
 pub mod object;
 pub mod objects;
 pub mod operate;

@@ -12,6 +12,7 @@ use crate::{
     contract::Catalog,
     job::{JobId, State},
     keys::{IdempotencyKey, KEY_BYTES_MAX, Keys},
+    kinds,
     ledger::{LaneKey, ReadyJob},
     lifecycle::CRASHES_MAX,
     queue::QueueName,
@@ -255,7 +256,8 @@ fn check_payload(kind: &crate::contract::Compiled, payload: &RawValue) -> Result
     }
     let at_payload = |pointer: &str, message: String| Rejection::Payload { pointer: format!("/payload{pointer}"), message };
     let value = serde_json::from_str(payload.get()).map_err(|error| at_payload("", error.to_string()))?;
-    kind.check(&value).map_err(|violation| at_payload(&violation.pointer, violation.message))
+    let checked = kind.check(&value).and_then(|()| kinds::check(&kind.contract.kind, &value));
+    checked.map_err(|violation| at_payload(&violation.pointer, violation.message))
 }
 
 fn check_tags(tags: &[String]) -> Result<(), Rejection> {

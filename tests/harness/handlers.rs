@@ -43,7 +43,7 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
         cancel: CancellationToken::new(),
         listener: Arc::new(Nobody),
         objects: Arc::new(Nobody),
-        library: ledger.clone(),
+        ledger: ledger.clone(),
         recorder: Arc::new(Records(claimed.clone(), ledger)),
         lease,
         effects,

@@ -119,7 +119,7 @@ impl Attempts {
             recorder: Arc::new(Records { job: job.snapshot.id, ledger: self.ledger.clone() }),
             lease: lease.clone() as Arc<dyn handler::Lease>,
             effects: self.ledger.clone(),
-            library: self.ledger.clone(),
+            ledger: self.ledger.clone(),
             access: self.access.clone(),
         }
     }

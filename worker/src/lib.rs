@@ -29,7 +29,7 @@ use windrow_jobs::{
     connection::Access,
     dispatch::carrier::WorkerEnd,
     handler::Registry,
-    ledger::{self, Effects, Library, Work, WorkerRecord},
+    ledger::{self, Effects, Reach, Work, WorkerRecord},
     objects::Objects,
     queue::QueueName,
 };
@@ -44,8 +44,8 @@ const RELEASE_GRACE: Duration = Duration::from_secs(1);
 const SETTLE_GRACE: Duration = Duration::from_secs(10);
 
 /// What a worker may do to a ledger: run jobs, and keep what they do to the outside world.
-pub trait Back: Work + Effects + Library {}
-impl<L: Work + Effects + Library + ?Sized> Back for L {}
+pub trait Back: Work + Effects + Reach {}
+impl<L: Work + Effects + Reach + ?Sized> Back for L {}
 
 /// A worker, ready to run.
 pub struct Worker {

@@ -343,5 +343,9 @@ pub trait Upkeep: Send + Sync {
 }
 
 /// A ledger in all its roles.
-pub trait Ledger: Intake + Inspect + Timetable + Library + Work + Effects + Connections + Upkeep {}
-impl<L: Intake + Inspect + Timetable + Library + Work + Effects + Connections + Upkeep> Ledger for L {}
+pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep {}
+impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
+
+/// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
+pub trait Reach: Library {}
+impl<L: Library + ?Sized> Reach for L {}

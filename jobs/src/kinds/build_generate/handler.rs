@@ -189,7 +189,7 @@ async fn recorded(stages: &mut Stages<'_>, context: &Context, entry: &Entry) -> 
 }
 
 async fn resolved(context: &Context, payload: &Payload) -> Result<Vec<Published>, BuildError> {
-    let (library, objects) = (&*context.library, &*context.objects);
+    let (library, objects) = (&*context.ledger, &*context.objects);
     let bundles = bundle::pick(library, objects, &context.tenant, &payload.template, &payload.features).await?;
     let names: Vec<_> = bundles.iter().map(|bundle| bundle.manifest.to_string()).collect();
     context.info(format!("made of {}", names.join(", ")));

@@ -103,7 +103,7 @@ async fn run_in(home: &Path, ledger: &Arc<ModelLedger>, objects: &FolderObjects,
         recorder: Arc::new(Recorded),
         lease: Arc::new(Recorded),
         effects: ledger.clone(),
-        library: ledger.clone(),
+        ledger: ledger.clone(),
         access: Arc::new(NoAccess),
     };
     let payload: Payload = serde_json::from_value(payload).expect("a payload");
