@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     ledger::{self, Connections},
+    pace,
     tenant::TenantId,
 };
 
@@ -186,6 +187,11 @@ impl Access for Opener {
             }
         }
         Err(contended(opened.id))
+    }
+
+    async fn take_turn(&self, opened: &Opened, apart_us: i64, patience_us: i64) -> Result<pace::Turn, AccessError> {
+        let turn = self.ledger.take_turn(&opened.tenant, opened.id, apart_us, patience_us).await?;
+        turn.ok_or_else(|| AccessError::Unknown(opened.name.clone()))
     }
 
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {

@@ -8,6 +8,7 @@ mod conformance;
 
 mod artifacts;
 mod cancel;
+mod children;
 mod claim;
 mod connections;
 mod effects;

@@ -4,6 +4,7 @@
 //! Never durable and never fast: where a loop over all jobs is the plainest way to say it, it loops.
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
+mod children;
 mod effects;
 mod inspect;
 mod intake;
@@ -120,6 +121,8 @@ struct Tables {
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Until when the rows of calls through connections are taken, in microseconds.
+    taken_until_us: BTreeMap<ConnectionId, i64>,
     tenant_keys: BTreeMap<TenantId, TenantKey>,
     bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
 }
