@@ -117,14 +117,8 @@ pub(super) async fn keep(table: &mut impl WordingTable, new: NewWording) -> Resu
     let now = table.clock().await?;
     let version = head.version + 1;
     let created_at = if is_live { head.created_at } else { now };
-    let wording = Wording {
-        name: new.name.clone(),
-        locale: new.locale.clone(),
-        version,
-        content: new.content,
-        needs: new.needs,
-        created_at: now,
-    };
+    let wording =
+        Wording { name: new.name.clone(), locale: new.locale.clone(), version, content: new.content, needs: new.needs, created_at: now };
     table.insert(&new.tenant, &wording).await?;
     table.store(&place, &Head { version, created_at, updated_at: now, ..head }, true).await?;
     if version > VERSIONS_KEPT {

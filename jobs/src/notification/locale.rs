@@ -163,7 +163,9 @@ mod tests {
         for (written, spelled) in cases {
             assert_eq!(locale(written).as_str(), spelled);
         }
-        for wrong in ["", "fr", "d", "de-", "-de", "de_AT", "de-AT-x", "de-Latn-AT-1996", "de-Latin", "no", "de-AT-Latn", "deutsch", "dé", "de-1"] {
+        for wrong in
+            ["", "fr", "d", "de-", "-de", "de_AT", "de-AT-x", "de-Latn-AT-1996", "de-Latin", "no", "de-AT-Latn", "deutsch", "dé", "de-1"]
+        {
             wrong.parse::<Locale>().expect_err(wrong);
         }
         format!("de-{}", "a".repeat(40)).parse::<Locale>().expect_err("too long");
