@@ -257,6 +257,46 @@ const TABLES: [Table; 17] = [
         ],
     },
     Table {
+        name: "deliveries",
+        columns: &[
+            ("job_id", "uuid"),
+            ("key", "text"),
+            ("tenant", "text"),
+            ("connection", "uuid"),
+            ("provider_id", "text"),
+            ("version", "integer"),
+            ("facts", "text"),
+            ("created_at_ms", "bigint"),
+            ("changed_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "hooks",
+        columns: &[
+            ("connection", "uuid"),
+            ("tenant", "text"),
+            ("salt", "uuid"),
+            ("token", "bytea"),
+            ("forward_url", "text"),
+            ("refused", "bigint"),
+            ("refused_at_ms", "bigint"),
+            ("created_at_ms", "bigint"),
+            ("rotated_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "hook_events",
+        columns: &[
+            ("id", "uuid"),
+            ("tenant", "text"),
+            ("connection", "uuid"),
+            ("digest", "bytea"),
+            ("received_at_ms", "bigint"),
+            ("facts", "text"),
+            ("payload", "bytea"),
+        ],
+    },
+    Table {
         name: "tenant_keys",
         columns: &[
             ("tenant", "text"),
