@@ -16,6 +16,7 @@ pub mod dispatch;
 pub mod effect;
 pub mod error;
 pub mod handler;
+pub mod hook;
 pub mod job;
 pub mod keys;
 pub mod kinds;

@@ -1,7 +1,7 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind nine roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind eleven roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings`, a worker
-//! `Work + Effects + Connections + Library + Wordings`, the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings +
+//! Deliveries + Hooks`, a worker `Work + Effects + Connections` and what its handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
 //! [`Change`]s where their guards hold, and keeps the side rows true (`feed`, `leases`, `delayed`; they may be stale or double,
 //! never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
@@ -9,8 +9,10 @@
 //! Next on a job's path: `dispatch/mod.rs`.
 
 mod cover;
+mod deliveries;
 pub mod error;
 mod guarded;
+mod hooks;
 mod keyed;
 mod library;
 pub mod model;
@@ -44,11 +46,13 @@ use crate::{
     connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     contract::Contract,
     effect::{Intended, Intent, Kept, Turn},
-    job::{Attempt, Job, JobId},
+    hook::{Event, EventId, Hook, Keeping, NewEvent, NewHook},
+    job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
     notification::{
+        delivery::{Came, Delivery, Report, Sending},
         locale::Locale,
         wording::{Head, Kept as KeptWords, NewWording, Wording},
     },
@@ -305,6 +309,58 @@ pub trait Connections: Send + Sync {
     async fn destroy_tenant_key(&self, tenant: &TenantId) -> Result<bool>;
 }
 
+/// How messages fare that jobs gave to providers.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Notes that a provider took a message, merged with what the provider may have reported before. Noting it again changes nothing.
+    /// Returns whether the tenant has the job.
+    async fn note_sending(&self, sending: Sending) -> Result<bool>;
+
+    /// Applies what came in by a connection to the tenant's delivery that the report is about. One that nobody noted yet is begun where
+    /// the report names an effect of a job of the tenant.
+    async fn report(&self, tenant: &TenantId, connection: ConnectionId, report: &Report) -> Result<Came>;
+
+    /// A job's deliveries, by key. Empty where the tenant has no such job.
+    async fn deliveries(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Delivery>>;
+}
+
+/// Keeping hooks, and what was told by them.
+#[async_trait]
+pub trait Hooks: Send + Sync {
+    /// Makes the hook of a connection, or puts another in its place; none where the tenant has no such connection.
+    async fn set_hook(&self, new: NewHook) -> Result<Option<Hook>>;
+
+    /// The hook of a connection.
+    async fn hook(&self, tenant: &TenantId, connection: ConnectionId) -> Result<Option<Hook>>;
+
+    /// The hook that whoever has this token tells, by the token's SHA-256, with its connection and the ledger's now.
+    async fn hook_of(&self, token: &[u8; 32]) -> Result<Option<(Hook, Connection, Timestamp)>>;
+
+    /// Ends a hook. Returns whether there was one. What it was told stays.
+    async fn end_hook(&self, tenant: &TenantId, connection: ConnectionId) -> Result<bool>;
+
+    /// Counts a call whose signature was wrong.
+    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId) -> Result<()>;
+
+    /// Keeps an event and the jobs that see to it, in one transaction; neither where the hook was told the same before. An event
+    /// whose answer was lost can be repeated.
+    async fn keep_event(&self, event: NewEvent, jobs: Vec<NewJob>) -> Result<Keeping>;
+
+    /// One event of the tenant, payload and all, and the ledger's now.
+    async fn event(&self, tenant: &TenantId, id: EventId) -> Result<Option<(Event, Timestamp)>>;
+
+    /// At most `limit` of a connection's events, latest first, before this one, without their payloads.
+    async fn events(&self, tenant: &TenantId, connection: ConnectionId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>>;
+
+    /// Applies reports of an event, each known by its place in it, and notes what became of them, in one transaction. Those that were
+    /// applied before are passed over. One that is about no delivery is noted only on the `last` try. Returns the event as it stands,
+    /// without its payload.
+    async fn apply_reports(&self, tenant: &TenantId, id: EventId, reports: Vec<(u32, Report)>, last: bool) -> Result<Option<Event>>;
+
+    /// Notes that all of an event was applied, or why it cannot be. Noting it again changes nothing.
+    async fn close_event(&self, tenant: &TenantId, id: EventId, error: Option<JobError>) -> Result<bool>;
+}
+
 /// The duties' verbs: time, order, cleanliness.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -349,6 +405,9 @@ pub trait Upkeep: Send + Sync {
     /// many.
     async fn forget_fires(&self, kept_ms: i64, limit: usize) -> Result<u64>;
 
+    /// Forgets events of hooks that came longer ago than this, at most `limit`. Returns how many.
+    async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64>;
+
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
@@ -381,5 +440,5 @@ pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connec
 impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Wordings {}
-impl<L: Library + Wordings + ?Sized> Reach for L {}
+pub trait Reach: Library + Wordings + Deliveries + Hooks {}
+impl<L: Library + Wordings + Deliveries + Hooks + ?Sized> Reach for L {}

@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 20] = [
+const TABLES: [Table; 23] = [
     Table {
         name: "jobs",
         columns: &[
@@ -254,6 +254,46 @@ const TABLES: [Table; 20] = [
             ("tested_at_ms", "bigint"),
             ("erred_at_ms", "bigint"),
             ("last_used_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "deliveries",
+        columns: &[
+            ("job_id", "uuid"),
+            ("key", "text"),
+            ("tenant", "text"),
+            ("connection", "uuid"),
+            ("provider_id", "text"),
+            ("version", "integer"),
+            ("facts", "text"),
+            ("created_at_ms", "bigint"),
+            ("changed_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "hooks",
+        columns: &[
+            ("connection", "uuid"),
+            ("tenant", "text"),
+            ("salt", "uuid"),
+            ("token", "bytea"),
+            ("forward_url", "text"),
+            ("refused", "bigint"),
+            ("refused_at_ms", "bigint"),
+            ("created_at_ms", "bigint"),
+            ("rotated_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "hook_events",
+        columns: &[
+            ("id", "uuid"),
+            ("tenant", "text"),
+            ("connection", "uuid"),
+            ("digest", "bytea"),
+            ("received_at_ms", "bigint"),
+            ("facts", "text"),
+            ("payload", "bytea"),
         ],
     },
     Table {

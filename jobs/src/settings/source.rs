@@ -251,6 +251,7 @@ pub(super) const KEYS: [Key; 39] = [
     Key::new("retention.completed_days", None),
     Key::new("retention.dead_days", None),
     Key::new("retention.fires_days", None),
+    Key::new("retention.events_days", None),
     Key::new("log.filter", Some("WINDROW_LOG")),
     Key::new("log.format", Some("WINDROW_LOG_FORMAT")),
 ];

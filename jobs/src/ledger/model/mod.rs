@@ -4,7 +4,9 @@
 //! Never durable and never fast: where a loop over all jobs is the plainest way to say it, it loops.
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
+mod deliveries;
 mod effects;
+mod hooks;
 mod inspect;
 mod intake;
 mod library;
@@ -29,11 +31,12 @@ use crate::{
     connection::{Connection, ConnectionId, TenantKey},
     contract::Contract,
     effect::Kept,
+    hook::{Event, EventId, Hook},
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
     library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
-    notification::{locale::Locale, wording::Wording},
+    notification::{delivery::Delivery, locale::Locale, wording::Wording},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
@@ -101,6 +104,9 @@ struct Tables {
     logs: BTreeMap<JobId, Vec<LogChunk>>,
     artifacts: BTreeMap<(JobId, String), Artifact>,
     effects: BTreeMap<(JobId, String), Kept>,
+    deliveries: BTreeMap<(JobId, String), Delivery>,
+    hooks: BTreeMap<ConnectionId, Hook>,
+    events: BTreeMap<EventId, Event>,
     delayed: BTreeSet<Delayed>,
     leases: Vec<Lease>,
     feed: BTreeMap<i64, FeedRow>,

@@ -65,7 +65,10 @@ impl Connections for ModelLedger {
     }
 
     async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool> {
-        Ok(self.transact(|tables, _, _| tables.connection_of(tenant, id).is_some() && tables.connections.remove(&id).is_some()))
+        Ok(self.transact(|tables, _, _| {
+            tables.end_hook(tenant, id);
+            tables.connection_of(tenant, id).is_some() && tables.connections.remove(&id).is_some()
+        }))
     }
 
     async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()> {
