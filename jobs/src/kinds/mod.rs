@@ -6,6 +6,9 @@ pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
 pub mod http_request;
+pub mod notification_sms;
+pub mod notification_whatsapp;
+pub mod notification_whatsapp_templates;
 pub mod page;
 
 #[cfg(feature = "handlers")]
@@ -26,14 +29,23 @@ use crate::{
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![build_generate::contract(), connection_test::contract(), echo::contract(), http_request::contract()]
+    vec![
+        build_generate::contract(),
+        connection_test::contract(),
+        echo::contract(),
+        http_request::contract(),
+        notification_sms::contract(),
+        notification_whatsapp::contract(),
+        notification_whatsapp_templates::contract(),
+    ]
 }
 
 /// What is wrong with a payload of a built-in kind that its schema cannot say: pointers begin at the payload. Pure, so that it is asked
 /// wherever a job is made; what takes a look at the ledger is `notification/admit.rs`'s.
 pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
-    let _ = payload;
     match kind {
+        notification_sms::KIND => notification_sms::check(payload),
+        notification_whatsapp::KIND => notification_whatsapp::check(payload),
         _ => Ok(()),
     }
 }
@@ -82,4 +94,7 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone()))
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))
+        .with(notification_sms::handler::Sms::new(services.clone()))
+        .with(notification_whatsapp::handler::WhatsApp::new(services.clone()))
+        .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
 }

@@ -1,4 +1,4 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind eleven roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind twelve roles.
 //!
 //! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings +
 //! Deliveries + Hooks`, a worker `Work + Effects + Connections` and what its handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
@@ -8,6 +8,7 @@
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
 //! Next on a job's path: `dispatch/mod.rs`.
 
+mod approved;
 mod cover;
 mod deliveries;
 pub mod error;
@@ -52,6 +53,7 @@ use crate::{
     library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
     notification::{
+        approved::{Fetched, Synced, Turned},
         delivery::{Came, Delivery, Report, Sending},
         locale::Locale,
         wording::{Head, Kept as KeptWords, NewWording, Wording},
@@ -251,6 +253,20 @@ pub trait Wordings: Send + Sync {
     async fn set_default_locale(&self, tenant: &TenantId, locale: &Locale) -> Result<()>;
 }
 
+/// Keeping WhatsApp's approved templates, as Meta tells of them. Those of a connection go with it.
+#[async_trait]
+pub trait Approvals: Send + Sync {
+    /// Keeps a connection's templates in the place of those before, stamped by the ledger's clock. Returns whether the tenant has the
+    /// connection.
+    async fn keep_approved(&self, fetched: Fetched) -> Result<bool>;
+
+    /// What is known of a connection's templates of this name; none where its templates were never asked for.
+    async fn approved(&self, tenant: &TenantId, connection: ConnectionId, name: &str) -> Result<Option<Synced>>;
+
+    /// Changes the status of one, as it was reported. Returns whether it is known.
+    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned) -> Result<bool>;
+}
+
 /// What jobs did to the outside world.
 #[async_trait]
 pub trait Effects: Send + Sync {
@@ -440,5 +456,5 @@ pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connec
 impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Wordings + Deliveries + Hooks {}
-impl<L: Library + Wordings + Deliveries + Hooks + ?Sized> Reach for L {}
+pub trait Reach: Library + Wordings + Deliveries + Hooks + Approvals {}
+impl<L: Library + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}

@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 23] = [
+const TABLES: [Table; 25] = [
     Table {
         name: "jobs",
         columns: &[
@@ -348,6 +348,11 @@ const TABLES: [Table; 23] = [
         ],
     },
     Table { name: "default_locales", columns: &[("tenant", "text"), ("locale", "text")] },
+    Table { name: "approved_syncs", columns: &[("connection", "uuid"), ("tenant", "text"), ("synced_at_ms", "bigint")] },
+    Table {
+        name: "approved_templates",
+        columns: &[("connection", "uuid"), ("name", "text"), ("language", "text"), ("status", "text"), ("facts", "text")],
+    },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },
     Table { name: "totals", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

@@ -4,6 +4,7 @@
 //! Never durable and never fast: where a loop over all jobs is the plainest way to say it, it loops.
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
+mod approved;
 mod deliveries;
 mod effects;
 mod hooks;
@@ -36,7 +37,7 @@ use crate::{
     keys::{Answer, Written},
     library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
-    notification::{delivery::Delivery, locale::Locale, wording::Wording},
+    notification::{approved::Approved, delivery::Delivery, locale::Locale, wording::Wording},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
@@ -133,6 +134,8 @@ struct Tables {
     /// By name and language; deleted ones too, so that no number is given twice.
     wordings: BTreeMap<(TenantId, String, Locale), Worded>,
     default_locales: BTreeMap<TenantId, Locale>,
+    /// When they were last asked for, and what there was.
+    approved: BTreeMap<ConnectionId, (Timestamp, Vec<Approved>)>,
 }
 
 /// Whose key it is, and the key.
