@@ -17,6 +17,7 @@ use crate::{
     connection::{Access, AccessError, Opened},
     contract::Contract,
     effect::{self, Effect},
+    hook,
     job::{JobError, JobId, Progress},
     ledger,
     objects::{self, Content, Objects},
@@ -246,6 +247,14 @@ impl Context {
                 Err(if error.retryable { Outcome::Retry { error, after: None } } else { Outcome::Bury(error) })
             }
         }
+    }
+
+    /// The URL of a connection's hook, of an api that is reached at `public_url`; none where it has no hook, or nobody said where the api is.
+    pub async fn hook_url(&self, opened: &Opened, public_url: Option<&str>) -> Result<Option<String>, AccessError> {
+        let Some(public_url) = public_url else { return Ok(None) };
+        let Some(hook) = self.ledger.hook(&opened.tenant, opened.id).await? else { return Ok(None) };
+        let key = self.access.hook_key(&hook, &opened.name).await?;
+        Ok(Some(hook::url(public_url, &key.token)))
     }
 
     /// Writes a line to the job's log.

@@ -17,6 +17,7 @@ pub mod dispatch;
 pub mod effect;
 pub mod error;
 pub mod handler;
+pub mod hook;
 pub mod job;
 pub mod keys;
 pub mod kinds;
@@ -35,6 +36,8 @@ pub mod process;
 pub mod queue;
 #[cfg(feature = "redis-nudges")]
 pub mod redis;
+#[cfg(feature = "wordings")]
+pub mod renderer;
 pub mod schedule;
 pub mod settings;
 #[cfg(feature = "handlers")]

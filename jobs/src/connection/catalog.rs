@@ -7,6 +7,8 @@
 pub mod http;
 pub mod oauth2;
 pub mod service_account;
+pub mod twilio;
+pub mod whatsapp;
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -54,7 +56,7 @@ struct Compiled {
 }
 
 static PROVIDERS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let providers = [http::provider(), oauth2::provider(), service_account::provider()];
+    let providers = [http::provider(), oauth2::provider(), service_account::provider(), twilio::provider(), whatsapp::provider()];
     let compiled = |schema: &Value| jsonschema::validator_for(schema).expect("the schemas of the catalogue compile: a test does it");
     let compile =
         |provider: Provider| Compiled { config: compiled(&provider.config_schema), secrets: compiled(&provider.secrets_schema), provider };
@@ -144,6 +146,7 @@ fn said(kind: &ValidationErrorKind) -> String {
         ValidationErrorKind::MinLength { limit } => format!("is shorter than {limit} characters"),
         ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),
         ValidationErrorKind::Minimum { limit } => format!("is less than {limit}"),
+        ValidationErrorKind::ExclusiveMinimum { limit } => format!("is not more than {limit}"),
         ValidationErrorKind::Maximum { limit } => format!("is more than {limit}"),
         ValidationErrorKind::MaxItems { limit } => format!("has more than {limit} items"),
         ValidationErrorKind::MinItems { limit } => format!("has fewer than {limit} items"),

@@ -6,6 +6,7 @@
 #[macro_use]
 mod conformance;
 
+mod approved;
 mod artifacts;
 mod cancel;
 mod children;

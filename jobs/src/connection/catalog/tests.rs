@@ -24,6 +24,13 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
     let account = json!({ "client_email": "a@example.com", "scopes": ["s"] });
     let client = json!({ "token_url": "https://example.com/token", "client_id": "me" });
     let refresh = json!({ "token_url": "https://example.com/token", "client_id": "me", "grant": "refresh_token" });
+    let twilio = |more: Value| {
+        let mut config = json!({ "account_sid": format!("AC{}", "0".repeat(32)) });
+        config.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        config
+    };
+    let key = format!("SK{}", "0".repeat(32));
+    let number = json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398" });
     let cases = [
         ("http", url.clone(), json!({}), None),
         ("http", url.clone(), json!({ "signing_secret": signing }), None),
@@ -61,6 +68,23 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
         ("service_account", account.clone(), json!({ "private_key": PLANTED }), Some("/secrets/private_key")),
         ("service_account", account, json!({ "private_key": "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n" }), None),
         ("service_account", json!({ "client_email": "a@b", "scopes": [] }), json!({}), Some("/config/scopes")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "+4915112345678", "rate_per_s": 0.5 })), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "Windrow 7" })), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "12345" })), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "123456789" })), json!({ "auth_token": PLANTED }), Some("/config/from")),
+        ("twilio", twilio(json!({ "from": "a name too long" })), json!({ "auth_token": PLANTED }), Some("/config/from")),
+        ("twilio", twilio(json!({ "rate_per_s": 0 })), json!({ "auth_token": PLANTED }), Some("/config/rate_per_s")),
+        ("twilio", json!({ "account_sid": PLANTED }), json!({ "auth_token": PLANTED }), Some("/config/account_sid")),
+        ("twilio", twilio(json!({})), json!({}), Some("/secrets/auth_token")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED, "api_key_sid": key }), Some("/secrets/api_key_secret")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED, "api_key_secret": PLANTED }), Some("/secrets/api_key_sid")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED, "api_key_sid": key, "api_key_secret": PLANTED }), None),
+        ("whatsapp", number.clone(), json!({ "access_token": PLANTED }), None),
+        ("whatsapp", number.clone(), json!({ "access_token": PLANTED, "app_secret": PLANTED, "verify_token": PLANTED }), None),
+        ("whatsapp", number.clone(), json!({ "access_token": format!("two {PLANTED}") }), Some("/secrets/access_token")),
+        ("whatsapp", number, json!({}), Some("/secrets/access_token")),
+        ("whatsapp", json!({ "phone_number_id": PLANTED, "business_account_id": "1" }), json!({}), Some("/config/phone_number_id")),
     ];
     for (provider, config, secrets, pointer) in cases {
         assert_eq!(refused(provider, &config, &secrets).as_deref(), pointer, "{provider} {config} {secrets}");

@@ -4,14 +4,18 @@
 //! Never durable and never fast: where a loop over all jobs is the plainest way to say it, it loops.
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
+mod approved;
 mod children;
+mod deliveries;
 mod effects;
+mod hooks;
 mod inspect;
 mod intake;
 mod library;
 mod timetable;
 mod upkeep;
 mod vault;
+mod wordings;
 mod work;
 
 use std::{
@@ -29,10 +33,12 @@ use crate::{
     connection::{Connection, ConnectionId, TenantKey},
     contract::Contract,
     effect::Kept,
+    hook::{Event, EventId, Hook},
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
     library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
+    notification::{approved::Approved, delivery::Delivery, locale::Locale, wording::Wording},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
@@ -100,6 +106,9 @@ struct Tables {
     logs: BTreeMap<JobId, Vec<LogChunk>>,
     artifacts: BTreeMap<(JobId, String), Artifact>,
     effects: BTreeMap<(JobId, String), Kept>,
+    deliveries: BTreeMap<(JobId, String), Delivery>,
+    hooks: BTreeMap<ConnectionId, Hook>,
+    events: BTreeMap<EventId, Event>,
     delayed: BTreeSet<Delayed>,
     leases: Vec<Lease>,
     feed: BTreeMap<i64, FeedRow>,
@@ -125,6 +134,11 @@ struct Tables {
     taken_until_us: BTreeMap<ConnectionId, i64>,
     tenant_keys: BTreeMap<TenantId, TenantKey>,
     bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
+    /// By name and language; deleted ones too, so that no number is given twice.
+    wordings: BTreeMap<(TenantId, String, Locale), Worded>,
+    default_locales: BTreeMap<TenantId, Locale>,
+    /// When they were last asked for, and what there was.
+    approved: BTreeMap<ConnectionId, (Timestamp, Vec<Approved>)>,
 }
 
 /// Whose key it is, and the key.
@@ -135,6 +149,17 @@ struct Answered {
     fingerprint: [u8; 32],
     answer: Answer,
     expires_at: Timestamp,
+}
+
+/// A template in a language.
+#[derive(Default)]
+struct Worded {
+    /// The number that was given last.
+    version: u32,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// What is kept, oldest first; nothing where it was deleted.
+    versions: Vec<Wording>,
 }
 
 /// When to look at a job again.

@@ -66,7 +66,14 @@ impl Connections for ModelLedger {
     }
 
     async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool> {
-        Ok(self.transact(|tables, _, _| tables.connection_of(tenant, id).is_some() && tables.connections.remove(&id).is_some()))
+        Ok(self.transact(|tables, _, _| {
+            tables.end_hook(tenant, id);
+            let is_theirs = tables.connection_of(tenant, id).is_some();
+            if is_theirs {
+                tables.approved.remove(&id);
+            }
+            is_theirs && tables.connections.remove(&id).is_some()
+        }))
     }
 
     async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()> {
@@ -139,7 +146,7 @@ impl Tables {
         self.connections.values().filter(move |connection| connection.tenant == *tenant)
     }
 
-    fn connection_of(&self, tenant: &TenantId, id: ConnectionId) -> Option<&Connection> {
+    pub(super) fn connection_of(&self, tenant: &TenantId, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(&id).filter(|connection| connection.tenant == *tenant)
     }
 

@@ -66,8 +66,11 @@ impl Connections for PostgresLedger {
     }
 
     async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool> {
-        let deleted =
-            sqlx::query(self.core.sql.delete_connection.clone()).bind(id.0).bind(tenant.as_str()).execute(&self.core.writers).await?;
+        let mut tx = self.core.begin().await?;
+        let deleted = sqlx::query(tx.sql().delete_connection.clone()).bind(id.0).bind(tenant.as_str()).execute(tx.connection()).await?;
+        // After the connection, whose lock a hook that is just made holds.
+        sqlx::query(tx.sql().end_hook.clone()).bind(id.0).bind(tenant.as_str()).execute(tx.connection()).await?;
+        tx.commit().await?;
         Ok(deleted.rows_affected() > 0)
     }
 

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use uuid::Uuid;
 
 use super::{
-    SqliteLedger, Statements,
+    SqliteLedger, Statements, hooks,
     writer::{Tx, Verb},
 };
 use crate::{
@@ -143,6 +143,7 @@ impl Verb for Delete {
     async fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
         let deleted =
             sqlx::query(tx.sql.delete_connection.clone()).bind(self.id.0).bind(self.tenant.as_str()).execute(&mut *tx.connection).await?;
+        hooks::end(tx, &self.tenant, self.id).await?;
         Ok(deleted.rows_affected() > 0)
     }
 }

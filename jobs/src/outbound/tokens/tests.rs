@@ -18,7 +18,8 @@ use tokio::{
 use super::{grant::read, *};
 use crate::{
     clock::VirtualClock,
-    connection::{AccessError, Secrets},
+    connection::{AccessError, HookKey, Secrets},
+    hook::Hook,
     settings::hosts::Hosts,
 };
 
@@ -164,6 +165,10 @@ impl Access for Vault {
         let mut secrets = self.secrets.lock().expect("not poisoned");
         assert_eq!(secrets.insert(secret.into(), after.into()).as_deref(), Some(before));
         Ok(())
+    }
+
+    async fn hook_key(&self, _: &Hook, name: &str) -> Result<HookKey, AccessError> {
+        Err(AccessError::HookLost(name.to_owned()))
     }
 }
 
