@@ -13,7 +13,10 @@ pub mod page;
 use std::sync::Arc;
 
 #[cfg(feature = "handlers")]
-use self::build_generate::tools::{Shape, Tools};
+use self::{
+    build_generate::tools::{Shape, Tools},
+    notification_push::apple::Apple,
+};
 use serde_json::Value;
 
 use crate::contract::{Contract, Violation};
@@ -55,6 +58,8 @@ pub struct Services {
     pub build: Tools,
     /// Who makes messages of templates, for `notification::compose`.
     pub renderers: Renderers,
+    /// The way to APNs.
+    pub apple: Apple,
     /// Where the api is reached from outside, without a slash at its end; none where nobody said.
     pub public_url: Option<String>,
     /// The machine's time, for what is told to others.
@@ -71,7 +76,8 @@ impl Services {
         let public_url = links_base.or(settings.api.public_url.as_deref()).filter(|url| !url.is_empty()).map(str::to_owned);
         let build = Tools::of(settings, shape, outbound.clone())?;
         let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
-        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, public_url, clock })
+        let apple = Apple::new(outbound.clone(), clock.clone());
+        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, apple, public_url, clock })
     }
 }
 
@@ -80,7 +86,8 @@ impl Services {
 pub fn handlers(services: &Services) -> crate::handler::Registry {
     crate::handler::Registry::default()
         .with(build_generate::handler::Generate(services.build.clone()))
-        .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone()))
+        .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone(), services.apple.clone()))
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))
+        .with(notification_push::handler::Push::new(services.clone()))
 }

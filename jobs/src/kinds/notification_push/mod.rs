@@ -4,8 +4,18 @@
 //! The pieces: `check.rs` says what is wrong with a payload, `fate.rs` what became of a token, `google.rs` and `apple.rs` how a provider
 //! is spoken to, `handler.rs` sends.
 
+#[cfg(feature = "handlers")]
+pub mod apple;
 mod check;
 mod condition;
+#[cfg(feature = "handlers")]
+mod fate;
+#[cfg(feature = "handlers")]
+pub mod google;
+#[cfg(feature = "handlers")]
+pub mod handler;
+#[cfg(feature = "handlers")]
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -124,8 +134,19 @@ pub enum WhenUnknown {
     Park,
 }
 
+/// What it means that nobody answered.
+#[cfg(feature = "handlers")]
+fn untold(error: &crate::outbound::Error) -> fate::Said {
+    use crate::job::JobError;
+    let job_error = |code: &str| JobError::new(code, error.to_string(), !error.is_final());
+    if error.is_unsent() {
+        return fate::Said::Closed(job_error(error.code()), None);
+    }
+    fate::Said::Unclear(job_error("push_unanswered"), None)
+}
+
 /// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// How many messages the provider took.
     pub sent: usize,
