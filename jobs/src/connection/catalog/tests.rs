@@ -34,6 +34,22 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
     let cases = [
         ("http", url.clone(), json!({}), None),
         ("http", url.clone(), json!({ "signing_secret": signing }), None),
+        ("fcm", json!({ "project_id": "p-1", "client_email": "a@b" }), json!({}), Some("/secrets/private_key")),
+        ("fcm", json!({ "project_id": "a/b", "client_email": "a@b" }), json!({}), Some("/config/project_id")),
+        ("fcm", json!({ "project_id": "p-1", "client_email": "a@b", "rate_per_s": 0 }), json!({}), Some("/config/rate_per_s")),
+        (
+            "apns",
+            json!({ "team_id": "TEAM567890", "key_id": "KEY4567890", "topic": "a.b" }),
+            json!({ "private_key": PLANTED }),
+            Some("/secrets/private_key"),
+        ),
+        ("apns", json!({ "team_id": "team", "key_id": "KEY4567890", "topic": "a.b" }), json!({}), Some("/config/team_id")),
+        (
+            "apns",
+            json!({ "team_id": "TEAM567890", "key_id": "KEY4567890", "topic": "a.b", "ca_pem": PLANTED }),
+            json!({}),
+            Some("/config/ca_pem"),
+        ),
         ("http", json!({}), json!({}), Some("/config/url")),
         ("http", json!({ "url": 7 }), json!({}), Some("/config/url")),
         ("http", json!({ "url": PLANTED }), json!({}), Some("/config/url")),
