@@ -6,6 +6,7 @@ pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
 pub mod http_request;
+pub mod notification_email;
 pub mod page;
 
 #[cfg(feature = "handlers")]
@@ -25,14 +26,20 @@ use crate::{
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![build_generate::contract(), connection_test::contract(), echo::contract(), http_request::contract()]
+    vec![
+        build_generate::contract(),
+        connection_test::contract(),
+        echo::contract(),
+        http_request::contract(),
+        notification_email::contract(),
+    ]
 }
 
 /// What is wrong with a payload of a built-in kind that its schema cannot say: pointers begin at the payload. Pure, so that it is asked
 /// wherever a job is made; what takes a look at the ledger is `notification/admit.rs`'s.
 pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
-    let _ = payload;
     match kind {
+        notification_email::KIND => notification_email::check::check(payload),
         _ => Ok(()),
     }
 }
