@@ -7,6 +7,7 @@
 pub mod http;
 pub mod oauth2;
 pub mod service_account;
+pub mod smtp;
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -54,7 +55,7 @@ struct Compiled {
 }
 
 static PROVIDERS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let providers = [http::provider(), oauth2::provider(), service_account::provider()];
+    let providers = [http::provider(), oauth2::provider(), service_account::provider(), smtp::provider()];
     let compiled = |schema: &Value| jsonschema::validator_for(schema).expect("the schemas of the catalogue compile: a test does it");
     let compile =
         |provider: Provider| Compiled { config: compiled(&provider.config_schema), secrets: compiled(&provider.secrets_schema), provider };

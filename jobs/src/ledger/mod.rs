@@ -347,5 +347,5 @@ pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connec
 impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library {}
-impl<L: Library + ?Sized> Reach for L {}
+pub trait Reach: Inspect + Library {}
+impl<L: Inspect + Library + ?Sized> Reach for L {}

@@ -205,7 +205,6 @@ pub fn contract() -> Contract {
             ("attachment_missing", false, "an attachment is no artifact of a job of the tenant's"),
             ("attachments_too_large", false, "the attachments have more than 10 MiB"),
             ("objects_unavailable", true, "the object store did not give an attachment"),
-            ("sender_missing", false, "neither the job nor the connection says who sends it"),
             ("message_invalid", false, "it cannot be written as an e-mail"),
             ("connection_unknown", false, "the tenant has no connection of this name"),
             ("connection_closed", true, "the connection is switched off, or in `error`"),
