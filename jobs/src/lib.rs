@@ -33,6 +33,8 @@ pub mod process;
 pub mod queue;
 #[cfg(feature = "redis-nudges")]
 pub mod redis;
+#[cfg(feature = "wordings")]
+pub mod renderer;
 pub mod schedule;
 pub mod settings;
 #[cfg(feature = "handlers")]

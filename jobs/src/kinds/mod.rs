@@ -21,6 +21,7 @@ use crate::contract::{Contract, Violation};
 use crate::{
     clock::{Clock, SystemClock},
     outbound::{self, Outbound, tokens::Tokens},
+    renderer::pool::Renderers,
     settings::Settings,
 };
 
@@ -44,6 +45,10 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
     }
 }
 
+/// Processes of a worker that make messages at once: each makes hundreds a second, and waits for nothing.
+#[cfg(feature = "handlers")]
+const RENDERERS_MAX: usize = 4;
+
 /// What handlers need of the process that they run in.
 #[cfg(feature = "handlers")]
 #[derive(Clone)]
@@ -54,6 +59,8 @@ pub struct Services {
     pub tokens: Tokens,
     /// What builds need.
     pub build: Tools,
+    /// Who makes messages of templates, for `notification::compose`.
+    pub renderers: Renderers,
     /// Where the api is reached from outside, without a slash at its end; none where nobody said.
     pub public_url: Option<String>,
     /// The machine's time, for what is told to others.
@@ -69,7 +76,8 @@ impl Services {
         let outbound = Outbound::new(settings.outbound.allow_hosts.clone()).map_err(wrong)?;
         let public_url = links_base.or(settings.api.public_url.as_deref()).filter(|url| !url.is_empty()).map(str::to_owned);
         let build = Tools::of(settings, shape, outbound.clone())?;
-        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, public_url, clock })
+        let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
+        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, public_url, clock })
     }
 }
 

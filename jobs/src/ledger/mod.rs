@@ -1,7 +1,7 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind eight roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind nine roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library`, a worker
-//! `Work + Effects + Connections + Library`, the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings`, a worker
+//! `Work + Effects + Connections + Library + Wordings`, the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
 //! [`Change`]s where their guards hold, and keeps the side rows true (`feed`, `leases`, `delayed`; they may be stale or double,
 //! never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
@@ -23,6 +23,7 @@ pub mod sqlite;
 mod timetable;
 pub mod transfer;
 mod vault;
+mod wordings;
 
 use std::sync::Arc;
 
@@ -47,6 +48,10 @@ use crate::{
     keys::{Inserted, Written},
     library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
+    notification::{
+        locale::Locale,
+        wording::{Head, Kept as KeptWords, NewWording, Wording},
+    },
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
@@ -213,6 +218,35 @@ pub trait Library: Send + Sync {
     async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>>;
 }
 
+/// Keeping what templates of notifications say. Every verb is a tenant's: another's words are not there.
+#[async_trait]
+pub trait Wordings: Send + Sync {
+    /// Keeps words as the newest version of their template in their language, unless the newest says the same. Older versions than
+    /// `VERSIONS_KEPT` go.
+    async fn keep_wording(&self, new: NewWording) -> Result<KeptWords>;
+
+    /// The words of a template in a language: this version, or the newest.
+    async fn wording(&self, tenant: &TenantId, name: &str, locale: &Locale, version: Option<u32>) -> Result<Option<Wording>>;
+
+    /// The versions of a template in a language that are kept, newest first, and when each was.
+    async fn wording_versions(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<Vec<(u32, Timestamp)>>;
+
+    /// In which languages there is a template of this name, by language.
+    async fn wording_languages(&self, tenant: &TenantId, name: &str) -> Result<Vec<Head>>;
+
+    /// At most `limit` templates, by name and language, after this one.
+    async fn wordings(&self, tenant: &TenantId, after: Option<(&str, &Locale)>, limit: usize) -> Result<Vec<Head>>;
+
+    /// Deletes a template in a language, every version of it. Returns whether there was one.
+    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<bool>;
+
+    /// The tenant's own language, where it chose one.
+    async fn default_locale(&self, tenant: &TenantId) -> Result<Option<Locale>>;
+
+    /// Chooses the tenant's own language.
+    async fn set_default_locale(&self, tenant: &TenantId, locale: &Locale) -> Result<()>;
+}
+
 /// What jobs did to the outside world.
 #[async_trait]
 pub trait Effects: Send + Sync {
@@ -347,5 +381,5 @@ pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connec
 impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Inspect + Library {}
-impl<L: Inspect + Library + ?Sized> Reach for L {}
+pub trait Reach: Inspect + Library + Wordings {}
+impl<L: Inspect + Library + Wordings + ?Sized> Reach for L {}

@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 17] = [
+const TABLES: [Table; 20] = [
     Table {
         name: "jobs",
         columns: &[
@@ -283,6 +283,31 @@ const TABLES: [Table; 17] = [
             ("published_at_ms", "bigint"),
         ],
     },
+    Table {
+        name: "wordings",
+        columns: &[
+            ("tenant", "text"),
+            ("name", "text"),
+            ("locale", "text"),
+            ("version", "integer"),
+            ("content", "text"),
+            ("needs", "text"),
+            ("created_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "wording_heads",
+        columns: &[
+            ("tenant", "text"),
+            ("name", "text"),
+            ("locale", "text"),
+            ("version", "integer"),
+            ("is_live", "boolean"),
+            ("created_at_ms", "bigint"),
+            ("updated_at_ms", "bigint"),
+        ],
+    },
+    Table { name: "default_locales", columns: &[("tenant", "text"), ("locale", "text")] },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },
     Table { name: "totals", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

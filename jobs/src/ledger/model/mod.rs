@@ -11,6 +11,7 @@ mod library;
 mod timetable;
 mod upkeep;
 mod vault;
+mod wordings;
 mod work;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
     keys::{Answer, Written},
     library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
+    notification::{locale::Locale, wording::Wording},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
@@ -122,6 +124,9 @@ struct Tables {
     connections: BTreeMap<ConnectionId, Connection>,
     tenant_keys: BTreeMap<TenantId, TenantKey>,
     bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
+    /// By name and language; deleted ones too, so that no number is given twice.
+    wordings: BTreeMap<(TenantId, String, Locale), Worded>,
+    default_locales: BTreeMap<TenantId, Locale>,
 }
 
 /// Whose key it is, and the key.
@@ -132,6 +137,17 @@ struct Answered {
     fingerprint: [u8; 32],
     answer: Answer,
     expires_at: Timestamp,
+}
+
+/// A template in a language.
+#[derive(Default)]
+struct Worded {
+    /// The number that was given last.
+    version: u32,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// What is kept, oldest first; nothing where it was deleted.
+    versions: Vec<Wording>,
 }
 
 /// When to look at a job again.

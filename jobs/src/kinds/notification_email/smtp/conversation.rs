@@ -62,6 +62,7 @@ pub struct Conversation {
     ended: Ended,
     since: Instant,
     messages: u32,
+    over: bool,
 }
 
 impl Conversation {
@@ -69,7 +70,7 @@ impl Conversation {
     pub async fn begin(outbound: &Outbound, server: &Server) -> Result<Self, Trouble> {
         let ended = Ended::default();
         let connection = greeted(outbound, server, &ended).await?;
-        Ok(Self { host: server.host.clone(), connection, ended, since: Instant::now(), messages: 0 })
+        Ok(Self { host: server.host.clone(), connection, ended, since: Instant::now(), messages: 0, over: false })
     }
 
     /// When it began.
@@ -82,6 +83,11 @@ impl Conversation {
         self.messages
     }
 
+    /// Whether nothing more can be said in it.
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// Whether the end of the last message was handed over: if no answer came, nobody knows whether it was taken.
     pub fn is_out(&self) -> bool {
         self.ended.get()
@@ -89,23 +95,16 @@ impl Conversation {
 
     /// Gives over a message. An error leaves the server as if nothing had been said, unless the conversation is over.
     pub async fn give(&mut self, letter: &Letter) -> Result<Taken, Trouble> {
+        // Whoever stops waiting leaves it in the middle of something.
+        self.over = true;
         self.ended.reset();
-        match self.say(letter).await {
-            Err(trouble) if !trouble.ends_conversation() => {
-                let reset = self.connection.command(Rset).await;
-                reset.map_err(|error| Trouble::of(&self.host, "RSET", &error)).map_or_else(|broken| Err(self.worse(&trouble, broken)), |_| Err(trouble))
-            }
-            said => {
-                self.messages += 1;
-                said
-            }
-        }
-    }
-
-    /// The first trouble is the one to tell; that the conversation is over is seen by the next who uses it.
-    fn worse(&mut self, trouble: &Trouble, _broken: Trouble) -> Trouble {
-        self.messages = u32::MAX;
-        trouble.clone()
+        self.messages += 1;
+        let said = self.say(letter).await;
+        self.over = match &said {
+            Ok(_) => false,
+            Err(trouble) => trouble.ends_conversation() || self.connection.command(Rset).await.is_err(),
+        };
+        said
     }
 
     async fn say(&mut self, letter: &Letter) -> Result<Taken, Trouble> {

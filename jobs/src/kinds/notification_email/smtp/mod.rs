@@ -3,6 +3,7 @@
 //!
 //! lettre reads answers, writes commands and escapes messages; the socket is ours (`outbound/dial.rs`), and so is its TLS (`wire.rs`).
 
+mod address;
 mod conversation;
 mod greet;
 pub mod pool;
@@ -11,6 +12,7 @@ mod trouble;
 mod wire;
 
 pub use self::{
+    address::{address_of, domain_of},
     conversation::{Conversation, Letter, Taken},
     server::Server,
     trouble::{Answer, Trouble},

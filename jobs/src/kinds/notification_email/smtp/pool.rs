@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Conversation, Server, Trouble};
+use super::{Conversation, Letter, Server, Taken, Trouble};
 use crate::{connection::ConnectionId, outbound::Outbound};
 
 /// How long a turn is waited for; then somebody else may use the worker's slot meanwhile.
@@ -151,18 +151,26 @@ impl Turn {
         Ok(self.conversation.as_mut().expect("it was found or begun"))
     }
 
+    /// Gives over a message. Where an idle conversation has ended meanwhile, which shows when one speaks again, it is given in a new one.
+    pub async fn give(&mut self, outbound: &Outbound, server: &Server, letter: &Letter) -> Result<Taken, Trouble> {
+        let conversation = self.conversation(outbound, server).await?;
+        let was_idle = conversation.messages() > 0;
+        match conversation.give(letter).await {
+            Err(trouble) if was_idle && trouble.is_of_an_old_conversation() => {
+                self.conversation = None;
+                self.conversation(outbound, server).await?.give(letter).await
+            }
+            said => said,
+        }
+    }
+
     /// Lays the conversation aside for the next message. A turn that only ends has its conversation closed.
     pub fn keep(mut self) {
-        let Some(conversation) = self.conversation.take().filter(|conversation| conversation.messages() < MESSAGES_MAX) else { return };
+        let Some(conversation) = self.conversation.take().filter(|conversation| !conversation.is_over()) else { return };
         let mut state = self.pool.state();
         if state.generation == self.generation && state.surplus == 0 {
             state.idle.push(Idle { conversation, generation: self.generation, since: Instant::now() });
         }
-    }
-
-    /// Ends the conversation, so that the next is a new one.
-    pub fn forget(&mut self) {
-        self.conversation = None;
     }
 
     /// Whether the end of a message was handed over, and its answer is not known.

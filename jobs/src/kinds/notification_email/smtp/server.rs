@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::domain_of;
 use crate::{
     connection::{
         ConnectionId, Opened,
@@ -61,7 +62,7 @@ impl Server {
             _ => (Security::Implicit, 465),
         };
         let login = text("user").zip(opened.secrets.get(PASSWORD)).map(|(user, password)| (user.to_owned(), password.to_owned()));
-        let sender = text("from").map(|text| Mailbox::from(text).ascii_domain()).unwrap_or_default();
+        let sender = text("from").map(|text| domain_of(&Mailbox::from(text).address)).unwrap_or_default();
         Self {
             id: opened.id,
             generation: opened.generation,

@@ -132,6 +132,15 @@ impl Trouble {
         }
     }
 
+    /// Whether it may only say that the conversation ended while nobody spoke.
+    pub fn is_of_an_old_conversation(&self) -> bool {
+        match self {
+            Self::Broken { at, .. } => *at == "MAIL",
+            Self::Answered { to, answer, .. } => *to == "MAIL" && answer.code == 421,
+            _ => false,
+        }
+    }
+
     /// Whether the connection is to blame, rather than the message.
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Self::Unwelcome { .. })
