@@ -89,4 +89,5 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone()))
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))
+        .with(notification_email::handler::NotificationEmail::new(services.clone()))
 }

@@ -24,12 +24,12 @@ pub use reqwest::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
+use self::names::Resolver;
 pub use self::{
     answer::Answer,
     error::Error,
     names::{Lookup, System},
 };
-use self::names::Resolver;
 use crate::settings::hosts::Hosts;
 
 /// How long a connection may take to come about, names and TLS included.

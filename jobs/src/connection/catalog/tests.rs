@@ -63,7 +63,12 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
         ("smtp", json!({ "host": "mail.example.com" }), json!({}), Some("/config/from")),
         ("smtp", json!({ "host": format!("{PLANTED}@example.com"), "from": "a@b" }), json!({}), Some("/config/host")),
         ("smtp", json!({ "host": "mail.example.com", "from": PLANTED }), json!({}), Some("/config/from")),
-        ("smtp", json!({ "host": "mail.example.com", "from": "a@b", "reply_to": format!("{PLANTED}\n <a@b>") }), json!({}), Some("/config/reply_to")),
+        (
+            "smtp",
+            json!({ "host": "mail.example.com", "from": "a@b", "reply_to": format!("{PLANTED}\n <a@b>") }),
+            json!({}),
+            Some("/config/reply_to"),
+        ),
         ("smtp", json!({ "host": "mail.example.com", "from": "a@b", "tls": PLANTED }), json!({}), Some("/config/tls")),
         ("smtp", json!({ "host": "mail.example.com", "from": "a@b", "ca_pem": PLANTED }), json!({}), Some("/config/ca_pem")),
         ("smtp", json!({ "host": "mail.example.com", "from": "a@b", "connections_max": 0 }), json!({}), Some("/config/connections_max")),

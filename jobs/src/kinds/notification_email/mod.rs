@@ -3,7 +3,15 @@
 //! `check.rs` says at submission what could never be sent; `handler.rs` has the words made, the message built (`message.rs`, with the
 //! artifacts that `attachments.rs` reads) and given to the server (`smtp/`), as one effect.
 
+#[cfg(feature = "handlers")]
+mod attachments;
 pub mod check;
+#[cfg(feature = "handlers")]
+pub mod handler;
+#[cfg(feature = "handlers")]
+mod message;
+#[cfg(feature = "handlers")]
+pub(crate) mod smtp;
 
 use std::collections::BTreeMap;
 

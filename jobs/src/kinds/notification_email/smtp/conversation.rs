@@ -100,10 +100,16 @@ impl Conversation {
         self.ended.reset();
         self.messages += 1;
         let said = self.say(letter).await;
-        self.over = match &said {
-            Ok(_) => false,
-            Err(trouble) => trouble.ends_conversation() || self.connection.command(Rset).await.is_err(),
-        };
+        if let Err(trouble) = &said {
+            if trouble.is_answer() {
+                // It has said what became of the message.
+                self.ended.reset();
+            }
+            if trouble.ends_conversation() || !matches!(timeout(COURTESY, self.connection.command(Rset)).await, Ok(Ok(_))) {
+                return said;
+            }
+        }
+        self.over = false;
         said
     }
 
@@ -132,8 +138,7 @@ impl Conversation {
             }
         }
         if accepted.is_empty() {
-            let words: Vec<String> = deferred.iter().chain(&refused).map(|one| format!("{}: {}", one.address, one.answer)).collect();
-            return Err(Trouble::Recipients { host: self.host.clone(), words: words.join("; "), passing: !deferred.is_empty() });
+            return Err(Trouble::Recipients { host: self.host.clone(), refused, deferred });
         }
         self.connection.command(Data).await.map_err(|error| Trouble::of(&self.host, "DATA", &error))?;
         let response = self.connection.message_iter(letter.bytes.chunks(PIECE_BYTES)).await;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use lettre::transport::smtp::{self, response::Response};
 
-use crate::{handler::Outcome, job::JobError, outbound};
+use crate::{handler::Outcome, job::JobError, kinds::notification_email::Refused, outbound};
 
 /// How much of a server's words is told, in characters.
 const WORDS_MAX: usize = 500;
@@ -76,14 +76,14 @@ pub enum Trouble {
         answer: Answer,
     },
     /// None of the recipients is taken.
-    #[error("{host} takes it for none of the recipients: {words}")]
+    #[error("{host} takes it for none of the recipients: {}", words_of(.refused, .deferred))]
     Recipients {
         /// The server.
         host: String,
-        /// What it said of each.
-        words: String,
-        /// Whether it may take it for some later.
-        passing: bool,
+        /// For whom never.
+        refused: Vec<Refused>,
+        /// For whom not now.
+        deferred: Vec<Refused>,
     },
     /// What came is no SMTP, or the connection ended early.
     #[error("the connection to {host} broke at {at}: {why}")]
@@ -123,6 +123,11 @@ impl Trouble {
         }
     }
 
+    /// Whether the server said it, so that it is known what became of the message.
+    pub const fn is_answer(&self) -> bool {
+        matches!(self, Self::Answered { .. } | Self::Recipients { .. } | Self::Unwelcome { .. })
+    }
+
     /// Whether the conversation is over, whatever is tried.
     pub const fn ends_conversation(&self) -> bool {
         match self {
@@ -157,8 +162,8 @@ impl Trouble {
             Self::Answered { to: "the greeting" | "EHLO" | "STARTTLS", .. } => ("server_busy", true),
             Self::Answered { answer, .. } if answer.is_passing() => ("server_busy", true),
             Self::Answered { .. } => ("message_refused", false),
-            Self::Recipients { passing: true, .. } => ("recipients_deferred", true),
-            Self::Recipients { .. } => ("recipients_refused", false),
+            Self::Recipients { deferred, .. } if deferred.is_empty() => ("recipients_refused", false),
+            Self::Recipients { .. } => ("recipients_deferred", true),
             Self::Broken { .. } => ("connection_broken", true),
             Self::Late { .. } => ("answer_late", true),
             Self::NotAscii { .. } => ("smtputf8_missing", false),
@@ -173,6 +178,11 @@ impl Trouble {
     }
 }
 
+fn words_of(refused: &[Refused], deferred: &[Refused]) -> String {
+    let words: Vec<String> = deferred.iter().chain(refused).map(|one| format!("{}: {}", one.address, one.answer)).collect();
+    words.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +190,7 @@ mod tests {
     #[test]
     fn an_answer_decides_what_becomes_of_the_job() {
         let host = || "mail.example.com".to_owned();
+        let refused = || vec![Refused { address: "ana@example.com".into(), answer: "words".into() }];
         let answered = |to, code| Trouble::Answered { host: host(), to, answer: Answer::new(code, "words") };
         let cases = [
             (answered("MAIL", 451), "server_busy", true, false),
@@ -188,8 +199,8 @@ mod tests {
             (answered("the message", 552), "message_refused", false, false),
             (answered("the message", 452), "server_busy", true, false),
             (answered("the greeting", 554), "server_busy", true, false),
-            (Trouble::Recipients { host: host(), words: String::new(), passing: true }, "recipients_deferred", true, false),
-            (Trouble::Recipients { host: host(), words: String::new(), passing: false }, "recipients_refused", false, false),
+            (Trouble::Recipients { host: host(), refused: refused(), deferred: refused() }, "recipients_deferred", true, false),
+            (Trouble::Recipients { host: host(), refused: refused(), deferred: Vec::new() }, "recipients_refused", false, false),
             (Trouble::Unwelcome { host: host(), why: String::new() }, "connection_refused", true, true),
             (Trouble::Late { host: host(), waited_s: 1 }, "answer_late", true, true),
         ];
