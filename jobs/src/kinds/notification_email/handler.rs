@@ -207,9 +207,10 @@ impl<'a> Mailing<'a> {
         })
     }
 
+    /// `at`: when it was first sent, where this is for the rest of the recipients.
     async fn give(&self, call: Call, ready: Ready, left: &[String], at: Option<Timestamp>) -> Result<Sent<Given>, Failed> {
         let Ready { words, files, mut turn, until } = ready;
-        let at = at.unwrap_or(call.first_at);
+        let (is_rest, at) = (at.is_some(), at.unwrap_or(call.first_at));
         let letter = self.letter(&call, &words, files, left, at);
         let letter = letter.map_err(|why| Failed::not_done(Outcome::bury("message_invalid", why)))?;
         let said = self.until_stopped(timeout_at(until, turn.give(&self.services.outbound, &self.server, &letter))).await;
@@ -231,9 +232,7 @@ impl<'a> Mailing<'a> {
         turn.keep();
         match trouble {
             // Some have it already: that the others never will is what came of it.
-            Trouble::Recipients { refused, deferred, .. }
-                if deferred.is_empty() && call.key.ends_with(|last: char| last.is_ascii_digit()) =>
-            {
+            Trouble::Recipients { refused, deferred, .. } if deferred.is_empty() && is_rest => {
                 Ok(Sent::Done(Receipt { provider_id: None, result: Given { at: Some(at), refused, ..Given::default() } }))
             }
             trouble => Err(Failed::not_done(self.troubled(&trouble).await)),

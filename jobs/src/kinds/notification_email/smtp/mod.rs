@@ -15,5 +15,5 @@ pub use self::{
     address::{address_of, domain_of},
     conversation::{Conversation, Letter, Taken},
     server::Server,
-    trouble::{Answer, Trouble},
+    trouble::Trouble,
 };
