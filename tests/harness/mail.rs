@@ -1,10 +1,6 @@
 //! A mail server that others wrote (aiosmtpd, `mail/server.py`), over TLS by an authority of its own, which does as it is told.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -123,23 +119,13 @@ async fn ports(process: &mut Process) -> (u16, u16) {
 /// Makes an authority, and a certificate for 127.0.0.1 and localhost, with openssl. Returns the authority's.
 async fn certify(folder: &Path) -> String {
     let file = |name: &str| folder.join(name).display().to_string();
-    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    let ca = [
-        &["req", "-x509", "-days", "2", "-subj", "/CN=Test Authority"][..],
-        &new_key,
-        &["-keyout", &file("ca.key"), "-out", &file("ca.pem")],
-    ]
-    .concat();
-    openssl(&ca).await;
-    let request = [
-        &["req", "-x509", "-days", "2", "-subj", "/CN=mail.test"][..],
-        &new_key,
-        &["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"],
-        &["-CA", &file("ca.pem"), "-CAkey", &file("ca.key"), "-keyout", &file("server.key"), "-out", &file("server.pem")],
-    ]
-    .concat();
-    openssl(&request).await;
-    std::fs::read_to_string(PathBuf::from(file("ca.pem"))).expect("the authority's certificate")
+    let (ca_key, ca_pem, key, pem) = (file("ca.key"), file("ca.pem"), file("server.key"), file("server.pem"));
+    let new_key = ["req", "-x509", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    openssl(&[&new_key[..], &["-subj", "/CN=Test Authority", "-keyout", &ca_key, "-out", &ca_pem]].concat()).await;
+    let names = ["-subj", "/CN=mail.test", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
+    let signed = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", &ca_pem, "-CAkey", &ca_key, "-keyout", &key, "-out", &pem];
+    openssl(&[&new_key[..], &names, &signed].concat()).await;
+    std::fs::read_to_string(&ca_pem).expect("the authority's certificate")
 }
 
 async fn openssl(arguments: &[&str]) {

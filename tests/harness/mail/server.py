@@ -100,15 +100,22 @@ class Scripted(SMTP):
         order = POST.told(place, recipient)
         if order is None:
             return False
-        if order == "stall":
-            await asyncio.sleep(3_600)
         if order == "drop":
             self.transport.abort()
-            await asyncio.sleep(3_600)
+        if order in ("stall", "drop"):
+            await self.hang()
         await self.push(order)
-        if order.startswith("421"):
+        if order.startswith("421") or place == "connect":
             self.transport.close()
         return True
+
+    async def hang(self):
+        """Until the other side leaves, which cancels this."""
+        try:
+            await asyncio.sleep(3_600)
+        finally:
+            if self.transport is not None:
+                self.transport.close()
 
     def connection_made(self, transport):
         if self._original_transport is None:
@@ -175,11 +182,10 @@ class Handler:
                 await asyncio.sleep(POST.delay_ms / 1_000)
         if order is None:
             return "250 2.0.0 Ok: queued as " + str(sum(POST.taken.values()))
-        if order.endswith("stall"):
-            await asyncio.sleep(3_600)
         if order.endswith("drop"):
             server.transport.abort()
-            await asyncio.sleep(3_600)
+        if order.endswith(("stall", "drop")):
+            await server.hang()
         return order
 
 
