@@ -20,6 +20,7 @@ use std::sync::Arc;
 #[cfg(feature = "handlers")]
 use self::{
     build_generate::tools::{Shape, Tools},
+    notification_broadcast::part::UnlessCancelled,
     notification_push::apple::Apple,
 };
 use serde_json::Value;
@@ -110,9 +111,9 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))
         .with(notification_broadcast::handler::Broadcast(services.clock.clone()))
-        .with(notification_sms::handler::Sms::new(services.clone()))
-        .with(notification_whatsapp::handler::WhatsApp::new(services.clone()))
+        .with(UnlessCancelled(notification_sms::handler::Sms::new(services.clone())))
+        .with(UnlessCancelled(notification_whatsapp::handler::WhatsApp::new(services.clone())))
         .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
-        .with(notification_push::handler::Push::new(services.clone()))
-        .with(notification_email::handler::NotificationEmail::new(services.clone()))
+        .with(UnlessCancelled(notification_push::handler::Push::new(services.clone())))
+        .with(UnlessCancelled(notification_email::handler::NotificationEmail::new(services.clone())))
 }

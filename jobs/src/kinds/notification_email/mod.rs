@@ -23,6 +23,7 @@ use crate::{
     contract::{Contract, Policy},
     effect,
     job::JobId,
+    kinds::notification_broadcast::part::Part,
     notification::{mailbox::Mailbox, wording::FromTemplate},
 };
 
@@ -93,6 +94,10 @@ pub struct Payload {
     /// What becomes of it where the server took it in and no answer came, so that nobody knows whether it will be delivered.
     #[serde(default)]
     pub when_unknown: WhenUnknown,
+    /// The broadcast that it is part of: once that is cancelled, it is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub part_of: Option<JobId>,
 }
 
 /// A file of a message.
@@ -187,6 +192,12 @@ fn headers_schema(_: &mut SchemaGenerator) -> Schema {
 
 fn job_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "uuid", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$" })
+}
+
+impl Part for Payload {
+    fn part_of(&self) -> Option<JobId> {
+        self.part_of
+    }
 }
 
 /// The kind's contract.

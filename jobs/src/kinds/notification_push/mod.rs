@@ -27,6 +27,8 @@ pub use self::check::check;
 use crate::{
     clock::Timestamp,
     contract::{Contract, Policy},
+    job::JobId,
+    kinds::notification_broadcast::part::Part,
     notification::wording::FromTemplate,
 };
 
@@ -81,6 +83,10 @@ pub struct Payload {
     /// What becomes of a message of which nobody knows whether the provider took it.
     #[serde(default)]
     pub when_unknown: WhenUnknown,
+    /// The broadcast that it is part of: once that is cancelled, it is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub part_of: Option<JobId>,
 }
 
 /// To whom: one of these.
@@ -180,6 +186,12 @@ pub struct Refused {
     pub reason: String,
     /// What the provider says to that.
     pub message: String,
+}
+
+impl Part for Payload {
+    fn part_of(&self) -> Option<JobId> {
+        self.part_of
+    }
 }
 
 /// The kind's contract.

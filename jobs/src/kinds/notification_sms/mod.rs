@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use crate::{
     connection::catalog::twilio::SENDER,
     contract::{Contract, Policy, Violation},
+    job::JobId,
+    kinds::notification_broadcast::part::Part,
     notification::{
         phone::{E164, WhenUnknown},
         wording::FromTemplate,
@@ -68,6 +70,10 @@ pub struct Payload {
     /// What becomes of it where nobody knows whether Twilio took it: its connection broke, or the worker died.
     #[serde(default)]
     pub when_unknown: WhenUnknown,
+    /// The broadcast that it is part of: once that is cancelled, it is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub part_of: Option<JobId>,
 }
 
 /// What came of it.
@@ -101,6 +107,12 @@ pub fn check(payload: &Value) -> Result<(), Violation> {
 /// Whether no phone shows such a character, and Twilio may refuse it.
 fn is_unsendable(character: char) -> bool {
     character.is_control() && !matches!(character, '\n' | '\r' | '\t' | '\u{c}')
+}
+
+impl Part for Payload {
+    fn part_of(&self) -> Option<JobId> {
+        self.part_of
+    }
 }
 
 /// The kind's contract.

@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 pub use self::message::components;
 use crate::{
     contract::{Contract, Policy, Violation},
+    job::JobId,
+    kinds::notification_broadcast::part::Part,
     notification::{
         phone::{E164, WhenUnknown},
         wording::FromTemplate,
@@ -65,6 +67,10 @@ pub struct Payload {
     /// What becomes of it where nobody knows whether Meta took it: its connection broke, or the worker died.
     #[serde(default)]
     pub when_unknown: WhenUnknown,
+    /// The broadcast that it is part of: once that is cancelled, it is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub part_of: Option<JobId>,
 }
 
 /// A template that Meta has approved, filled in.
@@ -227,6 +233,12 @@ pub fn check(payload: &Value) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+impl Part for Payload {
+    fn part_of(&self) -> Option<JobId> {
+        self.part_of
+    }
 }
 
 /// The kind's contract.
