@@ -4,6 +4,7 @@
 //! `wording.rs` what a template says in a language, `locale.rs` which language a reader gets, `find.rs` where they are, `compose.rs` how words become a message,
 //! `admit.rs` what is wrong with a payload before it is a job, `delivery.rs` how a message that was sent fares on its way.
 
+pub mod admit;
 #[cfg(feature = "wordings")]
 pub mod compose;
 pub mod delivery;
