@@ -20,7 +20,7 @@ use super::{
 /// Questions that one process answers.
 const SERVES_MAX: u32 = 1_000;
 /// How long one answer may take on a machine that has much else to do.
-const ANSWER_WALL: Duration = Duration::from_secs(30);
+const ANSWER_WALL: Duration = Duration::from_secs(20);
 
 /// The part of a template that a process ended over: nobody knows which.
 pub const WHOLE: &str = "template";

@@ -4,14 +4,12 @@ use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use windrow_jobs::{
-    notification::{
-        admit::Terms,
-        compose,
-        find::{self, Found},
-        locale,
-        wording::Composed,
-    },
+use windrow_jobs::notification::{
+    admit::Terms,
+    compose,
+    find::{self, Found},
+    locale,
+    wording::Composed,
 };
 
 use super::{Rendering, WordingPath, field};
