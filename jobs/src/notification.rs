@@ -6,6 +6,7 @@
 //! sends and receives mail, `approved.rs` WhatsApp's own templates, `phone.rs` what the senders to phones share.
 
 pub mod approved;
+pub mod admit;
 #[cfg(feature = "wordings")]
 pub mod compose;
 pub mod delivery;
