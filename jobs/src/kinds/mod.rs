@@ -5,6 +5,8 @@
 pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
+pub mod hook_apply;
+pub mod hook_forward;
 pub mod http_request;
 pub mod page;
 
@@ -25,7 +27,14 @@ use crate::{
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![build_generate::contract(), connection_test::contract(), echo::contract(), http_request::contract()]
+    vec![
+        build_generate::contract(),
+        connection_test::contract(),
+        echo::contract(),
+        hook_apply::contract(),
+        hook_forward::contract(),
+        http_request::contract(),
+    ]
 }
 
 /// What is wrong with a payload of a built-in kind that its schema cannot say: pointers begin at the payload. Pure, so that it is asked
@@ -73,5 +82,7 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(build_generate::handler::Generate(services.build.clone()))
         .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone()))
         .with(echo::handler::Echo)
+        .with(hook_apply::handler::ApplyHook)
+        .with(hook_forward::handler::ForwardHook::new(services.clone()))
         .with(http_request::handler::HttpRequest::new(services.clone()))
 }

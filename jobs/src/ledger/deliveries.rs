@@ -80,12 +80,7 @@ pub(super) async fn note(table: &mut impl DeliveryTable, sending: &Sending) -> R
 }
 
 /// Applies a report.
-pub(super) async fn report(
-    table: &mut impl DeliveryTable,
-    tenant: &TenantId,
-    connection: ConnectionId,
-    report: &Report,
-) -> Result<Came> {
+pub(super) async fn report(table: &mut impl DeliveryTable, tenant: &TenantId, connection: ConnectionId, report: &Report) -> Result<Came> {
     let now = table.instant().await?;
     for _ in 0..LOOKS_MAX {
         for whose in &report.about {

@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 17] = [
+const TABLES: [Table; 20] = [
     Table {
         name: "jobs",
         columns: &[

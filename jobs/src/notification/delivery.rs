@@ -182,13 +182,7 @@ impl Delivery {
     }
 
     /// A message of which the provider spoke first.
-    pub fn reported_first(
-        tenant: &TenantId,
-        (job, key): (JobId, &str),
-        connection: ConnectionId,
-        report: &Report,
-        now: Timestamp,
-    ) -> Self {
+    pub fn reported_first(tenant: &TenantId, (job, key): (JobId, &str), connection: ConnectionId, report: &Report, now: Timestamp) -> Self {
         Self {
             tenant: tenant.clone(),
             job,

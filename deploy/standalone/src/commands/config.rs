@@ -9,6 +9,7 @@ use windrow_jobs::{
         open::KEY_KEPT,
     },
     contract::Policy,
+    hook,
     keys::{IDEMPOTENCY_MS, KEY_BYTES_MAX},
     kinds::build_generate,
     ledger::Retention,
@@ -120,6 +121,10 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("hook_payload_bytes_max", hook::PAYLOAD_BYTES_MAX.into(), "the largest body that a hook takes"),
         ("hook_reports_max", hook::REPORTS_MAX.into(), "the most reports of deliveries in one event of a hook"),
         ("hook_window_s", (hook::WINDOW_MS / 1_000).into(), "how far the timestamp of a Standard Webhooks call may be from now"),
-        ("events_days", (retention.events_ms / DAY_MS).into(), "how long it is kept what hooks were told, and a repetition recognised, unless set"),
+        (
+            "events_days",
+            (retention.events_ms / DAY_MS).into(),
+            "how long it is kept what hooks were told, and a repetition recognised, unless set",
+        ),
     ]
 }

@@ -35,8 +35,7 @@ impl Hooks for SqliteLedger {
     }
 
     async fn hook_of(&self, token: &[u8; 32]) -> Result<Option<(Hook, Connection, Timestamp)>> {
-        let row: Option<HookRow> =
-            sqlx::query_as(self.sql.hook_of.clone()).bind(token.as_slice()).fetch_optional(&self.readers).await?;
+        let row: Option<HookRow> = sqlx::query_as(self.sql.hook_of.clone()).bind(token.as_slice()).fetch_optional(&self.readers).await?;
         let Some(hook) = row.map(HookRow::into_hook).transpose()? else { return Ok(None) };
         let row: Option<ConnectionRow> = sqlx::query_as(self.sql.connection_by_id.clone())
             .bind(hook.connection.0)
