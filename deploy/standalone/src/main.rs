@@ -11,5 +11,5 @@ mod serve;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    windrow_jobs::kinds::build_generate::renderer::answer_if_asked().unwrap_or_else(cli::run)
+    windrow_jobs::renderer::answer_if_asked().unwrap_or_else(cli::run)
 }

@@ -8,6 +8,10 @@ pub mod echo;
 pub mod hook_apply;
 pub mod hook_forward;
 pub mod http_request;
+pub mod notification_broadcast;
+pub mod notification_sms;
+pub mod notification_whatsapp;
+pub mod notification_whatsapp_templates;
 pub mod page;
 
 #[cfg(feature = "handlers")]
@@ -22,6 +26,7 @@ use crate::contract::{Contract, Violation};
 use crate::{
     clock::{Clock, SystemClock},
     outbound::{self, Outbound, tokens::Tokens},
+    renderer::pool::Renderers,
     settings::Settings,
 };
 
@@ -34,17 +39,27 @@ pub fn contracts() -> Vec<Contract> {
         hook_apply::contract(),
         hook_forward::contract(),
         http_request::contract(),
+        notification_broadcast::contract(),
+        notification_sms::contract(),
+        notification_whatsapp::contract(),
+        notification_whatsapp_templates::contract(),
     ]
 }
 
 /// What is wrong with a payload of a built-in kind that its schema cannot say: pointers begin at the payload. Pure, so that it is asked
 /// wherever a job is made; what takes a look at the ledger is `notification/admit.rs`'s.
 pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
-    let _ = payload;
     match kind {
+        notification_broadcast::KIND => notification_broadcast::check::check(payload),
+        notification_sms::KIND => notification_sms::check(payload),
+        notification_whatsapp::KIND => notification_whatsapp::check(payload),
         _ => Ok(()),
     }
 }
+
+/// Processes of a worker that make messages at once: each makes hundreds a second, and waits for nothing.
+#[cfg(feature = "handlers")]
+const RENDERERS_MAX: usize = 4;
 
 /// What handlers need of the process that they run in.
 #[cfg(feature = "handlers")]
@@ -56,6 +71,8 @@ pub struct Services {
     pub tokens: Tokens,
     /// What builds need.
     pub build: Tools,
+    /// Who makes messages of templates, for `notification::compose`.
+    pub renderers: Renderers,
     /// Where the api is reached from outside, without a slash at its end; none where nobody said.
     pub public_url: Option<String>,
     /// The machine's time, for what is told to others.
@@ -71,7 +88,8 @@ impl Services {
         let outbound = Outbound::new(settings.outbound.allow_hosts.clone()).map_err(wrong)?;
         let public_url = links_base.or(settings.api.public_url.as_deref()).filter(|url| !url.is_empty()).map(str::to_owned);
         let build = Tools::of(settings, shape, outbound.clone())?;
-        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, public_url, clock })
+        let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
+        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, public_url, clock })
     }
 }
 
@@ -85,4 +103,8 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(hook_apply::handler::ApplyHook)
         .with(hook_forward::handler::ForwardHook::new(services.clone()))
         .with(http_request::handler::HttpRequest::new(services.clone()))
+        .with(notification_broadcast::handler::Broadcast(services.clock.clone()))
+        .with(notification_sms::handler::Sms::new(services.clone()))
+        .with(notification_whatsapp::handler::WhatsApp::new(services.clone()))
+        .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
 }

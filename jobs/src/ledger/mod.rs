@@ -1,13 +1,14 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind ten roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind twelve roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Deliveries +
-//! Hooks`, a worker `Work + Effects + Connections` and what its handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings +
+//! Deliveries + Hooks`, a worker `Work + Effects + Connections` and what its handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
 //! [`Change`]s where their guards hold, and keeps the side rows true (`feed`, `leases`, `delayed`; they may be stale or double,
 //! never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
 //! Next on a job's path: `dispatch/mod.rs`.
 
+mod approved;
 mod cover;
 mod deliveries;
 pub mod error;
@@ -25,6 +26,7 @@ pub mod sqlite;
 mod timetable;
 pub mod transfer;
 mod vault;
+mod wordings;
 
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub use self::{
 };
 use crate::{
     artifact::Artifact,
+    children::Child,
     clock::Timestamp,
     connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     contract::Contract,
@@ -50,7 +53,13 @@ use crate::{
     keys::{Inserted, Written},
     library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
-    notification::delivery::{Came, Delivery, Report, Sending},
+    notification::{
+        approved::{Fetched, Synced, Turned},
+        delivery::{Came, Delivery, Report, Sending},
+        locale::Locale,
+        wording::{Head, Kept as KeptWords, NewWording, Wording},
+    },
+    pace,
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
@@ -217,6 +226,61 @@ pub trait Library: Send + Sync {
     async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>>;
 }
 
+/// Jobs that a job makes, and how they fare.
+#[async_trait]
+pub trait Children: Send + Sync {
+    /// Keeps these jobs in one transaction, if this attempt of their parent runs and nobody asked it to stop; returns whether it does. One
+    /// whose id is there already counts as kept, so that a parent that was killed repeats itself. Their times count from
+    /// the ledger's now: `run_at` is a delay. Children have no keys.
+    async fn bear(&self, parent: JobId, attempt: u32, children: Vec<NewJob>) -> Result<bool>;
+
+    /// How these jobs of the tenant stand, in no order; those that are gone are left out.
+    async fn children(&self, tenant: &TenantId, ids: &[JobId]) -> Result<Vec<Child>>;
+}
+
+/// Keeping what templates of notifications say. Every verb is a tenant's: another's words are not there.
+#[async_trait]
+pub trait Wordings: Send + Sync {
+    /// Keeps words as the newest version of their template in their language, unless the newest says the same. Older versions than
+    /// `VERSIONS_KEPT` go.
+    async fn keep_wording(&self, new: NewWording) -> Result<KeptWords>;
+
+    /// The words of a template in a language: this version, or the newest.
+    async fn wording(&self, tenant: &TenantId, name: &str, locale: &Locale, version: Option<u32>) -> Result<Option<Wording>>;
+
+    /// The versions of a template in a language that are kept, newest first, and when each was.
+    async fn wording_versions(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<Vec<(u32, Timestamp)>>;
+
+    /// In which languages there is a template of this name, by language.
+    async fn wording_languages(&self, tenant: &TenantId, name: &str) -> Result<Vec<Head>>;
+
+    /// At most `limit` templates, by name and language, after this one.
+    async fn wordings(&self, tenant: &TenantId, after: Option<(&str, &Locale)>, limit: usize) -> Result<Vec<Head>>;
+
+    /// Deletes a template in a language, every version of it. Returns whether there was one.
+    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<bool>;
+
+    /// The tenant's own language, where it chose one.
+    async fn default_locale(&self, tenant: &TenantId) -> Result<Option<Locale>>;
+
+    /// Chooses the tenant's own language.
+    async fn set_default_locale(&self, tenant: &TenantId, locale: &Locale) -> Result<()>;
+}
+
+/// Keeping WhatsApp's approved templates, as Meta tells of them. Those of a connection go with it.
+#[async_trait]
+pub trait Approvals: Send + Sync {
+    /// Keeps a connection's templates in the place of those before, stamped by the ledger's clock. Returns whether the tenant has the
+    /// connection.
+    async fn keep_approved(&self, fetched: Fetched) -> Result<bool>;
+
+    /// What is known of a connection's templates of this name; none where its templates were never asked for.
+    async fn approved(&self, tenant: &TenantId, connection: ConnectionId, name: &str) -> Result<Option<Synced>>;
+
+    /// Changes the status of one, as it was reported. Returns whether it is known.
+    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned) -> Result<bool>;
+}
+
 /// What jobs did to the outside world.
 #[async_trait]
 pub trait Effects: Send + Sync {
@@ -255,6 +319,10 @@ pub trait Connections: Send + Sync {
 
     /// Notes that a connection was used now. Whoever uses it often says so once a minute.
     async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()>;
+
+    /// Takes a place in the row of calls that go through a connection, which are `apart_us` from each other, unless it would be longer
+    /// than `patience_us` until then. None where there is no such connection.
+    async fn take_turn(&self, tenant: &TenantId, id: ConnectionId, apart_us: i64, patience_us: i64) -> Result<Option<pace::Turn>>;
 
     /// The tenant's key, wrapped.
     async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>>;
@@ -405,6 +473,20 @@ pub trait Upkeep: Send + Sync {
 pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep {}
 impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
 
+/// Files that other jobs of the tenant made.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// A job's artifact of this name.
+    async fn artifact(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Artifact>>;
+}
+
+#[async_trait]
+impl<L: Inspect + ?Sized> Files for L {
+    async fn artifact(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Artifact>> {
+        Ok(self.artifacts(tenant, job).await?.into_iter().find(|artifact| artifact.name == name))
+    }
+}
+
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Deliveries + Hooks {}
-impl<L: Library + Deliveries + Hooks + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}

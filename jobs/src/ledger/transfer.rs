@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 20] = [
+const TABLES: [Table; 16] = [
     Table {
         name: "jobs",
         columns: &[
@@ -322,6 +322,36 @@ const TABLES: [Table; 20] = [
             ("bytes", "bigint"),
             ("published_at_ms", "bigint"),
         ],
+    },
+    Table {
+        name: "wordings",
+        columns: &[
+            ("tenant", "text"),
+            ("name", "text"),
+            ("locale", "text"),
+            ("version", "integer"),
+            ("content", "text"),
+            ("needs", "text"),
+            ("created_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "wording_heads",
+        columns: &[
+            ("tenant", "text"),
+            ("name", "text"),
+            ("locale", "text"),
+            ("version", "integer"),
+            ("is_live", "boolean"),
+            ("created_at_ms", "bigint"),
+            ("updated_at_ms", "bigint"),
+        ],
+    },
+    Table { name: "default_locales", columns: &[("tenant", "text"), ("locale", "text")] },
+    Table { name: "approved_syncs", columns: &[("connection", "uuid"), ("tenant", "text"), ("synced_at_ms", "bigint")] },
+    Table {
+        name: "approved_templates",
+        columns: &[("connection", "uuid"), ("name", "text"), ("language", "text"), ("status", "text"), ("facts", "text")],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

@@ -33,8 +33,8 @@ pub fn run<F>(name: &str, probed: fn(&Settings) -> SocketAddr, serve: impl FnOnc
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    #[cfg(feature = "handlers")]
-    if let Some(ended) = crate::kinds::build_generate::renderer::answer_if_asked() {
+    #[cfg(feature = "wordings")]
+    if let Some(ended) = crate::renderer::answer_if_asked() {
         return ended;
     }
     let arguments: Vec<String> = env::args().skip(1).collect();

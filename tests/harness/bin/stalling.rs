@@ -8,8 +8,9 @@ use windrow_jobs::{
     handler::{Context, Failure, Handler, Listener, Outcome, Remark},
     kinds::{
         Services,
-        build_generate::{Payload, handler::Generate, renderer, tools::Shape},
+        build_generate::{Payload, handler::Generate, tools::Shape},
     },
+    renderer,
 };
 
 /// Builds up to this stage.

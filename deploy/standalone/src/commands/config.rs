@@ -15,6 +15,7 @@ use windrow_jobs::{
     ledger::Retention,
     lifecycle::CRASHES_MAX,
     queue::Limits,
+    renderer,
     schedule::{CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, JITTER_S_MAX, MISSED_AFTER_MS, NAME_BYTES_MAX, TEMPLATE_BYTES_MAX},
     settings::{
         Effective, STALLED_AFTER_S, Settings,
@@ -110,8 +111,8 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("bundle_versions_max", bundle::shelf::VERSIONS_MAX.into(), "the most versions of a bundle"),
         ("bundle_needs_bytes_max", bundle::shelf::NEEDS_BYTES_MAX.into(), "what all versions of an app's bundles ask of others, together"),
         ("app_bytes_max", build_generate::overlay::APP_BYTES_MAX.into(), "what the bundles of an app bring, together"),
-        ("render_mib_max", build_generate::renderer::MEMORY_MIB_MAX.into(), "memory of the process that renders a build's files"),
-        ("render_s_max", build_generate::renderer::CPU_S_MAX.into(), "how long it may compute for a build"),
+        ("render_mib_max", renderer::MEMORY_MIB_MAX.into(), "memory of a process that renders files of a build, or messages"),
+        ("render_s_max", renderer::CPU_S_MAX.into(), "how long it may compute for a build, or for many messages"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
         ("weight_max", Limits::WEIGHT_MAX.into(), "the largest weight of a lane"),
         ("api_key_bytes_min", API_KEY_BYTES_MIN.into(), "the shortest API key"),

@@ -1,43 +1,21 @@
-//! Renders in a process of its own, within limits of memory and time: what a template may ask of a renderer has no end, and one
-//! that takes everything must not take the worker with it.
-//!
-//! The worker starts itself again with one argument, which every binary with handlers looks for first of all (`answer_if_asked`).
-//! One such process serves a build, a line of JSON for each file and one for each answer. What rendering is, says `render.rs`.
+//! Renders the files of a build in a process of its own (`crate::renderer`), which is told the build's values first, then the files.
+//! What rendering is, says `render.rs`.
 
 use std::{
-    env,
     io::{self, BufRead, Write},
-    os::unix::process::ExitStatusExt,
-    path::{Path, PathBuf},
-    process::{ExitCode, ExitStatus, Stdio},
+    path::Path,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command},
-};
 use tokio_util::sync::CancellationToken;
 
 use super::{error::BuildError, render};
+use crate::renderer::{Ended, Process, Work, write_line};
 
-/// The argument.
-const ASKED: &str = "__render";
-/// All memory of the process, its code included: the largest file takes a tenth of it.
-pub const MEMORY_MIB_MAX: u64 = 512;
-/// How long it may compute for one build, whose files take some milliseconds each.
-pub const CPU_S_MAX: u64 = 60;
 /// How long one file may take on a machine that has much else to do.
 const FILE_WALL: Duration = Duration::from_secs(120);
-
-/// Sets limits, offers itself first where the machine is out of memory, then becomes the renderer.
-const LAUNCH: &str = r#"{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null
-ulimit -c 0
-ulimit -v "$1" && ulimit -S -t "$2" && ulimit -H -t "$(($2 + 1))" || exit 1
-shift 2
-exec "$@""#;
 
 /// A file to render.
 #[derive(Serialize, Deserialize)]
@@ -55,20 +33,8 @@ enum Answer {
     Failed(String),
 }
 
-/// Does the renderer's work where this process was started for that; its values come first, then the files. Before anything else in `main`.
-pub fn answer_if_asked() -> Option<ExitCode> {
-    let mut arguments = env::args_os().skip(1);
-    let asked = arguments.next().is_some_and(|first| first == ASKED) && arguments.next().is_none();
-    asked.then(|| match answer(io::stdin().lock(), io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("rendering: {error}");
-            ExitCode::FAILURE
-        }
-    })
-}
-
-fn answer(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+/// Renders what comes in: the values of a build, then its files.
+pub(crate) fn answer(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     let values: Value = serde_json::from_str(&line)?;
@@ -83,9 +49,7 @@ fn answer(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
             Err(BuildError::Inputs { code: render::VARIABLE_MISSING, message }) => Answer::VariableMissing(message),
             Err(error) => Answer::Failed(error.to_string()),
         };
-        serde_json::to_writer(&mut output, &answer)?;
-        output.write_all(b"\n")?;
-        output.flush()?;
+        write_line(&mut output, &answer)?;
     }
 }
 
@@ -94,13 +58,7 @@ pub struct Renderer<'b> {
     program: &'b Path,
     values: Value,
     cancel: &'b CancellationToken,
-    running: Option<Running>,
-}
-
-struct Running {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    running: Option<Process>,
 }
 
 impl<'b> Renderer<'b> {
@@ -138,70 +96,21 @@ impl<'b> Renderer<'b> {
     async fn ask(&mut self, asked: &Asked) -> io::Result<Option<Answer>> {
         let running = match &mut self.running {
             Some(running) => running,
-            None => self.running.insert(Running::start(self.program)?),
+            None => {
+                let running = self.running.insert(Process::start(self.program, Work::Files)?);
+                running.tell(&self.values.take())?;
+                running
+            }
         };
-        let mut lines = Vec::new();
-        // The values are not empty until they were sent.
-        if !self.values.is_null() {
-            serde_json::to_writer(&mut lines, &self.values.take())?;
-            lines.push(b'\n');
-        }
-        serde_json::to_writer(&mut lines, asked)?;
-        lines.push(b'\n');
-        // It reads a whole line before it writes one. Where it ended meanwhile, there is no answer either.
-        let _ = running.input.write_all(&lines).await;
-        let mut answer = Vec::new();
-        running.output.read_until(b'\n', &mut answer).await?;
-        if answer.last() != Some(&b'\n') {
-            return Ok(None);
-        }
-        Ok(Some(serde_json::from_slice(&answer)?))
+        running.ask(asked).await
     }
 
     /// Why it ended in the middle of a file.
     async fn ended(&mut self, failed: impl Fn(&str) -> BuildError) -> BuildError {
-        let Some(mut running) = self.running.take() else { return BuildError::Workspace("the renderer is not running".into()) };
-        match running.child.wait().await {
-            Ok(status) => match limit(status) {
-                Some(message) => failed(&message),
-                None => BuildError::Workspace(format!("the renderer ended by itself: {status}")),
-            },
-            Err(error) => BuildError::Workspace(format!("waiting for the renderer: {error}")),
+        let Some(running) = self.running.take() else { return BuildError::Workspace("the renderer is not running".into()) };
+        match running.ended().await {
+            Ended::Limit(message) => failed(&message),
+            Ended::Broken(message) => BuildError::Workspace(message),
         }
     }
-}
-
-impl Running {
-    fn start(program: &Path) -> io::Result<Self> {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", LAUNCH, "sh"]).args([(MEMORY_MIB_MAX * 1024).to_string(), CPU_S_MAX.to_string()]);
-        command.arg(program).arg(ASKED);
-        command.env_clear().env("LANG", "C.UTF-8").env("TZ", "UTC").current_dir("/");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
-        let mut child = command.spawn()?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (input, output) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
-        Ok(Self { child, input, output: BufReader::new(output) })
-    }
-}
-
-/// The limit that ended it, if it was one.
-fn limit(status: ExitStatus) -> Option<String> {
-    const SIGABRT: i32 = 6;
-    const SIGKILL: i32 = 9;
-    const SIGSEGV: i32 = 11;
-    const SIGXCPU: i32 = 24;
-    match status.signal()? {
-        SIGABRT => Some(format!("its rendering used more than {MEMORY_MIB_MAX} MiB")),
-        SIGKILL => Some(format!("its rendering was killed: it used more memory than this machine has, or more than {CPU_S_MAX} s")),
-        SIGSEGV => Some("its rendering went too deep".into()),
-        SIGXCPU => Some(format!("its rendering computed longer than {CPU_S_MAX} s")),
-        _ => None,
-    }
-}
-
-/// This process's own program, by a name that stays even if its file is replaced.
-pub fn own_program() -> io::Result<PathBuf> {
-    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-    if own.exists() { Ok(own) } else { env::current_exe() }
 }

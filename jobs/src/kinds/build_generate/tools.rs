@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{processes, renderer, workspace::Workspaces};
+use super::{processes, workspace::Workspaces};
 use crate::{
     outbound::Outbound,
+    renderer,
     settings::{Error, Settings, builds::Commands},
     signing::{
         Signing,

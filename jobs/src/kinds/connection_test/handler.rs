@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, SystemClock},
     connection::{
         Opened, Used,
-        catalog::{http, oauth2, service_account},
+        catalog::{http, oauth2, service_account, twilio, whatsapp},
     },
     contract::Contract,
     handler::{Context, Failure, Handler, Outcome},
@@ -21,6 +21,7 @@ use crate::{
     },
 };
 
+mod phone;
 mod ping;
 
 /// The handler.
@@ -55,6 +56,8 @@ impl TestConnection {
                 self.tokens.new_token(&context.access, opened).await?;
                 Ok("a token was given".into())
             }
+            twilio::NAME => phone::twilio_account(&self.outbound, opened).await,
+            whatsapp::NAME => phone::whatsapp_number(&self.outbound, opened).await,
             other => Err(Failed::Unasked(JobError::new("provider_unknown", format!("this worker knows no provider {other}"), true))),
         }
     }

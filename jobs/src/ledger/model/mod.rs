@@ -4,6 +4,8 @@
 //! Never durable and never fast: where a loop over all jobs is the plainest way to say it, it loops.
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
+mod approved;
+mod children;
 mod deliveries;
 mod effects;
 mod hooks;
@@ -13,6 +15,7 @@ mod library;
 mod timetable;
 mod upkeep;
 mod vault;
+mod wordings;
 mod work;
 
 use std::{
@@ -35,7 +38,7 @@ use crate::{
     keys::{Answer, Written},
     library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
-    notification::delivery::Delivery,
+    notification::{approved::Approved, delivery::Delivery, locale::Locale, wording::Wording},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
@@ -127,8 +130,15 @@ struct Tables {
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Until when the rows of calls through connections are taken, in microseconds.
+    taken_until_us: BTreeMap<ConnectionId, i64>,
     tenant_keys: BTreeMap<TenantId, TenantKey>,
     bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
+    /// By name and language; deleted ones too, so that no number is given twice.
+    wordings: BTreeMap<(TenantId, String, Locale), Worded>,
+    default_locales: BTreeMap<TenantId, Locale>,
+    /// When they were last asked for, and what there was.
+    approved: BTreeMap<ConnectionId, (Timestamp, Vec<Approved>)>,
 }
 
 /// Whose key it is, and the key.
@@ -139,6 +149,17 @@ struct Answered {
     fingerprint: [u8; 32],
     answer: Answer,
     expires_at: Timestamp,
+}
+
+/// A template in a language.
+#[derive(Default)]
+struct Worded {
+    /// The number that was given last.
+    version: u32,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// What is kept, oldest first; nothing where it was deleted.
+    versions: Vec<Wording>,
 }
 
 /// When to look at a job again.

@@ -1,0 +1,4 @@
+-- The tenant's own language.
+SELECT locale
+FROM default_locales
+WHERE tenant = $1
