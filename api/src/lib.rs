@@ -1,6 +1,6 @@
 //! The HTTP side: takes jobs in, answers questions, never runs anything.
 //!
-//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections` and no other, so "only enqueues" is a type. It reads no
+//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections + Library + Deliveries + Hooks` and no other, so "only enqueues" is a type. It reads no
 //! settings: whoever starts it passes values in [`Parts`].
 //! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
 //! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.
@@ -39,7 +39,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     connection::{keys::TenantKeys, seal::Keyring},
-    ledger::{Connections, Effects, Inspect, Intake, Library, Timetable},
+    ledger::{Connections, Deliveries, Effects, Hooks, Inspect, Intake, Library, Timetable},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
@@ -48,9 +48,10 @@ use windrow_jobs::{
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
-/// What the api may do to a ledger: take in, look, keep schedules, connections and bundles, and hear what became of effects.
-pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library {}
-impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + ?Sized> Front for L {}
+/// What the api may do to a ledger: take in, look, keep schedules, connections and bundles, and hear what became of effects
+/// and messages.
+pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library + Deliveries + Hooks {}
+impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + Deliveries + Hooks + ?Sized> Front for L {}
 
 /// What an api is made of.
 pub struct Parts {

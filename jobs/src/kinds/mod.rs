@@ -5,6 +5,8 @@
 pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
+pub mod hook_apply;
+pub mod hook_forward;
 pub mod http_request;
 pub mod notification_sms;
 pub mod notification_whatsapp;
@@ -33,6 +35,8 @@ pub fn contracts() -> Vec<Contract> {
         build_generate::contract(),
         connection_test::contract(),
         echo::contract(),
+        hook_apply::contract(),
+        hook_forward::contract(),
         http_request::contract(),
         notification_sms::contract(),
         notification_whatsapp::contract(),
@@ -93,6 +97,8 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(build_generate::handler::Generate(services.build.clone()))
         .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone()))
         .with(echo::handler::Echo)
+        .with(hook_apply::handler::ApplyHook)
+        .with(hook_forward::handler::ForwardHook::new(services.clone()))
         .with(http_request::handler::HttpRequest::new(services.clone()))
         .with(notification_sms::handler::Sms::new(services.clone()))
         .with(notification_whatsapp::handler::WhatsApp::new(services.clone()))
