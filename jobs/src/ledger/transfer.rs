@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 25] = [
     Table {
         name: "jobs",
         columns: &[

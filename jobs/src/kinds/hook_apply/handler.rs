@@ -35,6 +35,10 @@ impl Handler for ApplyHook {
                 return Ok(Outcome::Bury(error));
             }
         };
+        // A status that is not known here yet comes with the next sync.
+        for turned in read::templates(&event.facts.provider, &event.incoming()) {
+            context.ledger.turn_approved(&context.tenant, event.connection, &turned).await?;
+        }
         let age_ms = now.ms_since(event.received_at);
         let came = apply(&context, event, &reports, age_ms >= UNMATCHED_AFTER_MS).await?;
         if came.facts.reports.len() < reports.len() {

@@ -7,10 +7,17 @@ use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
-    connection::catalog::http,
+    connection::catalog::{http, twilio, whatsapp},
     hook::Incoming,
     job::JobError,
-    notification::delivery::{Report, Status, Whose},
+    kinds::{
+        notification_sms,
+        notification_whatsapp::{self, report::Heard},
+    },
+    notification::{
+        approved::Turned,
+        delivery::{Report, Status, Whose},
+    },
 };
 
 /// The `type` of what an endpoint of a tenant's own reports.
@@ -20,8 +27,20 @@ pub const TYPE: &str = "delivery.status";
 pub fn reports(provider: &str, incoming: &Incoming<'_>) -> Result<Vec<Report>, String> {
     match provider {
         http::NAME => own(incoming.body),
+        twilio::NAME => Ok(notification_sms::report::report(Some(incoming.query), incoming.body).into_iter().collect()),
+        whatsapp::NAME => heard(incoming.body).map(|heard| heard.reports),
         other => Err(format!("nobody here reads what {other} tells")),
     }
+}
+
+/// How WhatsApp's approved templates stand, where an event of this provider says so.
+pub fn templates(provider: &str, incoming: &Incoming<'_>) -> Vec<Turned> {
+    let told = (provider == whatsapp::NAME).then(|| heard(incoming.body).ok()).flatten();
+    told.map(|heard| heard.templates).unwrap_or_default()
+}
+
+fn heard(body: &[u8]) -> Result<Heard, String> {
+    notification_whatsapp::report::heard(body).ok_or_else(|| "it is no JSON".into())
 }
 
 /// What a tenant's own endpoint reports (docs/hooks.md).
