@@ -59,7 +59,10 @@ struct Challenged;
     tag = "hooks",
     operation_id = "tellHook",
     params(("token" = String, Path, description = "The token of the URL that was given.")),
-    request_body(content((Vec<u8> = "*/*")), description = "Whatever the provider sends, at most 1 MiB."),
+    request_body(
+        content((serde_json::Value = "application/json"), (BTreeMap<String, String> = "application/x-www-form-urlencoded")),
+        description = "Whatever the provider sends, at most 1 MiB; no other media type is refused.",
+    ),
     responses((status = 200, description = "It is on disk, once."), Told, LedgerErrors)
 )]
 pub(crate) async fn tell(

@@ -109,13 +109,31 @@ fn example(contract: &Contract, about: &About) -> String {
             made.replace("ENDPOINT", "'$endpoint'")
         )
     });
+    let before = if about.payload.get("event").is_some() { TOLD.to_owned() } else { before };
     let whose = if before.is_empty() { "" } else { ", and `$endpoint` with the URL of an endpoint of yours" };
-    let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload });
+    let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload }).to_string();
+    let submission = match about.payload.get("event").and_then(Value::as_str) {
+        Some(event) => submission.replace(event, "'$event'"),
+        None => submission,
+    };
     format!(
         "\n## Example\nWith `$url` and `$key` of a server{whose}:\n```sh\n{before}curl -s -X POST $url/v1/jobs -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' -H 'Prefer: wait=30' \\\n  -d '{submission}'\n```\nThe job's `result`:\n```json\n{}\n```\n",
         pretty(&about.result)
     )
 }
+
+/// What a job needs that sees to an event: a connection with a hook, and a call of it, signed by OpenSSL.
+const TOLD: &str = r#"api() { curl -s -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
+secret=MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+api $url/v1/connections \
+  -d '{"name":"told","provider":"http","config":{"url":"https://example.com/"},"secrets":{"signing_secret":"whsec_'$secret'"}}'
+hook=$(api $url/v1/connections/told/hook -d '{"forward_url":"'$endpoint'"}' | sed 's/^{"url":"\([^"]*\)".*/\1/')
+at=$(date +%s)
+hex=$(printf $secret | base64 -d | od -An -tx1 | tr -d ' \n')
+signature=$(printf 'msg_1.%s.{}' $at | openssl dgst -sha256 -mac HMAC -macopt hexkey:$hex -binary | base64)
+curl -s -H 'webhook-id: msg_1' -H "webhook-timestamp: $at" -H "webhook-signature: v1,$signature" -d '{}' $hook
+event=$(api $url/v1/connections/told/hook/events | sed 's/.*"events":\[{"id":"\([^"]*\)".*/\1/')
+"#;
 
 fn errors(about: &About) -> String {
     let mut text =

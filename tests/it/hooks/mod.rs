@@ -1,5 +1,6 @@
 //! Inbound hooks over HTTP: calls that others' official packages signed (`sign.py`, OpenSSL), and calls that nobody should have made.
 
+mod apply;
 mod cluster;
 mod forward;
 mod kill;
@@ -250,7 +251,8 @@ async fn a_challenge_is_answered_to_whoever_knows_the_verify_token() {
     let client = reqwest::Client::builder().tls_certs_only([]).build().expect("a client");
     let ask = async |url: &str, mode: &str, token: &str, challenge: &str| {
         let query = [("hub.mode", mode), ("hub.challenge", challenge), ("hub.verify_token", token)];
-        let answer = client.get(url).query(&query).send().await.expect("an answer");
+        let url = reqwest::Url::parse_with_params(url, query).expect("a URL");
+        let answer = client.get(url).send().await.expect("an answer");
         let media_type = answer.headers().get("content-type").map_or("", |value| value.to_str().expect("text")).to_owned();
         (answer.status().as_u16(), media_type, answer.text().await.expect("text"))
     };
