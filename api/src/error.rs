@@ -79,6 +79,20 @@ pub(crate) enum ApiError {
     CallbackReported,
     #[error("the job has ended, so nobody waits for a report any more")]
     CallbackOver,
+    #[error("there is no such hook: it was never made, or another has taken its place")]
+    HookNotFound,
+    #[error("the hook was told no such event, or it was kept long enough")]
+    EventNotFound,
+    #[error("the call is not signed as its provider signs, or too long ago")]
+    SignatureInvalid,
+    #[error("this is no challenge of somebody who knows the connection's verify_token")]
+    ChallengeRefused,
+    #[error("the provider {0} tells no hook anything")]
+    HookUnsupported(String),
+    #[error("the connection has no secret {0}, by which its hook's calls are verified; give it one by PATCH first")]
+    HookSecretMissing(&'static str),
+    #[error("the api does not know the URL by which it is reached: set api.public_url (WINDROW_PUBLIC_URL)")]
+    PublicUrlMissing,
     #[error("there is no such schedule")]
     ScheduleNotFound,
     #[error("the tenant has a schedule of the name {0:?}; change that one by PATCH, or choose another name")]
@@ -180,6 +194,13 @@ impl ApiError {
             Self::CallbackNotFound => Code::CALLBACK_NOT_FOUND,
             Self::CallbackReported => Code::CALLBACK_REPORTED,
             Self::CallbackOver => Code::CALLBACK_OVER,
+            Self::HookNotFound => Code::HOOK_NOT_FOUND,
+            Self::EventNotFound => Code::EVENT_NOT_FOUND,
+            Self::SignatureInvalid => Code::SIGNATURE_INVALID,
+            Self::ChallengeRefused => Code::CHALLENGE_REFUSED,
+            Self::HookUnsupported(_) => Code::HOOK_UNSUPPORTED,
+            Self::HookSecretMissing(_) => Code::HOOK_SECRET_MISSING,
+            Self::PublicUrlMissing => Code::PUBLIC_URL_MISSING,
             Self::ScheduleNotFound => Code::SCHEDULE_NOT_FOUND,
             Self::ScheduleExists(_) => Code::SCHEDULE_EXISTS,
             Self::ConnectionNotFound => Code::CONNECTION_NOT_FOUND,
@@ -305,6 +326,9 @@ impl IntoResponse for ApiError {
         if let Self::Unauthenticated { presented } = self {
             let challenge = if presented { r#"Bearer realm="windrow", error="invalid_token""# } else { r#"Bearer realm="windrow""# };
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if matches!(self, Self::SignatureInvalid) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Signature realm="windrow""#));
         }
         response.extensions_mut().insert(problem);
         response

@@ -149,6 +149,7 @@ fn no_link_between_documents_is_broken() {
         "docs/connections.md",
         "docs/cron.md",
         "docs/errors.md",
+        "docs/hooks.md",
         "docs/limits.md",
         "docs/schedules.md",
     ]) {

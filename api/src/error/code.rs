@@ -46,6 +46,13 @@ impl Code {
     pub(crate) const CALLBACK_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "callback_not_found", "No such callback");
     pub(crate) const CALLBACK_REPORTED: Self = Self::new(S::CONFLICT, "callback_reported", "It was reported before");
     pub(crate) const CALLBACK_OVER: Self = Self::new(S::GONE, "callback_over", "The job has ended");
+    pub(crate) const HOOK_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "hook_not_found", "No such hook");
+    pub(crate) const EVENT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "event_not_found", "No such event");
+    pub(crate) const SIGNATURE_INVALID: Self = Self::new(S::UNAUTHORIZED, "signature_invalid", "The signature is not good");
+    pub(crate) const CHALLENGE_REFUSED: Self = Self::new(S::FORBIDDEN, "challenge_refused", "The challenge is refused");
+    pub(crate) const HOOK_UNSUPPORTED: Self = Self::new(S::CONFLICT, "hook_unsupported", "The provider has no hooks");
+    pub(crate) const HOOK_SECRET_MISSING: Self = Self::new(S::CONFLICT, "hook_secret_missing", "Nothing verifies the hook's calls");
+    pub(crate) const PUBLIC_URL_MISSING: Self = Self::new(S::CONFLICT, "public_url_missing", "The api does not know its URL");
     pub(crate) const SCHEDULE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "schedule_not_found", "No such schedule");
     pub(crate) const SCHEDULE_EXISTS: Self = Self::new(S::CONFLICT, "schedule_exists", "The name is taken");
     pub(crate) const CONNECTION_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "connection_not_found", "No such connection");

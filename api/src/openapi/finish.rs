@@ -53,7 +53,7 @@ fn operations(mut item: Value) -> Value {
         parameters.into_iter().flatten().for_each(|parameter| never_null(&mut parameter["schema"]));
         let (codes, mut answers): (Map<_, _>, Map<_, _>) =
             taken(&mut operation["responses"]).into_iter().partition(|(key, _)| key.contains(' '));
-        if codes.keys().any(|key| key.starts_with("401 ")) {
+        if codes.contains_key("401 unauthenticated") {
             operation["security"] = json!([{ "key": [] }]);
         }
         answers.values_mut().for_each(name_headers);

@@ -21,7 +21,12 @@ fn all() -> [(&'static str, bool, Value, &'static str); 12] {
         ("Location", true, text(), "Where to look at what was made from now on."),
         ("Preference-Applied", false, json!({ "type": "string", "pattern": "^wait=[0-9]+$" }), "The wait that was applied."),
         ("Retry-After", false, seconds(), "When to look or to ask again, in seconds. A final job has none."),
-        ("WWW-Authenticate", true, json!({ "type": "string", "pattern": "^Bearer " }), "How to authenticate (RFC 6750)."),
+        (
+            "WWW-Authenticate",
+            true,
+            json!({ "type": "string", "pattern": "^(Bearer|Signature) " }),
+            "How to authenticate: by a key (RFC 6750), or as the provider of a hook signs.",
+        ),
     ]
 }
 

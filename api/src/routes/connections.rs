@@ -1,12 +1,13 @@
 //! Connections: make one, look at it, delete it. Lists are in `connections/list.rs`, edits in `connections/change.rs`, the test in
 //! `connections/test.rs`, what there is to connect to in `connections/providers.rs`, and the end of a tenant's key in
-//! `connections/shred.rs`.
+//! `connections/shred.rs`. Where its provider tells it what happened: `connections/hook.rs`.
 //!
 //! Secrets come in and never go out: no answer and no error of these files has one. The api seals; it calls nobody.
 //! Next: `windrow_jobs::connection`, then the ledger's role `Connections`.
 
 mod body;
 pub(crate) mod change;
+pub(crate) mod hook;
 pub(crate) mod list;
 pub(crate) mod providers;
 pub(crate) mod shred;
@@ -296,7 +297,13 @@ impl FromRequestParts<Api> for ConnectionPath {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let Path(name) = Path::<String>::from_request_parts(parts, api).await.map_err(|_| ApiError::ConnectionNotFound)?;
-        // What is no name names nothing, and no database need be asked: one of them knows no NUL.
+        Self::of(name)
+    }
+}
+
+impl ConnectionPath {
+    /// What is no name names nothing, and no database need be asked: one of them knows no NUL.
+    fn of(name: String) -> Result<Self, ApiError> {
         check_name(&name).map(|()| Self(name)).map_err(|_| ApiError::ConnectionNotFound)
     }
 }

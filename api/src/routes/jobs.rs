@@ -23,7 +23,7 @@ use windrow_jobs::{
 
 use super::{
     tagged::KnownTag,
-    view::{SubmittedJob, View},
+    view::{SeenJob, SubmittedJob, View},
 };
 use crate::{
     Api, Front,
@@ -36,6 +36,8 @@ use crate::{
     wait::Wait,
 };
 
+/// What the kinds begin with whose jobs give messages to providers.
+const NOTIFICATIONS: &str = "notification.";
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 openapi::gives! {
@@ -226,7 +228,7 @@ async fn outcome(api: &Api, accepted: &Job, prefer: Prefer) -> Result<Job, ApiEr
     operation_id = "getJob",
     params(JobPath, Caller, Prefer, KnownTag),
     responses(
-        (status = 200, description = "The job.", body = Job,
+        (status = 200, description = "The job.", body = SeenJob,
             headers(("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"))),
         (status = 304, description = "The job is what you have.",
             headers(("ETag"), ("Cache-Control"), ("Retry-After"), ("Preference-Applied"))),
@@ -245,7 +247,7 @@ pub(crate) async fn read(
         wait_until_new(&api, &caller.tenant, id, prefer, &headers).await?
     } else {
         wait_until_final(&api, &caller.tenant, id, prefer).await?;
-        View::of(&find(&api, &caller.tenant, id).await?, api.ledger.now().await?)?
+        look(&api, &caller.tenant, id).await?
     };
     let status = if view.is_known(&headers) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     Ok(view.answer(status, prefer))
@@ -270,11 +272,21 @@ async fn wait_until_final(api: &Api, tenant: &TenantId, id: JobId, prefer: Prefe
 async fn wait_until_new(api: &Api, tenant: &TenantId, id: JobId, prefer: Prefer, headers: &HeaderMap) -> Result<View, ApiError> {
     let mut wait = Wait::start(&api.changes, &api.shutdown, id, prefer.wait.unwrap_or_default());
     loop {
-        let view = View::of(&find(api, tenant, id).await?, api.ledger.now().await?)?;
+        let view = look(api, tenant, id).await?;
         if !view.is_known(headers) || !wait.pause().await {
             return Ok(view);
         }
     }
+}
+
+/// The job as it is shown. Only notifications are asked how their messages fare.
+async fn look(api: &Api, tenant: &TenantId, id: JobId) -> Result<View, ApiError> {
+    let job = find(api, tenant, id).await?;
+    let view = View::of(&job, api.ledger.now().await?)?;
+    if !job.kind.starts_with(NOTIFICATIONS) {
+        return Ok(view);
+    }
+    view.with_deliveries(&api.ledger.deliveries(tenant, id).await?)
 }
 
 pub(crate) async fn find(api: &Api, tenant: &TenantId, id: JobId) -> Result<Job, ApiError> {

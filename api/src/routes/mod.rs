@@ -7,9 +7,11 @@ pub(crate) mod batch;
 pub(crate) mod bundles;
 pub(crate) mod callbacks;
 pub(crate) mod connections;
+pub(crate) mod deliveries;
 pub(crate) mod documents;
 pub(crate) mod effects;
 pub(crate) mod history;
+pub(crate) mod hooks;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
@@ -29,6 +31,8 @@ use utoipa_axum::{
     routes,
 };
 
+use windrow_jobs::hook::PAYLOAD_BYTES_MAX;
+
 use self::{batch::BATCH_BYTES_MAX, bundles::upload::UPLOAD_BYTES_MAX};
 use crate::{Api, body::BODY_BYTES_MAX, error::ApiError, openapi::Base};
 
@@ -41,6 +45,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(history::attempts))
         .routes(routes!(history::logs))
         .routes(routes!(effects::list))
+        .routes(routes!(deliveries::list))
         .routes(routes!(effects::resolve))
         .routes(routes!(objects::artifacts))
         .routes(routes!(objects::open))
@@ -58,6 +63,10 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(connections::list::list, connections::create))
         .routes(routes!(connections::read, connections::change::change, connections::remove))
         .routes(routes!(connections::test::test))
+        .routes(routes!(connections::hook::make, connections::hook::read, connections::hook::end))
+        .routes(routes!(connections::hook::list))
+        .routes(routes!(connections::hook::raw))
+        .routes(routes!(hooks::tell, hooks::challenge).layer(DefaultBodyLimit::max(PAYLOAD_BYTES_MAX)))
         .routes(routes!(connections::providers::list))
         .routes(routes!(connections::providers::read))
         .routes(routes!(connections::shred::destroy))

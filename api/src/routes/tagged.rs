@@ -36,10 +36,14 @@ impl Tagged {
             tracing::error!(%error, "an answer has no JSON form");
             ApiError::Internal
         })?;
-        let digest: [u8; 32] = Sha256::digest(&body).into();
-        let (half, _) = digest.split_first_chunk::<16>().ok_or(ApiError::Internal)?;
-        let etag = format!("\"{name}{:032x}\"", u128::from_be_bytes(*half));
-        Ok(Self { body, etag })
+        Ok(Self { etag: etag_of(&body, name)?, body })
+    }
+
+    /// Puts this in the place of the object's end, so that it has another tag.
+    pub(super) fn extend(&mut self, end: &[u8]) -> Result<(), ApiError> {
+        self.append(end);
+        self.etag = etag_of(&self.body, "")?;
+        Ok(())
     }
 
     /// Puts this in the place of the object's end.
@@ -65,6 +69,12 @@ impl Tagged {
         }
         response
     }
+}
+
+fn etag_of(body: &[u8], name: &str) -> Result<String, ApiError> {
+    let digest: [u8; 32] = Sha256::digest(body).into();
+    let (half, _) = digest.split_first_chunk::<16>().ok_or(ApiError::Internal)?;
+    Ok(format!("\"{name}{:032x}\"", u128::from_be_bytes(*half)))
 }
 
 /// The tags that a header names.

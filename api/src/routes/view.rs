@@ -6,7 +6,11 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use windrow_jobs::{clock::Timestamp, job::Job};
+use windrow_jobs::{
+    clock::Timestamp,
+    job::Job,
+    notification::delivery::{Delivery, Status},
+};
 
 use super::tagged::Tagged;
 use crate::{error::ApiError, prefer::Prefer};
@@ -25,6 +29,46 @@ pub(super) struct SubmittedJob {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     deduplicated: Option<bool>,
+}
+
+/// The answer to a look at a job. Only its schema is used: `View::with_deliveries` adds the count to the job's own JSON.
+#[derive(Serialize, ToSchema)]
+#[schema(description = "A job, and how the messages fare that it sent.")]
+pub(super) struct SeenJob {
+    #[serde(flatten)]
+    job: Job,
+    /// How many of its messages stand how, if it is a notification that sent any; `GET /v1/jobs/{id}/deliveries` has each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    deliveries: Option<DeliveryCounts>,
+}
+
+/// How many messages stand how.
+#[derive(Default, Serialize, ToSchema)]
+pub(super) struct DeliveryCounts {
+    /// The provider has them.
+    sent: u32,
+    /// They arrived.
+    delivered: u32,
+    /// They were read.
+    read: u32,
+    /// They did not arrive.
+    failed: u32,
+}
+
+impl DeliveryCounts {
+    fn of(deliveries: &[Delivery]) -> Self {
+        let mut counts = Self::default();
+        for delivery in deliveries {
+            *match delivery.facts.status() {
+                Status::Sent => &mut counts.sent,
+                Status::Delivered => &mut counts.delivered,
+                Status::Read => &mut counts.read,
+                Status::Failed => &mut counts.failed,
+            } += 1;
+        }
+        counts
+    }
 }
 
 /// A job's JSON, and what the headers say about it.
@@ -46,6 +90,15 @@ impl View {
     pub(super) fn deduplicated(mut self) -> Self {
         self.tagged.append(br#","deduplicated":true}"#);
         self
+    }
+
+    /// The same body with how its messages fare, if it sent any.
+    pub(super) fn with_deliveries(mut self, deliveries: &[Delivery]) -> Result<Self, ApiError> {
+        if !deliveries.is_empty() {
+            let counts = serde_json::to_string(&DeliveryCounts::of(deliveries)).map_err(|_| ApiError::Internal)?;
+            self.tagged.extend(format!(r#","deliveries":{counts}}}"#).as_bytes())?;
+        }
+        Ok(self)
     }
 
     /// Whether the client has this already.

@@ -91,6 +91,8 @@ async fn what_asks_for_a_key_is_what_the_document_says() {
         "/status",
         "/v1/callbacks/{token}",
         "/v1/callbacks/{token}/heartbeat",
+        "/v1/hooks/{token}",
+        "/v1/hooks/{token}",
         "/v1/objects/{key}",
     ];
     assert_eq!(public, expected);

@@ -5,6 +5,8 @@
 pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
+pub mod hook_apply;
+pub mod hook_forward;
 pub mod http_request;
 pub mod notification_broadcast;
 pub mod notification_email;
@@ -36,7 +38,7 @@ use crate::{
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![build_generate::contract(), connection_test::contract(), echo::contract(), http_request::contract(), notification_broadcast::contract(), notification_email::contract(), notification_push::contract(), notification_sms::contract(), notification_whatsapp::contract(), notification_whatsapp_templates::contract()]
+    vec![build_generate::contract(), connection_test::contract(), echo::contract(), hook_apply::contract(), hook_forward::contract(), http_request::contract(), notification_broadcast::contract(), notification_email::contract(), notification_push::contract(), notification_sms::contract(), notification_whatsapp::contract(), notification_whatsapp_templates::contract()]
 }
 
 /// What is wrong with a payload of a built-in kind that its schema cannot say: pointers begin at the payload. Pure, so that it is asked
@@ -98,6 +100,8 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(build_generate::handler::Generate(services.build.clone()))
         .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone(), services.apple.clone()))
         .with(echo::handler::Echo)
+        .with(hook_apply::handler::ApplyHook)
+        .with(hook_forward::handler::ForwardHook::new(services.clone()))
         .with(http_request::handler::HttpRequest::new(services.clone()))
         .with(notification_broadcast::handler::Broadcast(services.clock.clone()))
         .with(UnlessCancelled(notification_sms::handler::Sms::new(services.clone())))

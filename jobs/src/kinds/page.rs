@@ -113,7 +113,15 @@ fn example(contract: &Contract, about: &About) -> String {
             "curl -s -X POST $url/v1/connections -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' \\\n  -d '{made}'\n"
         )
     };
-    let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload });
+    let (before, whose) = match about.payload.get("event") {
+        Some(_) => (TOLD.to_owned(), ", and `$endpoint` with the URL of an endpoint of yours"),
+        None => (before, whose),
+    };
+    let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload }).to_string();
+    let submission = match about.payload.get("event").and_then(Value::as_str) {
+        Some(event) => submission.replace(event, "'$event'"),
+        None => submission,
+    };
     format!(
         "\n## Example\nWith `$url` and `$key` of a server{whose}:\n```sh\n{before}curl -s -X POST $url/v1/jobs -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' -H 'Prefer: wait=30' \\\n  -d '{submission}'\n```\nThe job's `result`:\n```json\n{}\n```\n",
         pretty(&about.result)
@@ -137,6 +145,18 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
     let made = json!({ "name": name, "provider": provider, "config": config }).to_string();
     (places.iter().fold(made, |made, (place, variable)| made.replace(place, variable)), whose)
 }
+/// What a job needs that sees to an event: a connection with a hook, and a call of it, signed by OpenSSL.
+const TOLD: &str = r#"api() { curl -s -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
+secret=MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+api $url/v1/connections \
+  -d '{"name":"told","provider":"http","config":{"url":"https://example.com/"},"secrets":{"signing_secret":"whsec_'$secret'"}}'
+hook=$(api $url/v1/connections/told/hook -d '{"forward_url":"'$endpoint'"}' | sed 's/^{"url":"\([^"]*\)".*/\1/')
+at=$(date +%s)
+hex=$(printf $secret | base64 -d | od -An -tx1 | tr -d ' \n')
+signature=$(printf 'msg_1.%s.{}' $at | openssl dgst -sha256 -mac HMAC -macopt hexkey:$hex -binary | base64)
+curl -s -H 'webhook-id: msg_1' -H "webhook-timestamp: $at" -H "webhook-signature: v1,$signature" -d '{}' $hook
+event=$(api $url/v1/connections/told/hook/events | sed 's/.*"events":\[{"id":"\([^"]*\)".*/\1/')
+"#;
 
 fn errors(about: &About) -> String {
     let mut text =

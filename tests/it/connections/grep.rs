@@ -116,6 +116,34 @@ async fn run(client: &Client, endpoint: &Endpoint) -> Seen {
         endpoint.answer(200, body);
         note("no JSON", &test(client, "crm").await);
     }
+    // What verifies hooks, good calls and bad ones, and a challenge whose query has the secret.
+    let sms = json!({ "account_sid": format!("AC{}", "0".repeat(32)) });
+    let made =
+        create(client, json!({ "name": "sms", "provider": "twilio", "config": sms, "secrets": { "auth_token": format!("auth-{MARK}") } }));
+    note("create twilio", &made.await.body);
+    let wa = json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398" });
+    let verify = format!("verify-{MARK}");
+    let secrets = json!({ "access_token": format!("access-{MARK}"), "app_secret": format!("app-{MARK}"), "verify_token": verify });
+    note("create whatsapp", &create(client, json!({ "name": "wa", "provider": "whatsapp", "config": wa, "secrets": secrets })).await.body);
+    for name in ["hook", "sms", "wa"] {
+        let made = client.send(Method::POST, &format!("/v1/connections/{name}/hook"), &[], Some(json!({ "forward_url": url }))).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        let path = made.body["url"].as_str().and_then(|url| url.find("/v1/hooks/").map(|at| url[at..].to_owned())).expect("a URL");
+        note("a hook", &made.body);
+        let headers = [("x-twilio-signature", "AAAA"), ("x-hub-signature-256", "sha256=00"), ("webhook-signature", "v1,AAAA")];
+        let refused = client.send(Method::POST, &path, &headers, Some(json!({ "of": "a stranger" }))).await;
+        assert_eq!(refused.status, 401, "{}", refused.body);
+        note("a stranger's call", &refused.body);
+        if name == "wa" {
+            for token in [verify.clone(), format!("not-{verify}")] {
+                let challenge = format!("{path}?hub.mode=subscribe&hub.challenge=7&hub.verify_token={token}");
+                let status = client.send(Method::GET, &challenge, &[], None).await.status;
+                assert_eq!(status, if token == verify { 200 } else { 403 });
+            }
+        }
+        note("how it stands", &client.read(&format!("/v1/connections/{name}/hook")).await);
+        note("what it was told", &client.read(&format!("/v1/connections/{name}/hook/events")).await);
+    }
     let edited = change(client, "hook", json!({ "secrets": { "basic_password": format!("second-{MARK}") } })).await;
     assert_eq!(edited.status, 200, "{}", edited.body);
     note("edited", &edited.body);

@@ -11,7 +11,7 @@ pub mod sign;
 #[cfg(feature = "handlers")]
 mod target;
 #[cfg(feature = "outbound")]
-mod verdict;
+pub(crate) mod verdict;
 
 use std::collections::BTreeMap;
 

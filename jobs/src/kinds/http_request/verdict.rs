@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 
 /// What an answer's status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is done.
     Done,
     /// Who calls is not let in.
@@ -22,7 +22,7 @@ pub(super) enum Verdict {
 }
 
 /// By the status of an answer.
-pub(super) const fn verdict(status: u16) -> Verdict {
+pub(crate) const fn verdict(status: u16) -> Verdict {
     match status {
         200..=299 => Verdict::Done,
         401 => Verdict::Unauthorized,
@@ -35,7 +35,7 @@ pub(super) const fn verdict(status: u16) -> Verdict {
 }
 
 /// How long `Retry-After` asks us to wait from `now`: seconds, or a date in any form of RFC 9110, 5.6.7.
-pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX / 1_000)));
