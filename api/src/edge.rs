@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::{
     error::{ApiError, Problem},
     prefer::Prefer,
-    routes::callbacks,
+    routes::{callbacks, hooks},
 };
 
 const REQUEST_ID: &str = "x-request-id";
@@ -38,8 +38,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 pub(crate) async fn edge(request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    // The path of a callback is a permission, and no line of a log may give it away.
-    let path = Some(request.uri().path()).filter(|path| !path.starts_with(callbacks::PATH)).unwrap_or(&route);
+    // The path of a callback or a hook is a permission, and no line of a log may give it away.
+    let opens = |path: &&str| [callbacks::PATH, hooks::PATH].iter().any(|begins| path.starts_with(begins));
+    let path = Some(request.uri().path()).filter(|path| !opens(path)).unwrap_or(&route);
     let span = tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = path);
     let method = request.method().to_string();
     let began = Instant::now();

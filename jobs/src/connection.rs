@@ -26,7 +26,7 @@ pub use self::{
     record::{Change, Connection, Facts, NewConnection, Sealed, Stored, TenantKey},
     redact::Hidden,
 };
-use crate::{hook::Hook, job::JobError, ledger, tenant::TenantId};
+use crate::{hook::Hook, job::JobError, ledger, pace, tenant::TenantId};
 
 /// The longest name of a connection, in bytes.
 pub const NAME_BYTES_MAX: usize = 63;
@@ -194,6 +194,10 @@ pub trait Access: Send + Sync {
     /// Says what came of it. Ignored where the connection was edited since.
     async fn report(&self, opened: &Opened, used: Used) -> ledger::Result<()>;
 
+    /// Takes a place in the row of calls that go through a connection, which are `apart_us` from each other, unless it would be longer than
+    /// `patience_us` until then.
+    async fn take_turn(&self, opened: &Opened, apart_us: i64, patience_us: i64) -> Result<pace::Turn, AccessError>;
+
     /// Keeps a secret that the provider itself has replaced, in the place of `before`. No edit: what is cached of the
     /// connection stays good. Ignored where `before` is not what stands there.
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()>;
@@ -232,6 +236,10 @@ impl Access for NoAccess {
 
     async fn report(&self, _: &Opened, _: Used) -> ledger::Result<()> {
         Ok(())
+    }
+
+    async fn take_turn(&self, opened: &Opened, _: i64, _: i64) -> Result<pace::Turn, AccessError> {
+        Err(AccessError::Unknown(opened.name.clone()))
     }
 
     async fn replaced(&self, _: &Opened, _: &str, _: &str, _: &str) -> ledger::Result<()> {

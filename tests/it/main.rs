@@ -14,6 +14,7 @@ mod effects;
 mod fair;
 mod fires;
 mod harness;
+mod hooks;
 mod http_request;
 mod interleaving;
 mod kinds;

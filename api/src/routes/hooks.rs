@@ -33,6 +33,8 @@ use crate::{
     openapi,
 };
 
+/// What the paths of hooks begin with.
+pub(crate) const PATH: &str = "/v1/hooks/";
 /// The longest challenge that is repeated.
 const CHALLENGE_BYTES_MAX: usize = 1_024;
 /// The longest header that is kept: Standard Webhooks may carry several signatures.

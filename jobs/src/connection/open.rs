@@ -20,6 +20,7 @@ use super::{
 use crate::{
     hook::{Hook, hash_of, verify::key_of},
     ledger::{self, Connections},
+    pace,
     tenant::TenantId,
 };
 
@@ -187,6 +188,11 @@ impl Access for Opener {
             }
         }
         Err(contended(opened.id))
+    }
+
+    async fn take_turn(&self, opened: &Opened, apart_us: i64, patience_us: i64) -> Result<pace::Turn, AccessError> {
+        let turn = self.ledger.take_turn(&opened.tenant, opened.id, apart_us, patience_us).await?;
+        turn.ok_or_else(|| AccessError::Unknown(opened.name.clone()))
     }
 
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {

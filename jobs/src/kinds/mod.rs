@@ -8,6 +8,7 @@ pub mod echo;
 pub mod hook_apply;
 pub mod hook_forward;
 pub mod http_request;
+pub mod notification_broadcast;
 pub mod notification_sms;
 pub mod notification_whatsapp;
 pub mod notification_whatsapp_templates;
@@ -38,6 +39,7 @@ pub fn contracts() -> Vec<Contract> {
         hook_apply::contract(),
         hook_forward::contract(),
         http_request::contract(),
+        notification_broadcast::contract(),
         notification_sms::contract(),
         notification_whatsapp::contract(),
         notification_whatsapp_templates::contract(),
@@ -48,6 +50,7 @@ pub fn contracts() -> Vec<Contract> {
 /// wherever a job is made; what takes a look at the ledger is `notification/admit.rs`'s.
 pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
     match kind {
+        notification_broadcast::KIND => notification_broadcast::check::check(payload),
         notification_sms::KIND => notification_sms::check(payload),
         notification_whatsapp::KIND => notification_whatsapp::check(payload),
         _ => Ok(()),
@@ -100,6 +103,7 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(hook_apply::handler::ApplyHook)
         .with(hook_forward::handler::ForwardHook::new(services.clone()))
         .with(http_request::handler::HttpRequest::new(services.clone()))
+        .with(notification_broadcast::handler::Broadcast(services.clock.clone()))
         .with(notification_sms::handler::Sms::new(services.clone()))
         .with(notification_whatsapp::handler::WhatsApp::new(services.clone()))
         .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))

@@ -43,6 +43,7 @@ pub use self::{
 };
 use crate::{
     artifact::Artifact,
+    children::Child,
     clock::Timestamp,
     connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     contract::Contract,
@@ -58,6 +59,7 @@ use crate::{
         locale::Locale,
         wording::{Head, Kept as KeptWords, NewWording, Wording},
     },
+    pace,
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
@@ -224,6 +226,18 @@ pub trait Library: Send + Sync {
     async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>>;
 }
 
+/// Jobs that a job makes, and how they fare.
+#[async_trait]
+pub trait Children: Send + Sync {
+    /// Keeps these jobs in one transaction, if this attempt of their parent runs and nobody asked it to stop; returns whether it does. One
+    /// whose id is there already counts as kept, so that a parent that was killed repeats itself. Their times count from
+    /// the ledger's now: `run_at` is a delay. Children have no keys.
+    async fn bear(&self, parent: JobId, attempt: u32, children: Vec<NewJob>) -> Result<bool>;
+
+    /// How these jobs of the tenant stand, in no order; those that are gone are left out.
+    async fn children(&self, tenant: &TenantId, ids: &[JobId]) -> Result<Vec<Child>>;
+}
+
 /// Keeping what templates of notifications say. Every verb is a tenant's: another's words are not there.
 #[async_trait]
 pub trait Wordings: Send + Sync {
@@ -305,6 +319,10 @@ pub trait Connections: Send + Sync {
 
     /// Notes that a connection was used now. Whoever uses it often says so once a minute.
     async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()>;
+
+    /// Takes a place in the row of calls that go through a connection, which are `apart_us` from each other, unless it would be longer
+    /// than `patience_us` until then. None where there is no such connection.
+    async fn take_turn(&self, tenant: &TenantId, id: ConnectionId, apart_us: i64, patience_us: i64) -> Result<Option<pace::Turn>>;
 
     /// The tenant's key, wrapped.
     async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>>;
@@ -455,6 +473,20 @@ pub trait Upkeep: Send + Sync {
 pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep {}
 impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
 
+/// Files that other jobs of the tenant made.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// A job's artifact of this name.
+    async fn artifact(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Artifact>>;
+}
+
+#[async_trait]
+impl<L: Inspect + ?Sized> Files for L {
+    async fn artifact(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Artifact>> {
+        Ok(self.artifacts(tenant, job).await?.into_iter().find(|artifact| artifact.name == name))
+    }
+}
+
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Wordings + Deliveries + Hooks + Approvals {}
-impl<L: Library + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}

@@ -5,6 +5,7 @@
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
 mod approved;
+mod children;
 mod deliveries;
 mod effects;
 mod hooks;
@@ -129,6 +130,8 @@ struct Tables {
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Until when the rows of calls through connections are taken, in microseconds.
+    taken_until_us: BTreeMap<ConnectionId, i64>,
     tenant_keys: BTreeMap<TenantId, TenantKey>,
     bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
     /// By name and language; deleted ones too, so that no number is given twice.

@@ -9,6 +9,7 @@ use crate::{
         Connections, Result,
         vault::{changed, made},
     },
+    pace,
     tenant::TenantId,
 };
 
@@ -82,6 +83,16 @@ impl Connections for ModelLedger {
             }
         });
         Ok(())
+    }
+
+    async fn take_turn(&self, tenant: &TenantId, id: ConnectionId, apart_us: i64, patience_us: i64) -> Result<Option<pace::Turn>> {
+        Ok(self.transact(|tables, now, _| {
+            tables.connection_of(tenant, id)?;
+            let until_us = tables.taken_until_us.entry(id).or_default();
+            let (turn, until_then_us) = pace::take(*until_us, now.ms().saturating_mul(1_000), apart_us, patience_us);
+            *until_us = until_then_us;
+            Some(turn)
+        }))
     }
 
     async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>> {

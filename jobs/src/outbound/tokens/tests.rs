@@ -155,6 +155,10 @@ impl Access for Vault {
         Ok(())
     }
 
+    async fn take_turn(&self, opened: &Opened, _: i64, _: i64) -> Result<crate::pace::Turn, AccessError> {
+        Err(AccessError::Unknown(opened.name.clone()))
+    }
+
     async fn replaced(&self, _: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
         self.ledger()?;
         self.kept.notify_one();
