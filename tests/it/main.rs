@@ -20,6 +20,7 @@ mod interleaving;
 mod kinds;
 mod ledger;
 mod metrics;
+mod notification_email;
 mod notification_phone;
 mod objects;
 mod openapi;

@@ -4,9 +4,12 @@
 //! `kinds/connection_test/handler.rs`. A provider comes with the first kind that uses it, never before.
 //! What is wrong with a configuration or a secret is said without repeating it: people paste secrets into the wrong field.
 
+pub mod apns;
+pub mod fcm;
 pub mod http;
 pub mod oauth2;
 pub mod service_account;
+pub mod smtp;
 pub mod twilio;
 pub mod whatsapp;
 
@@ -56,7 +59,16 @@ struct Compiled {
 }
 
 static PROVIDERS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let providers = [http::provider(), oauth2::provider(), service_account::provider(), twilio::provider(), whatsapp::provider()];
+    let providers = [
+        apns::provider(),
+        fcm::provider(),
+        http::provider(),
+        oauth2::provider(),
+        service_account::provider(),
+        smtp::provider(),
+        twilio::provider(),
+        whatsapp::provider(),
+    ];
     let compiled = |schema: &Value| jsonschema::validator_for(schema).expect("the schemas of the catalogue compile: a test does it");
     let compile =
         |provider: Provider| Compiled { config: compiled(&provider.config_schema), secrets: compiled(&provider.secrets_schema), provider };
@@ -184,6 +196,13 @@ fn check_urls(config: &Value, schema: &Value) -> Result<(), Violation> {
 /// The schema of a URL, with what it is for.
 fn url(description: &str) -> Value {
     json!({ "type": "string", "format": "uri", "pattern": "^https?://[!-~]+$", "maxLength": 2048, "description": description })
+}
+
+/// The same with one that is meant where none is given.
+fn url_or(default: &str, description: &str) -> Value {
+    let mut url = url(description);
+    url["default"] = default.into();
+    url
 }
 
 /// The schema of a secret, with what it is for.

@@ -3,25 +3,28 @@
 //! [`Outbound`] is the one way out: it calls nobody but hosts of the internet, whatever a URL, a name or a redirect says, and takes
 //! no more of an answer than was asked for. It uses no proxy, keeps no cookies, decodes nothing and follows nothing by itself.
 //! An operator names exceptions (`outbound.allow_hosts`): these are not checked, and may be called without TLS.
+//! Who speaks no HTTP has its connection from `dial.rs`, by the same rules.
 //! Next: `tokens.rs` for what opens a provider's door, `kinds/http_request/` for who calls.
 
 pub mod address;
 mod answer;
+mod dial;
 mod error;
 mod names;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use reqwest::{Client, redirect};
+use reqwest::{Certificate, Client, redirect};
 pub use reqwest::{
     Method, StatusCode, Url,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use tokio::{sync::Semaphore, time::Instant};
 
+use self::names::Resolver;
 pub use self::{
     answer::Answer,
     error::Error,
@@ -33,6 +36,12 @@ use crate::settings::hosts::Hosts;
 const CONNECT: Duration = Duration::from_secs(10);
 /// For how long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(30);
+/// The same of one that speaks HTTP/2 only: APNs takes one that is opened and closed all the time for an attack.
+const IDLE_HTTP2: Duration = Duration::from_secs(600);
+/// How often such a connection is asked for a sign of life.
+const PING_EVERY: Duration = Duration::from_secs(60);
+/// How long it may take to give one.
+const PING_WAIT: Duration = Duration::from_secs(10);
 /// The most connections of a host that are kept while nobody uses them.
 const IDLE_MAX: usize = 8;
 /// The most headers of an answer.
@@ -65,6 +74,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self { total_ms: 30_000, silence_ms: 10_000, body_bytes_max: 1024 * 1024, redirects_max: 0 }
     }
+}
+
+/// What is particular of the way to a provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Apart {
+    /// Certificates, as PEM: by one of these, and by no other, is known who answers. None for the authorities of the machine.
+    pub ca_pem: Option<String>,
+    /// Nothing but HTTP/2 is spoken, and its connections are kept for long.
+    pub http2_only: bool,
 }
 
 /// What is asked of somebody.
@@ -100,6 +118,7 @@ pub struct Outbound(Arc<Ways>);
 
 struct Ways {
     allowed: Hosts,
+    names: Resolver,
     /// To anybody on the internet.
     guarded: Client,
     /// To the operator's exceptions.
@@ -115,9 +134,18 @@ impl Outbound {
     /// The same, with somebody else to ask for addresses.
     pub fn with_lookup(allowed: Hosts, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let lookups = Arc::new(Semaphore::new(names::LOOKUPS_MAX));
-        let guarded = client(&lookup, &lookups, true)?;
-        let open = client(&lookup, &lookups, false)?;
-        Ok(Self(Arc::new(Ways { allowed, guarded, open })))
+        Self::of(allowed, Resolver { lookup, guarded: true, lookups }, &Apart::default())
+    }
+
+    /// A way out with connections of its own, on which nobody else's requests go; as guarded as this one.
+    pub fn apart(&self, apart: &Apart) -> Result<Self, Error> {
+        Self::of(self.0.allowed.clone(), self.0.names.clone(), apart)
+    }
+
+    fn of(allowed: Hosts, names: Resolver, apart: &Apart) -> Result<Self, Error> {
+        let guarded = client(&names, apart)?;
+        let open = client(&Resolver { guarded: false, ..names.clone() }, apart)?;
+        Ok(Self(Arc::new(Ways { allowed, names, guarded, open })))
     }
 
     /// Reads a URL, and says no to what could never be called: another scheme, a password in it, an address of the inside.
@@ -189,18 +217,29 @@ impl Outbound {
             return Ok(&self.0.open);
         }
         // Every spelling of an address is one by now: the URL standard makes 0x7f.1 and 2130706433 of it too.
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        match bare.parse().ok().and_then(address::refused) {
+        match address_in(host).and_then(address::refused) {
             Some(purpose) => Err(Error::Forbidden { host: host.into(), why: format!("it is {purpose}") }),
             None => Ok(&self.0.guarded),
         }
     }
 }
 
+/// The address that a URL's host is, if it is no name.
+fn address_in(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
 /// A client whose ways out are ours alone.
-fn client(lookup: &Arc<dyn Lookup>, lookups: &Arc<Semaphore>, guarded: bool) -> Result<Client, Error> {
+fn client(names: &Resolver, apart: &Apart) -> Result<Client, Error> {
+    let certificates = match &apart.ca_pem {
+        Some(pem) => {
+            let read = Certificate::from_pem_bundle(pem.as_bytes()).ok().filter(|read| !read.is_empty());
+            Some(read.ok_or_else(|| Error::Invalid("its certificates cannot be read: they are no PEM of any".into()))?)
+        }
+        None => None,
+    };
     let builder = || {
-        Client::builder()
+        let builder = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
@@ -211,7 +250,17 @@ fn client(lookup: &Arc<dyn Lookup>, lookups: &Arc<Semaphore>, guarded: bool) -> 
             .pool_max_idle_per_host(IDLE_MAX)
             .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-            .dns_resolver(names::Resolver { lookup: lookup.clone(), guarded, lookups: lookups.clone() })
+            .dns_resolver(names.clone());
+        let builder = match &certificates {
+            Some(certificates) => builder.tls_certs_only(certificates.iter().cloned()),
+            None => builder,
+        };
+        if !apart.http2_only {
+            return builder;
+        }
+        // Asked for signs of life, or one that a router has forgotten would be noticed by the next request's time-out.
+        let pings = builder.http2_keep_alive_interval(PING_EVERY).http2_keep_alive_timeout(PING_WAIT).http2_keep_alive_while_idle(true);
+        pings.http2_prior_knowledge().pool_idle_timeout(IDLE_HTTP2)
     };
     let built = builder().build().or_else(|error| {
         // A machine without root certificates runs everything but calls by TLS.
