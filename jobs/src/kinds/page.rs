@@ -146,12 +146,13 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
             ("http", json!({ "url": "ENDPOINT" }), &[("ENDPOINT", "'$endpoint'")], ", and `$endpoint` with the URL of an endpoint of yours")
         }
     };
-    let secrets = match provider {
-        "twilio" => json!({ "auth_token": "the-auth-token" }),
-        "whatsapp" => json!({ "access_token": "the-access-token" }),
-        _ => json!({}),
-    };
-    let made = json!({ "name": name, "provider": provider, "config": config, "secrets": secrets }).to_string();
+    let mut made = json!({ "name": name, "provider": provider, "config": config });
+    match provider {
+        "twilio" => made["secrets"] = json!({ "auth_token": "the-auth-token" }),
+        "whatsapp" => made["secrets"] = json!({ "access_token": "the-access-token" }),
+        _ => {}
+    }
+    let made = made.to_string();
     (places.iter().fold(made, |made, (place, variable)| made.replace(place, variable)), whose)
 }
 

@@ -15,7 +15,8 @@ use super::{
 #[tokio::test]
 async fn two_apis_keep_the_same_once_and_any_worker_says_the_url() {
     let endpoint = Endpoint::start(200, "{}").await;
-    let variables = [ALLOW, ("WINDROW_MASTER_KEY", "a-master-key-of-the-tests-0123456789abcdef"), ("WINDROW_PUBLIC_URL", "https://jobs.example.com")];
+    let variables =
+        [ALLOW, ("WINDROW_MASTER_KEY", "a-master-key-of-the-tests-0123456789abcdef"), ("WINDROW_PUBLIC_URL", "https://jobs.example.com")];
     let shape = Shape { apis: 2, workers: 2, schedulers: 1, redis: false, proxied: false, variables: &variables };
     let cluster = Cluster::of(shape).await;
     let (one, other) = (&cluster.clients()[0], &cluster.clients()[1]);

@@ -51,10 +51,10 @@ async fn a_redirect_is_not_followed_and_an_address_inside_not_called() {
     expect(&own(&on(&server, &url), "msg_1", now_s(), "{}"), 200, "", "told").await;
     let jobs = server.until_list("kind=hook.forward", "it ended", |jobs| jobs.iter().any(|job| job["state"] == "dead")).await;
     assert_eq!((&jobs[0]["error"]["code"], endpoint.seen().len()), (&json!("endpoint_refused"), 1), "{jobs:?}");
-    let url = hook(&server, "own", json!({ "forward_url": "http://169.254.169.254/latest" })).await["url"].as_str().expect("a URL").to_owned();
+    let url =
+        hook(&server, "own", json!({ "forward_url": "http://169.254.169.254/latest" })).await["url"].as_str().expect("a URL").to_owned();
     expect(&own(&on(&server, &url), "msg_2", now_s(), "{}"), 200, "", "told").await;
-    let jobs = server
-        .until_list("kind=hook.forward", "it ended", |jobs| jobs.len() == 2 && jobs.iter().all(|job| job["state"] == "dead"))
-        .await;
+    let jobs =
+        server.until_list("kind=hook.forward", "it ended", |jobs| jobs.len() == 2 && jobs.iter().all(|job| job["state"] == "dead")).await;
     assert_eq!(jobs[0]["error"]["code"], "address_forbidden", "{jobs:?}");
 }

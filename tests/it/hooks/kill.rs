@@ -122,6 +122,9 @@ async fn a_thousand_events_through_three_crashes_are_all_there_and_count_once() 
         assert_eq!(seen["deliveries"][0]["steps"].as_object().expect("steps").len(), 4, "{seen}");
     }
     let interrupted = applies.iter().filter(|job| job["attempt"].as_u64() > Some(1)).count();
-    println!("{total} events with {} reports told in {told_in_s:.1} s through {KILLS} crashes, applied after {:.1} s; {interrupted} ran again",
-        said as usize + LARGE_EVENTS * JOBS, began.elapsed().as_secs_f64());
+    println!(
+        "{total} events with {} reports told in {told_in_s:.1} s through {KILLS} crashes, applied after {:.1} s; {interrupted} ran again",
+        said as usize + LARGE_EVENTS * JOBS,
+        began.elapsed().as_secs_f64()
+    );
 }

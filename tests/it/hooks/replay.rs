@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::json;
 use windrow_tests::server::Server;
 
-use super::{REFUSED, connect_meta, connect_own, events, expect, hook_url, now_s, openssl, own, SECRET, Told};
+use super::{REFUSED, SECRET, Told, connect_meta, connect_own, events, expect, hook_url, now_s, openssl, own};
 
 #[tokio::test]
 async fn the_same_is_kept_once_and_what_is_too_old_or_to_come_not_at_all() {
@@ -31,7 +31,8 @@ async fn of_twenty_at_once_one_is_kept_whatever_a_stranger_puts_beside_the_signa
     let body = r#"{"object":"whatsapp_business_account","entry":[]}"#;
     let headers = vec![("content-type", "application/json".to_owned()), ("x-hub-signature-256", openssl(server.home(), body.as_bytes()))];
     let told = Told { url: hook_url(&server, "wa").await, headers, body: body.into() };
-    let calls: Vec<Told> = (0..20).map(|number| told.at(&format!("{}?n={number}", told.url)).with("x-number", &number.to_string())).collect();
+    let calls: Vec<Told> =
+        (0..20).map(|number| told.at(&format!("{}?n={number}", told.url)).with("x-number", &number.to_string())).collect();
     let answered = join_all(calls.iter().map(Told::call)).await;
     assert!(answered.iter().all(|(status, _)| *status == 200), "{answered:?}");
     let kept = events(&server, "wa").await;

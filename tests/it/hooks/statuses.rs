@@ -67,7 +67,9 @@ async fn statuses_out_of_order_and_twice_end_right() {
         .await
         .iter()
         .rev()
-        .map(|event| event["reports"].as_array().expect("reports").iter().map(|one| one["came"].as_str().expect("came").to_owned()).collect())
+        .map(|event| {
+            event["reports"].as_array().expect("reports").iter().map(|one| one["came"].as_str().expect("came").to_owned()).collect()
+        })
         .collect();
     assert_eq!(came, [vec!["applied"], vec!["applied", "unchanged"], vec!["applied", "applied"], vec!["unchanged"], vec!["applied"]]);
     let job = server.get(&json!({ "id": events(&server, "own").await[0]["job"] })).await;

@@ -141,7 +141,8 @@ async fn reports_at_once_all_count(ledger: &dyn Ledger, _: &VirtualClock) {
     with_effect(ledger, 1, "send").await;
     let reports = [Status::Sent, Status::Delivered, Status::Read, Status::Failed].map(|status| report([ours(1, "send")], status));
     let note = async { ledger.note_sending(sending(1, "send", Some("SM1"))).await.map(drop) };
-    let told = join_all(reports.iter().cycle().take(20).map(|report| async { ledger.report(&tenant(), CONNECTION, report).await.map(drop) }));
+    let told =
+        join_all(reports.iter().cycle().take(20).map(|report| async { ledger.report(&tenant(), CONNECTION, report).await.map(drop) }));
     let (noted, told) = futures::join!(note, told);
     noted.expect("note");
     told.into_iter().for_each(|told| told.expect("report"));

@@ -110,10 +110,14 @@ impl Stage {
 
     /// Has the provider report, and returns what the hook answered.
     async fn report(&self, report: Value) -> u64 {
-        let answer =
-            reqwest::Client::new().post(format!("{}/_report", self.url())).json(&report).send().await.expect("the provider answers");
+        let answer = client().post(format!("{}/_report", self.url())).json(&report).send().await.expect("the provider answers");
         answer.json::<Value>().await.expect("JSON")["status"].as_u64().expect("a status")
     }
+}
+
+/// Calls servers of this machine, for which no certificates are needed.
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().tls_certs_only([]).build().expect("an HTTP client")
 }
 
 /// How a job ended: its state, its error's code, its attempts. A completed job has no error that counts.

@@ -22,6 +22,7 @@ from twilio.request_validator import RequestValidator
 
 lock = threading.Lock()
 counted = {}
+dropped = threading.Event()
 messages = []
 TEMPLATES = [
     {"name": "order_shipped", "language": "de", "status": "APPROVED", "components": [{"type": "BODY", "text": "Hallo {{1}}, {{2}} ist unterwegs."}]},
@@ -107,6 +108,9 @@ class Provider(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if path == "/_report":
             return self.report(json.loads(body))
+        if path == "/_drop":
+            dropped.set()
+            return self.answer(200, {})
         if path == "/_approve":
             for template in TEMPLATES:
                 if template["name"] == "late":
@@ -165,7 +169,9 @@ class Provider(BaseHTTPRequestHandler):
         wamid = f"wamid.{again('wamids')}"
         with lock:
             messages.append({"sid": wamid, "to": to, "ours": sent["biz_opaque_callback_data"]})
-        if case == "999" and not before:
+        if case == "998" and not before:
+            dropped.wait()
+        if case in ("998", "999") and not before:
             return self.drop()
         return self.answer(200, {"messaging_product": "whatsapp", "contacts": [{"input": to, "wa_id": to}], "messages": [{"id": wamid, "message_status": "accepted"}]})
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use windrow_tests::server::path;
 
-use super::{ACCESS, Stage, TOKEN, WRONG, error};
+use super::{ACCESS, Stage, TOKEN, WRONG, client, error};
 
 const SMS: &str = "notification.sms";
 const WHATSAPP: &str = "notification.whatsapp";
@@ -114,10 +114,43 @@ async fn a_template_is_looked_up_before_it_is_sent() {
     let late = stage.came_of(WHATSAPP, with(json!({ "name": "late", "language": "de" })), 5).await;
     assert_eq!(error(&late), ("dead", "template_not_approved", 1), "{late}");
     // A sync brings the news.
-    reqwest::Client::new().post(format!("{}/_approve", stage.url())).send().await.expect("the provider answers");
+    client().post(format!("{}/_approve", stage.url())).send().await.expect("the provider answers");
     let sync = stage.came_of("notification.whatsapp_templates", json!({}), 1).await;
     assert_eq!(sync["result"], json!({ "templates": 5, "by_status": { "APPROVED": 4, "PAUSED": 1 } }));
     let late = stage.came_of(WHATSAPP, with(json!({ "name": "late", "language": "de" })), 5).await;
     assert_eq!(error(&late), ("completed", "", 1), "{late}");
     assert_eq!(stage.whatsapps()["4915112345678"].len(), 2, "what was refused was never sent");
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_wrong_is_refused_at_submission() {
+    let stage = Stage::new().await;
+    stage.whatsapp().await;
+    let submit = async |kind: &str, payload: Value| {
+        let answer = stage.send(reqwest::Method::POST, "/v1/jobs", Some(json!({ "kind": kind, "payload": payload }))).await;
+        (answer.status, answer.body["pointer"].as_str().unwrap_or_default().to_owned())
+    };
+    let refused = |pointer: &str| (422, format!("/payload{pointer}"));
+    let sms = |more: Value| {
+        let mut payload = json!({ "connection": "phone", "to": "+4915112345678" });
+        payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        payload
+    };
+    assert_eq!(submit(SMS, sms(json!({}))).await, refused("/text"));
+    assert_eq!(submit(SMS, sms(json!({ "text": "x".repeat(1_601) }))).await, refused("/text"));
+    assert_eq!(submit(SMS, sms(json!({ "text": "hello", "to": "0151 12345678" }))).await, refused("/to"));
+    assert_eq!(submit(SMS, sms(json!({ "template": { "name": "nobody-wrote-it" } }))).await.0, 422);
+    let with = |template: Value| json!({ "connection": "whatsapp", "to": "+4915112345678", "approved_template": template });
+    assert_eq!(submit(WHATSAPP, json!({ "connection": "whatsapp", "to": "+4915112345678" })).await, refused("/approved_template"));
+    // Nobody knows which templates there are.
+    let unknown = json!({ "name": "unknown", "language": "de" });
+    let job = stage.came_of(WHATSAPP, with(unknown.clone()), 1).await;
+    assert_eq!(error(&job), ("dead", "approved_template_unknown", 1), "{job}");
+    // Now it is known.
+    assert_eq!(submit(WHATSAPP, with(unknown)).await, refused("/approved_template/name"));
+    assert_eq!(submit(WHATSAPP, with(json!({ "name": "order_shipped", "language": "fr" }))).await, refused("/approved_template/language"));
+    let few = json!({ "name": "order_shipped", "language": "de", "variables": ["Anna"] });
+    assert_eq!(submit(WHATSAPP, with(few)).await, refused("/approved_template/variables"));
+    // It may be approved by the time that it is sent.
+    assert_eq!(submit(WHATSAPP, with(json!({ "name": "late", "language": "de" }))).await.0, 202);
 }
