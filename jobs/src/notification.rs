@@ -7,6 +7,8 @@
 
 pub mod approved;
 pub mod admit;
+pub mod admit;
+pub mod approved;
 #[cfg(feature = "wordings")]
 pub mod compose;
 pub mod delivery;

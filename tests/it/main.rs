@@ -22,6 +22,7 @@ mod ledger;
 mod metrics;
 mod notification_email;
 mod notification_templates;
+mod notification_phone;
 mod objects;
 mod openapi;
 mod outages;

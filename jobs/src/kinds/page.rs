@@ -138,11 +138,29 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
             &[("MAIL_HOST", "'$mail_host'"), ("\"MAIL_PORT\"", "'$mail_port'")],
             ", and `$mail_host` and `$mail_port` of a mail server that, for this example, needs no TLS and is excepted (`outbound.allow_hosts`)",
         ),
+        super::notification_sms::KIND => (
+            "twilio",
+            json!({ "account_sid": format!("AC{:032}", 0), "from": "+15005550006", "base_url": "ENDPOINT" }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of something that answers as Twilio does (without `base_url` it is Twilio)",
+        ),
+        super::notification_whatsapp::KIND | super::notification_whatsapp_templates::KIND => (
+            "whatsapp",
+            json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398", "base_url": "ENDPOINT" }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of something that answers as Meta does (without `base_url` it is Meta)",
+        ),
         _ => {
             ("http", json!({ "url": "ENDPOINT" }), &[("ENDPOINT", "'$endpoint'")], ", and `$endpoint` with the URL of an endpoint of yours")
         }
     };
-    let made = json!({ "name": name, "provider": provider, "config": config }).to_string();
+    let mut made = json!({ "name": name, "provider": provider, "config": config });
+    match provider {
+        "twilio" => made["secrets"] = json!({ "auth_token": "the-auth-token" }),
+        "whatsapp" => made["secrets"] = json!({ "access_token": "the-access-token" }),
+        _ => {}
+    }
+    let made = made.to_string();
     (places.iter().fold(made, |made, (place, variable)| made.replace(place, variable)), whose)
 }
 /// What a job needs that sees to an event: a connection with a hook, and a call of it, signed by OpenSSL.

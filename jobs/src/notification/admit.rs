@@ -17,7 +17,8 @@ use crate::{
     artifact::Artifact,
     contract::Violation,
     job::JobId,
-    ledger::{Inspect, Result, Wordings},
+    kinds::notification_whatsapp,
+    ledger::{Approvals, Connections, Inspect, Result, Wordings},
     tenant::TenantId,
 };
 
@@ -64,7 +65,7 @@ struct Attached {
     artifact: String,
 }
 
-impl<'l, L: Inspect + Wordings + ?Sized> Admission<'l, L> {
+impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l, L> {
     /// For one request of this tenant.
     pub fn new(ledger: &'l L, tenant: &'l TenantId) -> Self {
         Self { ledger, tenant, terms: HashMap::new(), artifacts: HashMap::new() }
@@ -74,6 +75,12 @@ impl<'l, L: Inspect + Wordings + ?Sized> Admission<'l, L> {
     pub async fn check(&mut self, kind: &str, payload: &RawValue) -> Result<std::result::Result<(), Violation>> {
         if !kind.starts_with(FAMILY) {
             return Ok(Ok(()));
+        }
+        if kind == notification_whatsapp::KIND {
+            let payload = serde_json::from_str(payload.get()).unwrap_or_default();
+            if let Err(violation) = notification_whatsapp::admit::admit(self.ledger, self.tenant, &payload).await? {
+                return Ok(Err(violation));
+            }
         }
         // A kind whose payload has something else by these names has nothing of these.
         let Ok(wants) = serde_json::from_str::<Wants>(payload.get()) else { return Ok(Ok(())) };

@@ -50,7 +50,7 @@ impl Peer {
     }
 
     /// Waits for so many lines about a path.
-    async fn until_seen(&self, path: &str, count: usize) -> Vec<Value> {
+    pub(crate) async fn until_seen(&self, path: &str, count: usize) -> Vec<Value> {
         for _ in 0..3_000 {
             let seen = self.seen(path);
             if seen.len() >= count {

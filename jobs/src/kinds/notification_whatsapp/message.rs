@@ -3,7 +3,9 @@
 //! <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages>, as of 2026-11-22, and Meta's own description
 //! (github.com/facebook/openapi, business-messaging-api_v23.0.yaml). pywa from PyPI judges the bodies (`tests/it/notifications/phone`).
 
-use serde_json::{Map, Value, json};
+#[cfg(feature = "handlers")]
+use serde_json::Map;
+use serde_json::{Value, json};
 
 use super::{Action, ApprovedTemplate, Header, Variables};
 #[cfg(feature = "handlers")]

@@ -4,6 +4,7 @@
 //! The pieces: `message.rs` is what Meta is sent, `fit.rs` whether a message fits its approved template, `verdict.rs` what Meta's errors mean,
 //! `report.rs` reads what it reports later, `handler.rs` sends. The templates come by `notification.whatsapp_templates`.
 
+pub mod admit;
 pub mod fit;
 #[cfg(feature = "handlers")]
 pub mod handler;

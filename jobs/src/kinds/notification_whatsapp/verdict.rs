@@ -4,6 +4,7 @@
 //! around error codes". An error is `{"error": {"message", "type", "code", "error_data": {"details"}, "fbtrace_id"}}`. That each code which pywa
 //! knows has its class is asked in `tests/it/notifications/phone`.
 
+#[cfg(feature = "handlers")]
 use serde::Deserialize;
 
 /// What an answer other than a message means.
