@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use serde_json::{Value, json};
-use windrow_tests::server::path;
+use windrow_tests::server::{Server, path};
 
-use super::{ask, fcm, lines, serve};
+use super::{ask, fcm, lines};
 
 const JOBS: usize = 40;
 const TOKENS: usize = 50;
@@ -15,7 +15,7 @@ const KILLED_AT: [usize; 3] = [300, 900, 1_500];
 #[tokio::test]
 async fn each_of_2000_messages_comes_and_none_that_is_confirmed_comes_twice() {
     let began = Instant::now();
-    let mut server = serve().await;
+    let mut server = Server::start_with(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1"), ("WINDROW_QUEUES", "notifications=4")]).await;
     let peer = fcm(&server).await;
     let count = || peer.process.output().lines().filter(|line| line.contains("\"to\": \"slow-")).count();
     let mut jobs = Vec::new();
@@ -30,9 +30,15 @@ async fn each_of_2000_messages_comes_and_none_that_is_confirmed_comes_twice() {
         server.restart().await;
     }
     let mut messages: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut unknown, mut repeated_confirmed, mut repeated, mut crashes) = (0, 0, 0, 0);
+    let (mut unknown, mut repeated_confirmed, mut repeated, mut crashes, mut quarantined) = (0, 0, 0, 0, 0);
     for job in &mut jobs {
         *job = server.wait(job).await;
+        // One that ran at each of the kills looks like the one who kills, until somebody says that it is not.
+        if job["reason"] == "quarantined" {
+            quarantined += 1;
+            assert!(server.redrive(job).await.status < 300);
+            *job = server.wait(job).await;
+        }
         assert_eq!((&job["state"], &job["result"]["sent"]), (&json!("completed"), &json!(TOKENS)), "{job}");
     }
     for line in lines(&peer).iter().filter(|line| line["kind"] == "message" && line["status"] == 200) {
@@ -57,7 +63,7 @@ async fn each_of_2000_messages_comes_and_none_that_is_confirmed_comes_twice() {
         }
     }
     println!(
-        "{} messages in {:.1} s, killed at {KILLED_AT:?}: {crashes} attempts ended by a kill, {unknown} effects found unknown, {repeated} messages \
+        "{} messages in {:.1} s, killed at {KILLED_AT:?}: {crashes} attempts ended by a kill ({quarantined} jobs quarantined), {unknown} effects found unknown, {repeated} messages \
          came twice, {repeated_confirmed} of them confirmed",
         JOBS * TOKENS,
         began.elapsed().as_secs_f64()

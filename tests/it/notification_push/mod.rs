@@ -25,14 +25,19 @@ async fn serve() -> Server {
     Server::start_with(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1")]).await
 }
 
-/// Starts FCM, and makes the connection `phones` to it.
-async fn fcm(server: &Server) -> Peer {
+/// Starts FCM, and gives the key of the service account that it lets in.
+pub(crate) async fn start_fcm(server: &Server) -> (Peer, String) {
     let private_key = key_pair(server).await;
     let (script, public_key) = (script("fcm_server.py"), server.home().join("public.pem"));
     let text = |path: &PathBuf| path.to_str().expect("a UTF-8 path").to_owned();
     let arguments = ["-u".to_owned(), text(&script), text(&public_key), DISCOVERY.to_owned()];
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let peer = Peer::start(&tool("python"), "fcm", &arguments, &[], server.home()).await;
+    (Peer::start(&tool("python"), "fcm", &arguments, &[], server.home()).await, private_key)
+}
+
+/// Starts FCM, and makes the connection `phones` to it.
+async fn fcm(server: &Server) -> Peer {
+    let (peer, private_key) = start_fcm(server).await;
     let base = format!("http://127.0.0.1:{}", peer.port);
     let config = json!({
         "project_id": "demo", "client_email": "push@demo.example", "private_key_id": "key-1", "base_url": base, "token_uri": format!("{base}/token")
