@@ -119,6 +119,11 @@ impl Server {
         self.ready().await;
     }
 
+    /// Waits until one that was launched is ready.
+    pub async fn until_ready(&mut self) {
+        self.ready().await;
+    }
+
     /// Runs a verb of the command line against this server, as somebody on its machine would.
     pub async fn command(&self, arguments: &[&str]) -> Finished {
         let address = self.url().trim_start_matches("http://");

@@ -19,6 +19,7 @@ mod interleaving;
 mod kinds;
 mod ledger;
 mod metrics;
+mod notification_email;
 mod notification_push;
 mod objects;
 mod openapi;

@@ -9,6 +9,7 @@ pub mod fcm;
 pub mod http;
 pub mod oauth2;
 pub mod service_account;
+pub mod smtp;
 pub mod twilio;
 pub mod whatsapp;
 
@@ -64,6 +65,7 @@ static PROVIDERS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
         http::provider(),
         oauth2::provider(),
         service_account::provider(),
+        smtp::provider(),
         twilio::provider(),
         whatsapp::provider(),
     ];

@@ -61,6 +61,8 @@ pub struct Call {
     pub tries: u32,
     /// By which the other side may report, where it is to: good for this try only.
     pub token: Option<String>,
+    /// When it was first intended, by the ledger's clock: the same whenever it is tried.
+    pub first_at: Timestamp,
 }
 
 /// What trying came to.
@@ -269,7 +271,7 @@ impl<'c> Effect<'c> {
             self.withdraw(&kept).await;
             return Err(over);
         }
-        let call = Call { key: self.outer_key(), tries: kept.facts.tries, token };
+        let call = Call { key: self.outer_key(), tries: kept.facts.tries, token, first_at: kept.created_at };
         match send(call).await {
             Ok(Sent::Done(receipt)) => {
                 let facts = self.confirm(&kept, receipt.provider_id, &receipt.result).await?;

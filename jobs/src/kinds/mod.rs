@@ -7,6 +7,7 @@ pub mod connection_test;
 pub mod echo;
 pub mod http_request;
 pub mod notification_broadcast;
+pub mod notification_email;
 pub mod notification_push;
 pub mod notification_sms;
 pub mod notification_whatsapp;
@@ -40,6 +41,7 @@ pub fn contracts() -> Vec<Contract> {
         echo::contract(),
         http_request::contract(),
         notification_broadcast::contract(),
+        notification_email::contract(),
         notification_push::contract(),
         notification_sms::contract(),
         notification_whatsapp::contract(),
@@ -55,6 +57,7 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
         notification_sms::KIND => notification_sms::check(payload),
         notification_whatsapp::KIND => notification_whatsapp::check(payload),
         notification_push::KIND => notification_push::check(payload),
+        notification_email::KIND => notification_email::check::check(payload),
         _ => Ok(()),
     }
 }
@@ -111,4 +114,5 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(notification_whatsapp::handler::WhatsApp::new(services.clone()))
         .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
         .with(notification_push::handler::Push::new(services.clone()))
+        .with(notification_email::handler::NotificationEmail::new(services.clone()))
 }

@@ -102,19 +102,56 @@ fn kind(schema: &Value) -> String {
 
 fn example(contract: &Contract, about: &About) -> String {
     let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
-    let before = about.payload.get("connection").map_or(String::new(), |name| {
-        let made = serde_json::json!({ "name": name, "provider": "http", "config": { "url": "ENDPOINT" } }).to_string();
+    let (made, whose) = match about.payload.get("connection") {
+        Some(name) => connection(&contract.kind, name),
+        None => (String::new(), ""),
+    };
+    let before = if made.is_empty() {
+        String::new()
+    } else {
         format!(
-            "curl -s -X POST $url/v1/connections -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' \\\n  -d '{}'\n",
-            made.replace("ENDPOINT", "'$endpoint'")
+            "curl -s -X POST $url/v1/connections -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' \\\n  -d '{made}'\n"
         )
-    });
-    let whose = if before.is_empty() { "" } else { ", and `$endpoint` with the URL of an endpoint of yours" };
+    };
     let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload });
     format!(
         "\n## Example\nWith `$url` and `$key` of a server{whose}:\n```sh\n{before}curl -s -X POST $url/v1/jobs -H \"Authorization: Bearer $key\" -H 'Content-Type: application/json' -H 'Prefer: wait=30' \\\n  -d '{submission}'\n```\nThe job's `result`:\n```json\n{}\n```\n",
         pretty(&about.result)
     )
+}
+
+/// The connection that an example needs, as the shell's text of a request, and what the reader brings for it.
+fn connection(kind: &str, name: &Value) -> (String, &'static str) {
+    use serde_json::json;
+    let (mut made, places, whose): (_, &[(&str, &str)], _) = match kind {
+        super::notification_email::KIND => (
+            json!({ "provider": "smtp",
+                "config": { "host": "MAIL_HOST", "port": "MAIL_PORT", "tls": "none", "from": "Orders <orders@example.com>" } }),
+            &[("MAIL_HOST", "'$mail_host'"), ("\"MAIL_PORT\"", "'$mail_port'")],
+            ", and `$mail_host` and `$mail_port` of a mail server that, for this example, needs no TLS and is excepted (`outbound.allow_hosts`)",
+        ),
+        super::notification_push::KIND => (
+            json!({ "provider": "fcm", "secrets": { "private_key": "PRIVATE_KEY" },
+                "config": { "project_id": "PROJECT_ID", "client_email": "CLIENT_EMAIL", "base_url": "FCM", "token_uri": "TOKEN_URI" } }),
+            &[
+                ("PRIVATE_KEY", "'\"$private_key\"'"),
+                ("PROJECT_ID", "'$project_id'"),
+                ("CLIENT_EMAIL", "'$client_email'"),
+                ("FCM", "'$fcm'"),
+                ("TOKEN_URI", "'$token_uri'"),
+            ],
+            ", `$project_id`, `$client_email`, `$token_uri` and `$private_key` as the JSON file of your service account has them, and `$fcm` for \
+             https://fcm.googleapis.com",
+        ),
+        _ => (
+            json!({ "provider": "http", "config": { "url": "ENDPOINT" } }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of an endpoint of yours",
+        ),
+    };
+    made["name"] = name.clone();
+    let made = made.to_string();
+    (places.iter().fold(made, |made, (place, variable)| made.replace(place, variable)), whose)
 }
 
 fn errors(about: &About) -> String {

@@ -476,14 +476,14 @@ impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Up
 /// Files that other jobs of the tenant made.
 #[async_trait]
 pub trait Files: Send + Sync {
-    /// A job's artifact of this name.
-    async fn artifact(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Artifact>>;
+    /// A job's files, by name. Empty where the tenant has no such job.
+    async fn files(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Artifact>>;
 }
 
 #[async_trait]
 impl<L: Inspect + ?Sized> Files for L {
-    async fn artifact(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Artifact>> {
-        Ok(self.artifacts(tenant, job).await?.into_iter().find(|artifact| artifact.name == name))
+    async fn files(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Artifact>> {
+        self.artifacts(tenant, job).await
     }
 }
 

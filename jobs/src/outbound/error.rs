@@ -102,6 +102,12 @@ impl Error {
         }
     }
 
+    /// Of asking for a host's addresses.
+    pub(super) fn of_lookup(host: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        let (host, why) = (host.to_owned(), error.to_string());
+        if error.is::<LeadsInside>() { Self::Forbidden { host, why } } else { Self::Unreachable { host, why } }
+    }
+
     pub(super) fn of(host: &str, error: &reqwest::Error) -> Self {
         let host = host.to_owned();
         if let Some(inside) = causes(error).find_map(|cause| cause.downcast_ref::<LeadsInside>()) {

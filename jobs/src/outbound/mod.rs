@@ -3,17 +3,19 @@
 //! [`Outbound`] is the one way out: it calls nobody but hosts of the internet, whatever a URL, a name or a redirect says, and takes
 //! no more of an answer than was asked for. It uses no proxy, keeps no cookies, decodes nothing and follows nothing by itself.
 //! An operator names exceptions (`outbound.allow_hosts`): these are not checked, and may be called without TLS.
+//! Who speaks no HTTP has its connection from `dial.rs`, by the same rules.
 //! Next: `tokens.rs` for what opens a provider's door, `kinds/http_request/` for who calls.
 
 pub mod address;
 mod answer;
+mod dial;
 mod error;
 mod names;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use reqwest::{Certificate, Client, redirect};
 pub use reqwest::{
@@ -22,6 +24,7 @@ pub use reqwest::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
+use self::names::Resolver;
 pub use self::{
     answer::Answer,
     error::Error,
@@ -115,8 +118,7 @@ pub struct Outbound(Arc<Ways>);
 
 struct Ways {
     allowed: Hosts,
-    lookup: Arc<dyn Lookup>,
-    lookups: Arc<Semaphore>,
+    names: Resolver,
     /// To anybody on the internet.
     guarded: Client,
     /// To the operator's exceptions.
@@ -131,18 +133,19 @@ impl Outbound {
 
     /// The same, with somebody else to ask for addresses.
     pub fn with_lookup(allowed: Hosts, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
-        Self::of(allowed, lookup, Arc::new(Semaphore::new(names::LOOKUPS_MAX)), &Apart::default())
+        let lookups = Arc::new(Semaphore::new(names::LOOKUPS_MAX));
+        Self::of(allowed, Resolver { lookup, guarded: true, lookups }, &Apart::default())
     }
 
     /// A way out with connections of its own, on which nobody else's requests go; as guarded as this one.
     pub fn apart(&self, apart: &Apart) -> Result<Self, Error> {
-        Self::of(self.0.allowed.clone(), self.0.lookup.clone(), self.0.lookups.clone(), apart)
+        Self::of(self.0.allowed.clone(), self.0.names.clone(), apart)
     }
 
-    fn of(allowed: Hosts, lookup: Arc<dyn Lookup>, lookups: Arc<Semaphore>, apart: &Apart) -> Result<Self, Error> {
-        let guarded = client(&lookup, &lookups, true, apart)?;
-        let open = client(&lookup, &lookups, false, apart)?;
-        Ok(Self(Arc::new(Ways { allowed, lookup, lookups, guarded, open })))
+    fn of(allowed: Hosts, names: Resolver, apart: &Apart) -> Result<Self, Error> {
+        let guarded = client(&names, apart)?;
+        let open = client(&Resolver { guarded: false, ..names.clone() }, apart)?;
+        Ok(Self(Arc::new(Ways { allowed, names, guarded, open })))
     }
 
     /// Reads a URL, and says no to what could never be called: another scheme, a password in it, an address of the inside.
@@ -214,16 +217,20 @@ impl Outbound {
             return Ok(&self.0.open);
         }
         // Every spelling of an address is one by now: the URL standard makes 0x7f.1 and 2130706433 of it too.
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        match bare.parse().ok().and_then(address::refused) {
+        match address_in(host).and_then(address::refused) {
             Some(purpose) => Err(Error::Forbidden { host: host.into(), why: format!("it is {purpose}") }),
             None => Ok(&self.0.guarded),
         }
     }
 }
 
+/// The address that a URL's host is, if it is no name.
+fn address_in(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
 /// A client whose ways out are ours alone.
-fn client(lookup: &Arc<dyn Lookup>, lookups: &Arc<Semaphore>, guarded: bool, apart: &Apart) -> Result<Client, Error> {
+fn client(names: &Resolver, apart: &Apart) -> Result<Client, Error> {
     let certificates = match &apart.ca_pem {
         Some(pem) => {
             let read = Certificate::from_pem_bundle(pem.as_bytes()).ok().filter(|read| !read.is_empty());
@@ -243,7 +250,7 @@ fn client(lookup: &Arc<dyn Lookup>, lookups: &Arc<Semaphore>, guarded: bool, apa
             .pool_max_idle_per_host(IDLE_MAX)
             .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-            .dns_resolver(names::Resolver { lookup: lookup.clone(), guarded, lookups: lookups.clone() });
+            .dns_resolver(names.clone());
         let builder = match &certificates {
             Some(certificates) => builder.tls_certs_only(certificates.iter().cloned()),
             None => builder,

@@ -1,6 +1,6 @@
 //! Resolves names, and gives only addresses that may be called: what was checked is what is connected to.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{error, io, net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -38,6 +38,7 @@ pub(super) struct LeadsInside {
 }
 
 /// Resolves for one of the two clients.
+#[derive(Clone)]
 pub(super) struct Resolver {
     pub lookup: Arc<dyn Lookup>,
     /// Whether addresses are checked.
@@ -46,22 +47,29 @@ pub(super) struct Resolver {
     pub lookups: Arc<Semaphore>,
 }
 
+impl Resolver {
+    /// The addresses of this name, checked where that is asked.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn error::Error + Send + Sync>> {
+        let turn = self.lookups.clone().acquire_owned().await?;
+        let (lookup, asked) = (self.lookup.clone(), name.to_owned());
+        // Apart, as the thread goes on when nobody waits any more: only then is it the next one's turn.
+        let looking = tokio::spawn(async move {
+            let _turn = turn;
+            lookup.lookup(&asked).await
+        });
+        let addresses = looking.await??;
+        if self.guarded {
+            check(name, &addresses)?;
+        }
+        Ok(addresses)
+    }
+}
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, guarded, lookups) = (self.lookup.clone(), self.guarded, self.lookups.clone());
+        let resolver = self.clone();
         Box::pin(async move {
-            let turn = lookups.acquire_owned().await?;
-            let asked = name.as_str().to_owned();
-            // Apart, as the thread goes on when nobody waits any more: only then is it the next one's turn.
-            let looking = tokio::spawn(async move {
-                let _turn = turn;
-                lookup.lookup(&asked).await
-            });
-            let addresses = looking.await??;
-            if guarded {
-                check(name.as_str(), &addresses)?;
-            }
-            let addresses: Addrs = Box::new(addresses.into_iter());
+            let addresses: Addrs = Box::new(resolver.addresses(name.as_str()).await?.into_iter());
             Ok(addresses)
         })
     }

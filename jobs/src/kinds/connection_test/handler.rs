@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, SystemClock},
     connection::{
         Opened, Used,
-        catalog::{apns, fcm, http, oauth2, service_account, twilio, whatsapp},
+        catalog::{apns, fcm, http, oauth2, service_account, smtp, twilio, whatsapp},
     },
     contract::Contract,
     handler::{Context, Failure, Handler, Outcome},
@@ -22,6 +22,7 @@ use crate::{
     },
 };
 
+mod mail;
 mod phone;
 mod ping;
 mod push;
@@ -63,6 +64,7 @@ impl TestConnection {
             }
             twilio::NAME => phone::twilio_account(&self.outbound, opened).await,
             whatsapp::NAME => phone::whatsapp_number(&self.outbound, opened).await,
+            smtp::NAME => mail::converse(&self.outbound, opened).await,
             other => Err(Failed::Unasked(JobError::new("provider_unknown", format!("this worker knows no provider {other}"), true))),
         }
     }

@@ -68,8 +68,9 @@ impl Audience {
     /// One in a file, which is copied to this machine.
     pub(super) async fn filed(context: &Context, from: &FromArtifact) -> Result<Self, Outcome> {
         let unknown = || Outcome::bury("audience_unknown", format!("the job {} has no artifact {:?}", from.job, from.name));
-        let found = context.ledger.artifact(&context.tenant, from.job, &from.name).await;
-        let artifact = found.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?.ok_or_else(unknown)?;
+        let files = context.ledger.files(&context.tenant, from.job).await;
+        let files = files.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
+        let artifact = files.into_iter().find(|artifact| artifact.name == from.name).ok_or_else(unknown)?;
         if artifact.bytes > AUDIENCE_BYTES_MAX {
             return Err(invalid(format!("the file has {} bytes of the {AUDIENCE_BYTES_MAX} allowed", artifact.bytes)));
         }
