@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jsonschema::{ValidationError, error::ValidationErrorKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -171,8 +172,24 @@ impl Compiled {
     pub fn check(&self, payload: &Value) -> Result<(), Violation> {
         match self.validator.iter_errors(payload).next() {
             None => Ok(()),
-            Some(error) => Err(Violation { pointer: error.instance_path().to_string(), message: error.to_string() }),
+            Some(error) => {
+                let error = within(&error);
+                Err(Violation { pointer: error.instance_path().to_string(), message: error.to_string() })
+            }
         }
+    }
+}
+
+/// A field that may be left out is something or nothing: what is wrong with it is what is wrong with the something.
+fn within<'e>(error: &'e ValidationError<'e>) -> &'e ValidationError<'e> {
+    let ValidationErrorKind::AnyOf { context } = error.kind() else { return error };
+    let is_other_type = |inner: &&ValidationError<'_>| {
+        matches!(inner.kind(), ValidationErrorKind::Type { .. }) && inner.instance_path() == error.instance_path()
+    };
+    let mut choices = context.iter().filter_map(|errors| errors.first()).filter(|inner| !is_other_type(inner));
+    match (choices.next(), choices.next()) {
+        (Some(only), None) => within(only),
+        _ => error,
     }
 }
 
@@ -259,6 +276,14 @@ mod tests {
     struct Greeting {
         to: Vec<String>,
         times: Option<u8>,
+        from: Option<Sender>,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only its schema is used")]
+    struct Sender {
+        name: Option<String>,
     }
 
     #[test]
@@ -268,6 +293,9 @@ mod tests {
             (json!({"to": ["a"]}), None),
             (json!({"to": ["a", 1]}), Some("/to/1")),
             (json!({"to": [], "times": -1}), Some("/times")),
+            (json!({"to": [], "from": {"name": 7}}), Some("/from/name")),
+            (json!({"to": [], "from": {"nmae": "me"}}), Some("/from")),
+            (json!({"to": [], "from": 7}), Some("/from")),
             (json!({}), Some("")),
             (json!({"to": [], "shout": true}), Some("")),
         ];

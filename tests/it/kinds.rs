@@ -7,6 +7,8 @@ use tokio::process::Command;
 use windrow_jobs::kinds::{self, page::page};
 use windrow_tests::{mail::MailServer, server::Server};
 
+use crate::notification_push::start_fcm;
+
 fn file(kind: &str) -> PathBuf {
     concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/kinds").parse::<PathBuf>().expect("a path").join(format!("{kind}.md"))
 }
@@ -42,6 +44,14 @@ async fn the_curl_of_every_page_works_as_printed() {
         let mail = if printed.contains("$mail_port") { Some(MailServer::start("none").await) } else { None };
         if let Some(mail) = &mail {
             command.env("mail_host", "127.0.0.1").env("mail_port", mail.port.to_string());
+        }
+        let push = if printed.contains("$fcm") { Some(start_fcm(&server).await) } else { None };
+        if let Some((fcm, private_key)) = &push {
+            let base = format!("http://127.0.0.1:{}", fcm.port);
+            // As JSON has it, without its quotes.
+            let private_key = Value::from(private_key.as_str()).to_string().trim_matches('"').to_owned();
+            command.env("project_id", "demo").env("client_email", "push@demo.example").env("private_key", private_key);
+            command.env("token_uri", format!("{base}/token")).env("fcm", base);
         }
         let output = command.output().await.expect("bash");
         let told = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -23,6 +23,7 @@ mod metrics;
 mod notification_email;
 mod notification_templates;
 mod notification_phone;
+mod notification_push;
 mod objects;
 mod openapi;
 mod outages;

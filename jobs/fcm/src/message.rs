@@ -256,13 +256,13 @@ said! {
     /// A colour; each part from 0 to 1.
     Color {
         /// Red.
-        red: f32;
+        red: f64;
         /// Green.
-        green: f32;
+        green: f64;
         /// Blue.
-        blue: f32;
+        blue: f64;
         /// How little is seen through it.
-        alpha: f32;
+        alpha: f64;
     }
 }
 

@@ -131,10 +131,10 @@ fn example(contract: &Contract, about: &About) -> String {
 /// The connection that an example needs, as the shell's text of a request, and what the reader brings for it.
 fn connection(kind: &str, name: &Value) -> (String, &'static str) {
     use serde_json::json;
-    let (provider, config, places, whose): (_, _, &[(&str, &str)], _) = match kind {
+    let (mut made, places, whose): (_, &[(&str, &str)], _) = match kind {
         super::notification_email::KIND => (
-            "smtp",
-            json!({ "host": "MAIL_HOST", "port": "MAIL_PORT", "tls": "none", "from": "Orders <orders@example.com>" }),
+            json!({ "provider": "smtp",
+                "config": { "host": "MAIL_HOST", "port": "MAIL_PORT", "tls": "none", "from": "Orders <orders@example.com>" } }),
             &[("MAIL_HOST", "'$mail_host'"), ("\"MAIL_PORT\"", "'$mail_port'")],
             ", and `$mail_host` and `$mail_port` of a mail server that, for this example, needs no TLS and is excepted (`outbound.allow_hosts`)",
         ),
@@ -160,6 +160,26 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
         "whatsapp" => made["secrets"] = json!({ "access_token": "the-access-token" }),
         _ => {}
     }
+        super::notification_push::KIND => (
+            json!({ "provider": "fcm", "secrets": { "private_key": "PRIVATE_KEY" },
+                "config": { "project_id": "PROJECT_ID", "client_email": "CLIENT_EMAIL", "base_url": "FCM", "token_uri": "TOKEN_URI" } }),
+            &[
+                ("PRIVATE_KEY", "'\"$private_key\"'"),
+                ("PROJECT_ID", "'$project_id'"),
+                ("CLIENT_EMAIL", "'$client_email'"),
+                ("FCM", "'$fcm'"),
+                ("TOKEN_URI", "'$token_uri'"),
+            ],
+            ", `$project_id`, `$client_email`, `$token_uri` and `$private_key` as the JSON file of your service account has them, and `$fcm` for \
+             https://fcm.googleapis.com",
+        ),
+        _ => (
+            json!({ "provider": "http", "config": { "url": "ENDPOINT" } }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of an endpoint of yours",
+        ),
+    };
+    made["name"] = name.clone();
     let made = made.to_string();
     (places.iter().fold(made, |made, (place, variable)| made.replace(place, variable)), whose)
 }

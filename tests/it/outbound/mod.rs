@@ -1,4 +1,4 @@
 //! What is sent to the outside, judged by others.
 
 mod addresses;
-mod tokens;
+pub(crate) mod tokens;

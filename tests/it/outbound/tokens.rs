@@ -13,7 +13,7 @@ const CLIENT: &str = "a client: of ours";
 const SECRET: &str = "planted s&cret=+%:/ü";
 
 /// Makes a key pair: the private key in PEM is returned, the public one lies in the folder.
-async fn key_pair(server: &Server) -> String {
+pub(crate) async fn key_pair(server: &Server) -> String {
     let script = "
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import rsa

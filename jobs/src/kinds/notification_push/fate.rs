@@ -141,6 +141,11 @@ impl Tally {
             let after = self.laters.iter().filter_map(|(_, after)| *after).max();
             return Outcome::Retry { error: JobError::new(&first.code, message, true), after };
         }
+        // Others were taken after it had looked as if none would be.
+        if self.untried > 0 && self.done() > 0 {
+            let message = format!("{} to be sent yet, {} sent, {} dead", self.untried, self.report.sent, self.report.dead.len());
+            return Outcome::Retry { error: JobError::new("push_later", message, true), after: None };
+        }
         if self.parked > 0 {
             let message =
                 format!("nobody knows whether {} messages were sent: say so by POST …/effects/…, then redrive the job", self.parked);
@@ -218,6 +223,14 @@ mod tests {
         assert_eq!(code(outcome([Came::Parked, sent()])), "effect_parked");
         assert_eq!(code(outcome([refused(), refused()])), "message_refused");
         assert!(matches!(outcome([refused(), dead()]), Outcome::Done(_)));
+    }
+
+    #[test]
+    fn nobody_is_forgotten_who_was_not_tried() {
+        let refused: Vec<Came> = vec![refused(); REFUSED_MAX];
+        let late = [refused.clone(), vec![Came::Untried, sent()]].concat();
+        assert!(matches!(outcome(late), Outcome::Retry { .. }));
+        assert!(matches!(outcome([refused, vec![Came::Untried]].concat()), Outcome::Bury(_)), "nobody would have taken it");
     }
 
     #[test]

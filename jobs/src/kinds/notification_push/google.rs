@@ -142,9 +142,14 @@ pub(super) fn message(payload: &Payload, shown: Option<&Shown>) -> Message {
 pub(super) fn addressed(message: &Message, target: Target, key: &str) -> Message {
     let to = Message::to(target);
     let mut message = Message { token: to.token, fid: to.fid, topic: to.topic, condition: to.condition, ..message.clone() };
-    if message.notification.is_some() {
+    let shown = message.notification.is_some();
+    if shown || message.android.as_ref().is_some_and(|android| android.notification.is_some()) {
         let android = message.android.get_or_insert_default().notification.get_or_insert_with(AndroidNotification::default);
         android.tag.get_or_insert_with(|| key.to_owned());
+    }
+    let alerts =
+        |apns: &ApnsConfig| apns.payload.as_ref().is_some_and(|payload| payload.get("aps").is_some_and(|aps| aps.get("alert").is_some()));
+    if shown || message.apns.as_ref().is_some_and(alerts) {
         let headers = message.apns.get_or_insert_default().headers.get_or_insert_default();
         if !headers.keys().any(|name| name.eq_ignore_ascii_case("apns-collapse-id")) {
             headers.insert("apns-collapse-id".into(), key.to_owned());

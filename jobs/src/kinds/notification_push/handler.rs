@@ -111,9 +111,12 @@ impl Sending<'_> {
         let came = match self.kept.get(&recipient.key).and_then(done) {
             Some(done) => done,
             None if over => Came::Untried,
-            None => self.send(&recipient).await,
+            None => {
+                let came = self.send(&recipient).await;
+                self.report(&came).await;
+                came
+            }
         };
-        self.report(&came).await;
         let to = match &recipient.target {
             Target::Token(to) | Target::Fid(to) | Target::Topic(to) | Target::Condition(to) => to,
         };
