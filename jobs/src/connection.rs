@@ -26,7 +26,7 @@ pub use self::{
     record::{Change, Connection, Facts, NewConnection, Sealed, Stored, TenantKey},
     redact::Hidden,
 };
-use crate::{job::JobError, ledger, tenant::TenantId};
+use crate::{hook::Hook, job::JobError, ledger, pace, tenant::TenantId};
 
 /// The longest name of a connection, in bytes.
 pub const NAME_BYTES_MAX: usize = 63;
@@ -147,6 +147,9 @@ pub enum AccessError {
         /// What is missing.
         reason: String,
     },
+    /// The key that its hook's token is derived from was destroyed.
+    #[error("the hook of {0} cannot be said again: make it anew by POST …/hook")]
+    HookLost(String),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
@@ -161,6 +164,7 @@ impl AccessError {
             Self::Closed { .. } => ("connection_closed", true),
             Self::Sealed(_) => (SECRETS_UNREADABLE, true),
             Self::Locked { .. } => ("master_key_missing", true),
+            Self::HookLost(_) => ("hook_lost", true),
             Self::Ledger(_) => ("ledger_unavailable", true),
         };
         JobError::new(code, self.to_string(), retryable)
@@ -190,9 +194,31 @@ pub trait Access: Send + Sync {
     /// Says what came of it. Ignored where the connection was edited since.
     async fn report(&self, opened: &Opened, used: Used) -> ledger::Result<()>;
 
+    /// Takes a place in the row of calls that go through a connection, which are `apart_us` from each other, unless it would be longer than
+    /// `patience_us` until then.
+    async fn take_turn(&self, opened: &Opened, apart_us: i64, patience_us: i64) -> Result<pace::Turn, AccessError>;
+
     /// Keeps a secret that the provider itself has replaced, in the place of `before`. No edit: what is cached of the
     /// connection stays good. Ignored where `before` is not what stands there.
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()>;
+
+    /// What opens the hook of this name's connection, which the ledger knows by a hash alone.
+    async fn hook_key(&self, hook: &Hook, name: &str) -> Result<HookKey, AccessError>;
+}
+
+/// What a hook is told by, and what signs its events when they are passed on.
+#[derive(Clone)]
+pub struct HookKey {
+    /// The token of its URL.
+    pub token: String,
+    /// A Standard Webhooks secret.
+    pub forward_secret: String,
+}
+
+impl fmt::Debug for HookKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookKey")
+    }
 }
 
 /// For workers without connections: there are none.
@@ -212,7 +238,15 @@ impl Access for NoAccess {
         Ok(())
     }
 
+    async fn take_turn(&self, opened: &Opened, _: i64, _: i64) -> Result<pace::Turn, AccessError> {
+        Err(AccessError::Unknown(opened.name.clone()))
+    }
+
     async fn replaced(&self, _: &Opened, _: &str, _: &str, _: &str) -> ledger::Result<()> {
         Ok(())
+    }
+
+    async fn hook_key(&self, _: &Hook, name: &str) -> Result<HookKey, AccessError> {
+        Err(AccessError::Unknown(name.to_owned()))
     }
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time:
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,11 +17,18 @@ use crate::{
     connection::{Access, AccessError, Opened},
     contract::Contract,
     effect::{self, Effect},
+    hook,
     job::{JobError, JobId, Progress},
     ledger,
     objects::{self, Content, Objects},
+    pace::Turn,
     tenant::TenantId,
 };
+
+/// How long an attempt waits for its turn at a provider; it keeps its slot meanwhile.
+const PATIENCE_US: i64 = 2_000_000;
+/// How many times the wait a job comes back that would not wait, at most.
+const LATER_FACTOR_MAX: f64 = 4.0;
 
 /// How a handler ends its attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -216,6 +224,37 @@ impl Context {
             return Ok(opened);
         }
         Err(AccessError::OtherProvider { name: name.to_owned(), provider: opened.provider, wanted: providers.join(" or ") })
+    }
+
+    /// Waits for this call's turn, where the connection's configuration says how many go in a second (`rate_per_s`). Whoever would wait
+    /// long gets the outcome to end the attempt with: the job comes back later, uncharged.
+    pub async fn turn(&self, opened: &Opened) -> Result<(), Outcome> {
+        let Some(rate_per_s) = opened.config.get("rate_per_s").and_then(Value::as_f64).filter(|rate| *rate > 0.0) else {
+            return Ok(());
+        };
+        let apart_us = (1_000_000.0 / rate_per_s).ceil() as i64;
+        match self.access.take_turn(opened, apart_us, PATIENCE_US).await {
+            Ok(Turn::Taken { wait_us }) => {
+                tokio::time::sleep(Duration::from_micros(wait_us.unsigned_abs())).await;
+                Ok(())
+            }
+            // Those who come back together would only meet again.
+            Ok(Turn::Later { wait_us }) => {
+                Err(Outcome::Snooze(Duration::from_micros(wait_us.unsigned_abs()).mul_f64(rand::random_range(1.0..LATER_FACTOR_MAX))))
+            }
+            Err(error) => {
+                let error = error.as_job_error();
+                Err(if error.retryable { Outcome::Retry { error, after: None } } else { Outcome::Bury(error) })
+            }
+        }
+    }
+
+    /// The URL of a connection's hook, of an api that is reached at `public_url`; none where it has no hook, or nobody said where the api is.
+    pub async fn hook_url(&self, opened: &Opened, public_url: Option<&str>) -> Result<Option<String>, AccessError> {
+        let Some(public_url) = public_url else { return Ok(None) };
+        let Some(hook) = self.ledger.hook(&opened.tenant, opened.id).await? else { return Ok(None) };
+        let key = self.access.hook_key(&hook, &opened.name).await?;
+        Ok(Some(hook::url(public_url, &key.token)))
     }
 
     /// Writes a line to the job's log.

@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod backoff;
 #[cfg(feature = "registry")]
 pub mod bundle;
+pub mod children;
 pub mod clock;
 pub mod connection;
 pub mod contract;
@@ -16,6 +17,7 @@ pub mod dispatch;
 pub mod effect;
 pub mod error;
 pub mod handler;
+pub mod hook;
 pub mod job;
 pub mod keys;
 pub mod kinds;
@@ -28,6 +30,7 @@ pub mod objects;
 pub mod operate;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+pub mod pace;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod queue;

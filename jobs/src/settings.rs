@@ -203,6 +203,9 @@ pub struct RetentionSettings {
     /// What became of the fires of schedules, in days.
     #[serde(deserialize_with = "within::<_, 1, RETENTION_DAYS_MAX>")]
     pub fires_days: u32,
+    /// What hooks were told, in days.
+    #[serde(deserialize_with = "within::<_, 1, RETENTION_DAYS_MAX>")]
+    pub events_days: u32,
 }
 
 /// Section `[log]`.
@@ -248,6 +251,7 @@ impl Default for Settings {
                 completed_days: days(retention.completed_ms),
                 dead_days: days(retention.dead_ms),
                 fires_days: days(retention.fires_ms),
+                events_days: days(retention.events_ms),
             },
             log: LogSettings { filter: "info".into(), format: LogFormat::Auto },
         }
@@ -270,6 +274,7 @@ impl Settings {
             completed_ms: ms(self.retention.completed_days),
             dead_ms: ms(self.retention.dead_days),
             fires_ms: ms(self.retention.fires_days),
+            events_ms: ms(self.retention.events_days),
         }
     }
 

@@ -1,5 +1,5 @@
-//! The duty `prune`: deletes what finished longer ago than the retention, fires of schedules that were kept long enough and
-//! answers to idempotency keys whose time is over, a little at a time.
+//! The duty `prune`: deletes what finished longer ago than the retention, fires of schedules and events of hooks that were kept long
+//! enough, and answers to idempotency keys whose time is over, a little at a time.
 //!
 //! It walks through the ledger from end to end, over and over. Its lag: how much longer than its retention the oldest job
 //! was kept that this walk, or the one before, came across.
@@ -25,6 +25,8 @@ const JOBS_MAX: usize = 1_000;
 const KEYS_MAX: usize = 1_000;
 /// The most fires forgotten in one go; ten thousand a second.
 const FIRES_MAX: usize = 1_000;
+/// The most events forgotten in one go: each may have a mebibyte.
+const EVENTS_MAX: usize = 200;
 /// The pause while there is something to delete.
 const BUSY_PAUSE_MS: i64 = 100;
 /// The pause while the walk goes on and finds nothing: ten million kept jobs are walked through in an hour and a half, for
@@ -59,6 +61,7 @@ impl Duty for Prune {
         self.delete(&pruned.objects).await;
         let mut forgotten = self.ledger.forget_keys(KEYS_MAX).await?;
         forgotten += self.ledger.forget_fires(self.retention.fires_ms, FIRES_MAX).await?;
+        forgotten += self.ledger.forget_events(self.retention.events_ms, EVENTS_MAX).await?;
         self.over_ms = pruned.over_ms.max(self.over_ms);
         let lag_ms = self.over_ms.max(self.over_before_ms);
         if !pruned.goes_on {

@@ -4,10 +4,14 @@
 //! `kinds/connection_test/handler.rs`. A provider comes with the first kind that uses it, never before.
 //! What is wrong with a configuration or a secret is said without repeating it: people paste secrets into the wrong field.
 
+pub mod apns;
+pub mod fcm;
 pub mod http;
 pub mod oauth2;
 pub mod service_account;
 pub mod smtp;
+pub mod twilio;
+pub mod whatsapp;
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -55,7 +59,16 @@ struct Compiled {
 }
 
 static PROVIDERS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let providers = [http::provider(), oauth2::provider(), service_account::provider(), smtp::provider()];
+    let providers = [
+        apns::provider(),
+        fcm::provider(),
+        http::provider(),
+        oauth2::provider(),
+        service_account::provider(),
+        smtp::provider(),
+        twilio::provider(),
+        whatsapp::provider(),
+    ];
     let compiled = |schema: &Value| jsonschema::validator_for(schema).expect("the schemas of the catalogue compile: a test does it");
     let compile =
         |provider: Provider| Compiled { config: compiled(&provider.config_schema), secrets: compiled(&provider.secrets_schema), provider };
@@ -145,6 +158,7 @@ fn said(kind: &ValidationErrorKind) -> String {
         ValidationErrorKind::MinLength { limit } => format!("is shorter than {limit} characters"),
         ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),
         ValidationErrorKind::Minimum { limit } => format!("is less than {limit}"),
+        ValidationErrorKind::ExclusiveMinimum { limit } => format!("is not more than {limit}"),
         ValidationErrorKind::Maximum { limit } => format!("is more than {limit}"),
         ValidationErrorKind::MaxItems { limit } => format!("has more than {limit} items"),
         ValidationErrorKind::MinItems { limit } => format!("has fewer than {limit} items"),
@@ -182,6 +196,13 @@ fn check_urls(config: &Value, schema: &Value) -> Result<(), Violation> {
 /// The schema of a URL, with what it is for.
 fn url(description: &str) -> Value {
     json!({ "type": "string", "format": "uri", "pattern": "^https?://[!-~]+$", "maxLength": 2048, "description": description })
+}
+
+/// The same with one that is meant where none is given.
+fn url_or(default: &str, description: &str) -> Value {
+    let mut url = url(description);
+    url["default"] = default.into();
+    url
 }
 
 /// The schema of a secret, with what it is for.

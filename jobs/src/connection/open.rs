@@ -12,13 +12,15 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Access, AccessError, Connection, ConnectionId, ConnectionState, Opened, Secrets, Stored, TOKEN_REFUSED, Used,
+    Access, AccessError, Connection, ConnectionId, ConnectionState, HookKey, Opened, Secrets, Stored, TOKEN_REFUSED, Used,
     catalog::{self, oauth2::REFRESH_TOKEN},
     keys::{KeyError, TenantKeys},
     seal::{DataKey, Keyring, SealError},
 };
 use crate::{
+    hook::{Hook, hash_of, verify::key_of},
     ledger::{self, Connections},
+    pace,
     tenant::TenantId,
 };
 
@@ -77,7 +79,7 @@ impl Opener {
         let tenant = &connection.tenant;
         let key = match self.kept(tenant).filter(|key| key.id == sealed.key) {
             Some(key) => key,
-            None => self.read_key(connection).await?.filter(|key| key.id == sealed.key).ok_or_else(lost)?,
+            None => self.read_key(tenant, &connection.name).await?.filter(|key| key.id == sealed.key).ok_or_else(lost)?,
         };
         key.open(tenant, connection.id, sealed).map_err(|error| {
             tracing::error!(connection = %connection.id, %tenant, %error, "secrets do not open");
@@ -90,13 +92,13 @@ impl Opener {
         kept.get(tenant).filter(|(since, _)| since.elapsed() < KEY_KEPT).map(|(_, key)| key.clone())
     }
 
-    async fn read_key(&self, connection: &Connection) -> Result<Option<DataKey>, AccessError> {
-        let key = match self.keys.get(&connection.tenant).await {
+    async fn read_key(&self, tenant: &TenantId, name: &str) -> Result<Option<DataKey>, AccessError> {
+        let key = match self.keys.get(tenant).await {
             Ok(key) => key,
             Err(KeyError::Ledger(error)) => return Err(error.into()),
-            Err(KeyError::Seal(SealError::Damaged(_)) | KeyError::Gone) => return Err(AccessError::Sealed(connection.name.clone())),
+            Err(KeyError::Seal(SealError::Damaged(_)) | KeyError::Gone) => return Err(AccessError::Sealed(name.to_owned())),
             Err(KeyError::Seal(error)) => {
-                return Err(AccessError::Locked { name: connection.name.clone(), reason: error.to_string() });
+                return Err(AccessError::Locked { name: name.to_owned(), reason: error.to_string() });
             }
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +107,7 @@ impl Opener {
             kept.clear();
         }
         if let Some(key) = &key {
-            kept.insert(connection.tenant.clone(), (Instant::now(), key.clone()));
+            kept.insert(tenant.clone(), (Instant::now(), key.clone()));
         }
         Ok(key)
     }
@@ -188,6 +190,11 @@ impl Access for Opener {
         Err(contended(opened.id))
     }
 
+    async fn take_turn(&self, opened: &Opened, apart_us: i64, patience_us: i64) -> Result<pace::Turn, AccessError> {
+        let turn = self.ledger.take_turn(&opened.tenant, opened.id, apart_us, patience_us).await?;
+        turn.ok_or_else(|| AccessError::Unknown(opened.name.clone()))
+    }
+
     async fn replaced(&self, opened: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
         for _ in 0..LOOKS_MAX {
             let Some(standing) = self.ledger.connection(&opened.tenant, &opened.name).await? else { return Ok(()) };
@@ -209,6 +216,14 @@ impl Access for Opener {
             }
         }
         Err(contended(opened.id))
+    }
+
+    async fn hook_key(&self, hook: &Hook, name: &str) -> Result<HookKey, AccessError> {
+        let fits = |key: DataKey| Some(key_of(&key, hook)).filter(|key| hash_of(&key.token) == hook.token);
+        if let Some(key) = self.kept(&hook.tenant).and_then(fits) {
+            return Ok(key);
+        }
+        self.read_key(&hook.tenant, name).await?.and_then(fits).ok_or_else(|| AccessError::HookLost(name.to_owned()))
     }
 }
 

@@ -25,6 +25,9 @@ const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
 /// What the master key wraps with must never pass for what it signs links with.
 const WRAPPING: &[u8] = b"windrow tenant key wrapping v1\n";
+/// What a hook's token is derived by, and what signs that its events are passed on.
+const HOOK: &str = "windrow hook token v1";
+const FORWARD: &str = "windrow hook forward secret v1";
 /// What names a master key without telling anything of it.
 const NAMING: &[u8] = b"windrow master key id v1\n";
 /// Bytes of a master key's id: enough that no two of an operator's are alike.
@@ -158,6 +161,16 @@ impl DataKey {
         let text = open(&self.key, &sealed.bytes, &secrets_place(tenant, id)).ok_or_else(damaged)?;
         serde_json::from_slice::<BTreeMap<String, String>>(&text).map(Secrets).map_err(|_| damaged())
     }
+
+    /// The token of a connection's hook: whoever has this key and the salt can say it again.
+    pub fn hook_token(&self, tenant: &TenantId, id: ConnectionId, salt: Uuid) -> String {
+        derived(self.key.as_slice(), hook_place(HOOK, tenant, id, salt).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The key by which events of a connection's hook are signed when they are passed on.
+    pub fn forward_key(&self, tenant: &TenantId, id: ConnectionId, salt: Uuid) -> Zeroizing<[u8; KEY_BYTES]> {
+        derived(self.key.as_slice(), hook_place(FORWARD, tenant, id, salt).as_bytes())
+    }
 }
 
 impl fmt::Debug for DataKey {
@@ -169,6 +182,11 @@ impl fmt::Debug for DataKey {
 /// For whom a wrapped key is. No name of a tenant has a line break.
 fn key_place(tenant: &TenantId, id: Uuid) -> String {
     format!("windrow tenant key v1\n{tenant}\n{id}")
+}
+
+/// For which hook something is derived.
+fn hook_place(purpose: &str, tenant: &TenantId, id: ConnectionId, salt: Uuid) -> String {
+    format!("{purpose}\n{tenant}\n{id}\n{salt}")
 }
 
 /// For whom sealed secrets are. The generation is not in it: switching a connection off, which counts as an edit, needs no key.

@@ -6,14 +6,22 @@ pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
 pub mod http_request;
+pub mod notification_broadcast;
 pub mod notification_email;
+pub mod notification_push;
+pub mod notification_sms;
+pub mod notification_whatsapp;
+pub mod notification_whatsapp_templates;
 pub mod page;
 
 #[cfg(feature = "handlers")]
 use std::sync::Arc;
 
 #[cfg(feature = "handlers")]
-use self::build_generate::tools::{Shape, Tools};
+use self::{
+    build_generate::tools::{Shape, Tools},
+    notification_push::apple::Apple,
+};
 use serde_json::Value;
 
 use crate::contract::{Contract, Violation};
@@ -32,7 +40,12 @@ pub fn contracts() -> Vec<Contract> {
         connection_test::contract(),
         echo::contract(),
         http_request::contract(),
+        notification_broadcast::contract(),
         notification_email::contract(),
+        notification_push::contract(),
+        notification_sms::contract(),
+        notification_whatsapp::contract(),
+        notification_whatsapp_templates::contract(),
     ]
 }
 
@@ -40,6 +53,10 @@ pub fn contracts() -> Vec<Contract> {
 /// wherever a job is made; what takes a look at the ledger is `notification/admit.rs`'s.
 pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
     match kind {
+        notification_broadcast::KIND => notification_broadcast::check::check(payload),
+        notification_sms::KIND => notification_sms::check(payload),
+        notification_whatsapp::KIND => notification_whatsapp::check(payload),
+        notification_push::KIND => notification_push::check(payload),
         notification_email::KIND => notification_email::check::check(payload),
         _ => Ok(()),
     }
@@ -61,6 +78,8 @@ pub struct Services {
     pub build: Tools,
     /// Who makes messages of templates, for `notification::compose`.
     pub renderers: Renderers,
+    /// The way to APNs.
+    pub apple: Apple,
     /// Where the api is reached from outside, without a slash at its end; none where nobody said.
     pub public_url: Option<String>,
     /// The machine's time, for what is told to others.
@@ -77,7 +96,8 @@ impl Services {
         let public_url = links_base.or(settings.api.public_url.as_deref()).filter(|url| !url.is_empty()).map(str::to_owned);
         let build = Tools::of(settings, shape, outbound.clone())?;
         let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
-        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, public_url, clock })
+        let apple = Apple::new(outbound.clone(), clock.clone());
+        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, apple, public_url, clock })
     }
 }
 
@@ -86,8 +106,13 @@ impl Services {
 pub fn handlers(services: &Services) -> crate::handler::Registry {
     crate::handler::Registry::default()
         .with(build_generate::handler::Generate(services.build.clone()))
-        .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone()))
+        .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone(), services.apple.clone()))
         .with(echo::handler::Echo)
         .with(http_request::handler::HttpRequest::new(services.clone()))
+        .with(notification_broadcast::handler::Broadcast(services.clock.clone()))
+        .with(notification_sms::handler::Sms::new(services.clone()))
+        .with(notification_whatsapp::handler::WhatsApp::new(services.clone()))
+        .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
+        .with(notification_push::handler::Push::new(services.clone()))
         .with(notification_email::handler::NotificationEmail::new(services.clone()))
 }

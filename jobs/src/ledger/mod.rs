@@ -1,16 +1,19 @@
-//! The durable truth: every job, its state, attempts, leases and limits, behind nine roles.
+//! The durable truth: every job, its state, attempts, leases and limits, behind twelve roles.
 //!
-//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings`, a worker
-//! `Work + Effects + Connections + Library + Wordings`, the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
+//! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings +
+//! Deliveries + Hooks`, a worker `Work + Effects + Connections` and what its handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger decides nothing: it writes decided
 //! [`Change`]s where their guards hold, and keeps the side rows true (`feed`, `leases`, `delayed`; they may be stale or double,
 //! never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
 //! Next on a job's path: `dispatch/mod.rs`.
 
+mod approved;
 mod cover;
+mod deliveries;
 pub mod error;
 mod guarded;
+mod hooks;
 mod keyed;
 mod library;
 pub mod model;
@@ -40,18 +43,23 @@ pub use self::{
 };
 use crate::{
     artifact::Artifact,
+    children::Child,
     clock::Timestamp,
     connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     contract::Contract,
     effect::{Intended, Intent, Kept, Turn},
-    job::{Attempt, Job, JobId},
+    hook::{Event, EventId, Hook, Keeping, NewEvent, NewHook},
+    job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
     notification::{
+        approved::{Fetched, Synced, Turned},
+        delivery::{Came, Delivery, Report, Sending},
         locale::Locale,
         wording::{Head, Kept as KeptWords, NewWording, Wording},
     },
+    pace,
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
@@ -218,6 +226,18 @@ pub trait Library: Send + Sync {
     async fn shelf(&self, tenant: &TenantId, role: Role, names: &[String]) -> Result<Vec<Asking>>;
 }
 
+/// Jobs that a job makes, and how they fare.
+#[async_trait]
+pub trait Children: Send + Sync {
+    /// Keeps these jobs in one transaction, if this attempt of their parent runs and nobody asked it to stop; returns whether it does. One
+    /// whose id is there already counts as kept, so that a parent that was killed repeats itself. Their times count from
+    /// the ledger's now: `run_at` is a delay. Children have no keys.
+    async fn bear(&self, parent: JobId, attempt: u32, children: Vec<NewJob>) -> Result<bool>;
+
+    /// How these jobs of the tenant stand, in no order; those that are gone are left out.
+    async fn children(&self, tenant: &TenantId, ids: &[JobId]) -> Result<Vec<Child>>;
+}
+
 /// Keeping what templates of notifications say. Every verb is a tenant's: another's words are not there.
 #[async_trait]
 pub trait Wordings: Send + Sync {
@@ -245,6 +265,20 @@ pub trait Wordings: Send + Sync {
 
     /// Chooses the tenant's own language.
     async fn set_default_locale(&self, tenant: &TenantId, locale: &Locale) -> Result<()>;
+}
+
+/// Keeping WhatsApp's approved templates, as Meta tells of them. Those of a connection go with it.
+#[async_trait]
+pub trait Approvals: Send + Sync {
+    /// Keeps a connection's templates in the place of those before, stamped by the ledger's clock. Returns whether the tenant has the
+    /// connection.
+    async fn keep_approved(&self, fetched: Fetched) -> Result<bool>;
+
+    /// What is known of a connection's templates of this name; none where its templates were never asked for.
+    async fn approved(&self, tenant: &TenantId, connection: ConnectionId, name: &str) -> Result<Option<Synced>>;
+
+    /// Changes the status of one, as it was reported. Returns whether it is known.
+    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned) -> Result<bool>;
 }
 
 /// What jobs did to the outside world.
@@ -286,6 +320,10 @@ pub trait Connections: Send + Sync {
     /// Notes that a connection was used now. Whoever uses it often says so once a minute.
     async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()>;
 
+    /// Takes a place in the row of calls that go through a connection, which are `apart_us` from each other, unless it would be longer
+    /// than `patience_us` until then. None where there is no such connection.
+    async fn take_turn(&self, tenant: &TenantId, id: ConnectionId, apart_us: i64, patience_us: i64) -> Result<Option<pace::Turn>>;
+
     /// The tenant's key, wrapped.
     async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>>;
 
@@ -303,6 +341,58 @@ pub trait Connections: Send + Sync {
 
     /// Destroys the tenant's key, and what it sealed with it. Returns whether there was one.
     async fn destroy_tenant_key(&self, tenant: &TenantId) -> Result<bool>;
+}
+
+/// How messages fare that jobs gave to providers.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Notes that a provider took a message, merged with what the provider may have reported before. Noting it again changes nothing.
+    /// Returns whether the tenant has the job.
+    async fn note_sending(&self, sending: Sending) -> Result<bool>;
+
+    /// Applies what came in by a connection to the tenant's delivery that the report is about. One that nobody noted yet is begun where
+    /// the report names an effect of a job of the tenant.
+    async fn report(&self, tenant: &TenantId, connection: ConnectionId, report: &Report) -> Result<Came>;
+
+    /// A job's deliveries, by key. Empty where the tenant has no such job.
+    async fn deliveries(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Delivery>>;
+}
+
+/// Keeping hooks, and what was told by them.
+#[async_trait]
+pub trait Hooks: Send + Sync {
+    /// Makes the hook of a connection, or puts another in its place; none where the tenant has no such connection.
+    async fn set_hook(&self, new: NewHook) -> Result<Option<Hook>>;
+
+    /// The hook of a connection.
+    async fn hook(&self, tenant: &TenantId, connection: ConnectionId) -> Result<Option<Hook>>;
+
+    /// The hook that whoever has this token tells, by the token's SHA-256, with its connection and the ledger's now.
+    async fn hook_of(&self, token: &[u8; 32]) -> Result<Option<(Hook, Connection, Timestamp)>>;
+
+    /// Ends a hook. Returns whether there was one. What it was told stays.
+    async fn end_hook(&self, tenant: &TenantId, connection: ConnectionId) -> Result<bool>;
+
+    /// Counts a call whose signature was wrong.
+    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId) -> Result<()>;
+
+    /// Keeps an event and the jobs that see to it, in one transaction; neither where the hook was told the same before. An event
+    /// whose answer was lost can be repeated.
+    async fn keep_event(&self, event: NewEvent, jobs: Vec<NewJob>) -> Result<Keeping>;
+
+    /// One event of the tenant, payload and all, and the ledger's now.
+    async fn event(&self, tenant: &TenantId, id: EventId) -> Result<Option<(Event, Timestamp)>>;
+
+    /// At most `limit` of a connection's events, latest first, before this one, without their payloads.
+    async fn events(&self, tenant: &TenantId, connection: ConnectionId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>>;
+
+    /// Applies reports of an event, each known by its place in it, and notes what became of them, in one transaction. Those that were
+    /// applied before are passed over. One that is about no delivery is noted only on the `last` try. Returns the event as it stands,
+    /// without its payload.
+    async fn apply_reports(&self, tenant: &TenantId, id: EventId, reports: Vec<(u32, Report)>, last: bool) -> Result<Option<Event>>;
+
+    /// Notes that all of an event was applied, or why it cannot be. Noting it again changes nothing.
+    async fn close_event(&self, tenant: &TenantId, id: EventId, error: Option<JobError>) -> Result<bool>;
 }
 
 /// The duties' verbs: time, order, cleanliness.
@@ -349,6 +439,9 @@ pub trait Upkeep: Send + Sync {
     /// many.
     async fn forget_fires(&self, kept_ms: i64, limit: usize) -> Result<u64>;
 
+    /// Forgets events of hooks that came longer ago than this, at most `limit`. Returns how many.
+    async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64>;
+
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
@@ -380,6 +473,20 @@ pub trait Upkeep: Send + Sync {
 pub trait Ledger: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep {}
 impl<L: Intake + Inspect + Timetable + Reach + Work + Effects + Connections + Upkeep> Ledger for L {}
 
+/// Files that other jobs of the tenant made.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// A job's files, by name. Empty where the tenant has no such job.
+    async fn files(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Artifact>>;
+}
+
+#[async_trait]
+impl<L: Inspect + ?Sized> Files for L {
+    async fn files(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Artifact>> {
+        self.artifacts(tenant, job).await
+    }
+}
+
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Inspect + Library + Wordings {}
-impl<L: Inspect + Library + Wordings + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}

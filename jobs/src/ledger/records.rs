@@ -381,12 +381,14 @@ pub struct Retention {
     pub dead_ms: i64,
     /// What became of the fires of schedules.
     pub fires_ms: i64,
+    /// What hooks were told.
+    pub events_ms: i64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         const DAY_MS: i64 = 86_400_000;
-        Self { completed_ms: 7 * DAY_MS, dead_ms: 90 * DAY_MS, fires_ms: 30 * DAY_MS }
+        Self { completed_ms: 7 * DAY_MS, dead_ms: 90 * DAY_MS, fires_ms: 30 * DAY_MS, events_ms: 30 * DAY_MS }
     }
 }
 

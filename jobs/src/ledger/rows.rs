@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Balance, Claimed, Error, Listed, LogChunk, Offer, Outcomes, ReadyJob, Result, Ticket, keyed::KeyRow};
 use crate::{
     artifact::Artifact,
+    children::Child,
     clock::Timestamp,
     effect::Kept,
     job::{Attempt, Job, JobId, State},
@@ -80,6 +81,26 @@ impl JobRow {
             checkpoint: self.checkpoint,
             tags: serde_json::from_str(&self.tags)?,
             unique_key: self.unique_key,
+        })
+    }
+}
+
+/// How a child stands.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct ChildRow {
+    pub id: Uuid,
+    pub state: i16,
+    pub error: Option<String>,
+    pub tags: String,
+}
+
+impl ChildRow {
+    pub(super) fn into_child(self) -> Result<Child> {
+        Ok(Child {
+            id: job_id(self.id),
+            state: state(self.state)?,
+            error: json(self.error.as_deref())?,
+            tags: serde_json::from_str(&self.tags)?,
         })
     }
 }

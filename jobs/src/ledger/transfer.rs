@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 20] = [
+const TABLES: [Table; 25] = [
     Table {
         name: "jobs",
         columns: &[
@@ -257,6 +257,46 @@ const TABLES: [Table; 20] = [
         ],
     },
     Table {
+        name: "deliveries",
+        columns: &[
+            ("job_id", "uuid"),
+            ("key", "text"),
+            ("tenant", "text"),
+            ("connection", "uuid"),
+            ("provider_id", "text"),
+            ("version", "integer"),
+            ("facts", "text"),
+            ("created_at_ms", "bigint"),
+            ("changed_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "hooks",
+        columns: &[
+            ("connection", "uuid"),
+            ("tenant", "text"),
+            ("salt", "uuid"),
+            ("token", "bytea"),
+            ("forward_url", "text"),
+            ("refused", "bigint"),
+            ("refused_at_ms", "bigint"),
+            ("created_at_ms", "bigint"),
+            ("rotated_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "hook_events",
+        columns: &[
+            ("id", "uuid"),
+            ("tenant", "text"),
+            ("connection", "uuid"),
+            ("digest", "bytea"),
+            ("received_at_ms", "bigint"),
+            ("facts", "text"),
+            ("payload", "bytea"),
+        ],
+    },
+    Table {
         name: "tenant_keys",
         columns: &[
             ("tenant", "text"),
@@ -308,6 +348,11 @@ const TABLES: [Table; 20] = [
         ],
     },
     Table { name: "default_locales", columns: &[("tenant", "text"), ("locale", "text")] },
+    Table { name: "approved_syncs", columns: &[("connection", "uuid"), ("tenant", "text"), ("synced_at_ms", "bigint")] },
+    Table {
+        name: "approved_templates",
+        columns: &[("connection", "uuid"), ("name", "text"), ("language", "text"), ("status", "text"), ("facts", "text")],
+    },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },
     Table { name: "totals", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

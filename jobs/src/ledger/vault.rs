@@ -10,6 +10,7 @@ use super::{Error, Result, rows};
 use crate::{
     clock::Timestamp,
     connection::{CONNECTIONS_MAX, Change, Connection, ConnectionId, NewConnection, Sealed, Stored, TenantKey},
+    pace,
     tenant::TenantId,
 };
 
@@ -116,6 +117,10 @@ pub(super) trait Vault: Send {
     async fn hold(&mut self, tenant: &TenantId, id: ConnectionId) -> Result<Option<ConnectionRow>>;
     /// Takes hold of every sealed connection of the tenant.
     async fn hold_sealed(&mut self, tenant: &TenantId) -> Result<Vec<ConnectionRow>>;
+    /// Until when the row of calls through a connection is taken, and takes hold of it; none where there is no such connection.
+    async fn taken_until(&mut self, tenant: &TenantId, id: ConnectionId) -> Result<Option<i64>>;
+    /// Says until when it is taken from now on.
+    async fn take_until(&mut self, id: ConnectionId, until_us: i64) -> Result<()>;
     /// How many connections the tenant has.
     async fn count(&mut self, tenant: &TenantId) -> Result<i64>;
     /// Writes a connection unless its name or its id is taken. Returns whether it was written.
@@ -154,6 +159,23 @@ pub(super) async fn change(vault: &mut impl Vault, tenant: &TenantId, id: Connec
     let after = changed(&before, change, vault.clock().await?);
     vault.store(&after).await?;
     Ok(Stored::Done(Box::new(after)))
+}
+
+/// Takes a place in the row of calls through a connection.
+pub(super) async fn take_turn(
+    vault: &mut impl Vault,
+    tenant: &TenantId,
+    id: ConnectionId,
+    apart_us: i64,
+    patience_us: i64,
+) -> Result<Option<pace::Turn>> {
+    let Some(until_us) = vault.taken_until(tenant, id).await? else { return Ok(None) };
+    let now_us = vault.clock().await?.ms().saturating_mul(1_000);
+    let (turn, until_then_us) = pace::take(until_us, now_us, apart_us, patience_us);
+    if until_then_us != until_us {
+        vault.take_until(id, until_then_us).await?;
+    }
+    Ok(Some(turn))
 }
 
 /// Destroys a tenant's key, and what it sealed.

@@ -17,7 +17,7 @@ pub mod tokens;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use reqwest::{Client, redirect};
+use reqwest::{Certificate, Client, redirect};
 pub use reqwest::{
     Method, StatusCode, Url,
     header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -36,6 +36,12 @@ use crate::settings::hosts::Hosts;
 const CONNECT: Duration = Duration::from_secs(10);
 /// For how long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(30);
+/// The same of one that speaks HTTP/2 only: APNs takes one that is opened and closed all the time for an attack.
+const IDLE_HTTP2: Duration = Duration::from_secs(600);
+/// How often such a connection is asked for a sign of life.
+const PING_EVERY: Duration = Duration::from_secs(60);
+/// How long it may take to give one.
+const PING_WAIT: Duration = Duration::from_secs(10);
 /// The most connections of a host that are kept while nobody uses them.
 const IDLE_MAX: usize = 8;
 /// The most headers of an answer.
@@ -68,6 +74,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self { total_ms: 30_000, silence_ms: 10_000, body_bytes_max: 1024 * 1024, redirects_max: 0 }
     }
+}
+
+/// What is particular of the way to a provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Apart {
+    /// Certificates, as PEM: by one of these, and by no other, is known who answers. None for the authorities of the machine.
+    pub ca_pem: Option<String>,
+    /// Nothing but HTTP/2 is spoken, and its connections are kept for long.
+    pub http2_only: bool,
 }
 
 /// What is asked of somebody.
@@ -119,9 +134,17 @@ impl Outbound {
     /// The same, with somebody else to ask for addresses.
     pub fn with_lookup(allowed: Hosts, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let lookups = Arc::new(Semaphore::new(names::LOOKUPS_MAX));
-        let names = Resolver { lookup, guarded: true, lookups };
-        let guarded = client(&names)?;
-        let open = client(&Resolver { guarded: false, ..names.clone() })?;
+        Self::of(allowed, Resolver { lookup, guarded: true, lookups }, &Apart::default())
+    }
+
+    /// A way out with connections of its own, on which nobody else's requests go; as guarded as this one.
+    pub fn apart(&self, apart: &Apart) -> Result<Self, Error> {
+        Self::of(self.0.allowed.clone(), self.0.names.clone(), apart)
+    }
+
+    fn of(allowed: Hosts, names: Resolver, apart: &Apart) -> Result<Self, Error> {
+        let guarded = client(&names, apart)?;
+        let open = client(&Resolver { guarded: false, ..names.clone() }, apart)?;
         Ok(Self(Arc::new(Ways { allowed, names, guarded, open })))
     }
 
@@ -207,9 +230,16 @@ fn address_in(host: &str) -> Option<IpAddr> {
 }
 
 /// A client whose ways out are ours alone.
-fn client(names: &Resolver) -> Result<Client, Error> {
+fn client(names: &Resolver, apart: &Apart) -> Result<Client, Error> {
+    let certificates = match &apart.ca_pem {
+        Some(pem) => {
+            let read = Certificate::from_pem_bundle(pem.as_bytes()).ok().filter(|read| !read.is_empty());
+            Some(read.ok_or_else(|| Error::Invalid("its certificates cannot be read: they are no PEM of any".into()))?)
+        }
+        None => None,
+    };
     let builder = || {
-        Client::builder()
+        let builder = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
@@ -220,7 +250,17 @@ fn client(names: &Resolver) -> Result<Client, Error> {
             .pool_max_idle_per_host(IDLE_MAX)
             .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-            .dns_resolver(names.clone())
+            .dns_resolver(names.clone());
+        let builder = match &certificates {
+            Some(certificates) => builder.tls_certs_only(certificates.iter().cloned()),
+            None => builder,
+        };
+        if !apart.http2_only {
+            return builder;
+        }
+        // Asked for signs of life, or one that a router has forgotten would be noticed by the next request's time-out.
+        let pings = builder.http2_keep_alive_interval(PING_EVERY).http2_keep_alive_timeout(PING_WAIT).http2_keep_alive_while_idle(true);
+        pings.http2_prior_knowledge().pool_idle_timeout(IDLE_HTTP2)
     };
     let built = builder().build().or_else(|error| {
         // A machine without root certificates runs everything but calls by TLS.

@@ -213,7 +213,7 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 39] = [
+pub(super) const KEYS: [Key; 40] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
@@ -251,6 +251,7 @@ pub(super) const KEYS: [Key; 39] = [
     Key::new("retention.completed_days", None),
     Key::new("retention.dead_days", None),
     Key::new("retention.fires_days", None),
+    Key::new("retention.events_days", None),
     Key::new("log.filter", Some("WINDROW_LOG")),
     Key::new("log.format", Some("WINDROW_LOG_FORMAT")),
 ];

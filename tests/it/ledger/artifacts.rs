@@ -75,7 +75,8 @@ async fn a_pruned_job_takes_its_artifacts_along_and_names_its_own_objects(ledger
     let snapshot = snapshot(ledger, 1).await;
     assert_eq!(ledger.settle(vec![decided(&snapshot, done(), windrow_tests::ledgers::START)]).await.expect("settle"), [true]);
     clock.advance_ms(1_001);
-    let pruned = ledger.prune(Retention { completed_ms: 1_000, dead_ms: 1_000, fires_ms: 1_000 }, ALL).await.expect("prune");
+    let pruned =
+        ledger.prune(Retention { completed_ms: 1_000, dead_ms: 1_000, fires_ms: 1_000, events_ms: 1_000 }, ALL).await.expect("prune");
     assert_eq!((pruned.jobs, pruned.objects), (1, vec![own(1, "a"), own(1, "b")]));
     assert_eq!(artifacts(ledger, 2).await.len(), 1);
     insert(ledger, [ready(1)]).await;

@@ -11,6 +11,7 @@ use windrow_jobs::{
         Sealed, Stored, TenantKey, Used,
     },
     ledger::Ledger,
+    pace::Turn,
     tenant::TenantId,
 };
 use windrow_tests::{
@@ -26,6 +27,8 @@ conformance! {
     a_change_needs_the_version_that_was_seen,
     of_changes_at_once_one_is_written,
     a_use_is_noted_and_is_no_change,
+    calls_through_a_connection_have_their_turn,
+    of_turns_at_once_no_two_are_one,
     a_tenant_has_no_more_than_its_number,
     the_first_key_of_a_tenant_stays,
     a_key_is_rewrapped_where_it_is_as_was_seen,
@@ -163,6 +166,39 @@ async fn a_use_is_noted_and_is_no_change(ledger: &dyn Ledger, clock: &VirtualClo
     assert_eq!(used, Connection { last_used_at: Some(START.plus_ms(70_000)), ..made.clone() });
     let changed = done(ledger.change_connection(&tenant(), id(1), 1, config(&made, 1)).await.expect("change"));
     assert_eq!(changed.last_used_at, used.last_used_at, "a change that saw no use does not forget it");
+}
+
+async fn calls_through_a_connection_have_their_turn(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let made = create(ledger, 1, None).await;
+    create(ledger, 2, None).await;
+    let turn = async |number, patience_us| ledger.take_turn(&tenant(), id(number), 250_000, patience_us).await.expect("a turn");
+    assert_eq!(turn(1, 0).await, Some(Turn::Taken { wait_us: 0 }));
+    assert_eq!(turn(1, 249_999).await, Some(Turn::Later { wait_us: 250_000 }));
+    assert_eq!(turn(1, 250_000).await, Some(Turn::Taken { wait_us: 250_000 }));
+    assert_eq!(turn(2, 0).await, Some(Turn::Taken { wait_us: 0 }), "another connection has a row of its own");
+    clock.advance_ms(400);
+    assert_eq!(turn(1, 1_000_000).await, Some(Turn::Taken { wait_us: 100_000 }));
+    clock.advance_ms(9_000);
+    assert_eq!(turn(1, 0).await, Some(Turn::Taken { wait_us: 0 }));
+    assert_eq!(turn(9, 0).await, None);
+    assert_eq!(ledger.take_turn(&tenant_named("stranger"), id(1), 1, 0).await.expect("a turn"), None);
+    assert_eq!(find(ledger, 1).await, made, "it is no change");
+}
+
+async fn of_turns_at_once_no_two_are_one(ledger: &dyn Ledger, _: &VirtualClock) {
+    create(ledger, 1, None).await;
+    let tenant = tenant();
+    let turns = (0..20).map(|_| ledger.take_turn(&tenant, id(1), 10, 1_000));
+    let mut waits_us: Vec<i64> = join_all(turns)
+        .await
+        .into_iter()
+        .map(|turn| match turn.expect("a turn") {
+            Some(Turn::Taken { wait_us }) => wait_us,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    waits_us.sort_unstable();
+    assert_eq!(waits_us, (0..20).map(|place| place * 10).collect::<Vec<_>>());
 }
 
 async fn a_tenant_has_no_more_than_its_number(ledger: &dyn Ledger, _: &VirtualClock) {

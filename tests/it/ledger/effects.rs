@@ -141,7 +141,8 @@ async fn a_pruned_job_takes_its_effects_along(ledger: &dyn Ledger, clock: &Virtu
     intended(ledger, 2, "a").await;
     assert!(settle(ledger, &first, done()).await);
     clock.advance_ms(1_001);
-    let pruned = ledger.prune(Retention { completed_ms: 1_000, dead_ms: 1_000, fires_ms: 1_000 }, ALL).await.expect("prune");
+    let pruned =
+        ledger.prune(Retention { completed_ms: 1_000, dead_ms: 1_000, fires_ms: 1_000, events_ms: 1_000 }, ALL).await.expect("prune");
     assert_eq!(pruned.jobs, 1);
     insert(ledger, [ready(1)]).await;
     assert_eq!((effects(ledger, 1).await.len(), effects(ledger, 2).await.len()), (0, 1));

@@ -30,7 +30,7 @@ const JOBS: u64 = 14;
 const TENANTS: [&str; 3] = ["default", "north", "south"];
 const QUEUES: [&str; 2] = ["builds", "syncs"];
 const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
-const RETENTION: Retention = Retention { completed_ms: 20_000, dead_ms: 60_000, fires_ms: 60_000 };
+const RETENTION: Retention = Retention { completed_ms: 20_000, dead_ms: 60_000, fires_ms: 60_000, events_ms: 60_000 };
 
 #[tokio::test]
 async fn every_ledger_tells_the_same_history() {

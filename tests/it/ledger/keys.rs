@@ -91,7 +91,7 @@ async fn an_answer_outlives_its_job(ledger: &dyn Ledger, clock: &VirtualClock) {
     insert(ledger, [first.clone()]).await;
     run(ledger, 1, done()).await;
     clock.advance_ms(2);
-    assert_eq!(ledger.prune(Retention { completed_ms: 1, dead_ms: 1, fires_ms: 1 }, ALL).await.expect("prune").jobs, 1);
+    assert_eq!(ledger.prune(Retention { completed_ms: 1, dead_ms: 1, fires_ms: 1, events_ms: 1 }, ALL).await.expect("prune").jobs, 1);
     assert_eq!(inserted(ledger, [once(2, "k", 1)]).await, [replayed(&first)]);
     assert_eq!(all(ledger).await, []);
 }

@@ -6,8 +6,10 @@
 #[macro_use]
 mod conformance;
 
+mod approved;
 mod artifacts;
 mod cancel;
+mod children;
 mod claim;
 mod connections;
 mod effects;

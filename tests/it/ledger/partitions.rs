@@ -15,7 +15,7 @@ use windrow_jobs::{
 use windrow_tests::{jobs::*, ledgers::clock, postgres::Postgres};
 
 const DAY_MS: i64 = 86_400_000;
-const RETENTION: Retention = Retention { completed_ms: DAY_MS, dead_ms: DAY_MS, fires_ms: DAY_MS };
+const RETENTION: Retention = Retention { completed_ms: DAY_MS, dead_ms: DAY_MS, fires_ms: DAY_MS, events_ms: DAY_MS };
 
 /// A ledger whose tables can be looked at from beside it.
 struct Looked {

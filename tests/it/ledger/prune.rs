@@ -8,7 +8,7 @@ use windrow_jobs::{
 };
 use windrow_tests::{jobs::*, ledgers::START};
 
-const RETENTION: Retention = Retention { completed_ms: 1_000, dead_ms: 5_000, fires_ms: 1_000 };
+const RETENTION: Retention = Retention { completed_ms: 1_000, dead_ms: 5_000, fires_ms: 1_000, events_ms: 1_000 };
 
 conformance! {
     what_finished_longer_ago_than_the_retention_goes,

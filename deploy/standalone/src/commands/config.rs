@@ -118,5 +118,13 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("completed_days", (retention.completed_ms / DAY_MS).into(), "how long completed and cancelled jobs are kept, unless set"),
         ("dead_days", (retention.dead_ms / DAY_MS).into(), "how long dead jobs are kept, unless set"),
         ("fires_days", (retention.fires_ms / DAY_MS).into(), "how long it is kept what became of the fires of schedules, unless set"),
+        ("hook_payload_bytes_max", hook::PAYLOAD_BYTES_MAX.into(), "the largest body that a hook takes"),
+        ("hook_reports_max", hook::REPORTS_MAX.into(), "the most reports of deliveries in one event of a hook"),
+        ("hook_window_s", (hook::WINDOW_MS / 1_000).into(), "how far the timestamp of a Standard Webhooks call may be from now"),
+        (
+            "events_days",
+            (retention.events_ms / DAY_MS).into(),
+            "how long it is kept what hooks were told, and a repetition recognised, unless set",
+        ),
     ]
 }

@@ -24,9 +24,32 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
     let account = json!({ "client_email": "a@example.com", "scopes": ["s"] });
     let client = json!({ "token_url": "https://example.com/token", "client_id": "me" });
     let refresh = json!({ "token_url": "https://example.com/token", "client_id": "me", "grant": "refresh_token" });
+    let twilio = |more: Value| {
+        let mut config = json!({ "account_sid": format!("AC{}", "0".repeat(32)) });
+        config.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        config
+    };
+    let key = format!("SK{}", "0".repeat(32));
+    let number = json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398" });
     let cases = [
         ("http", url.clone(), json!({}), None),
         ("http", url.clone(), json!({ "signing_secret": signing }), None),
+        ("fcm", json!({ "project_id": "p-1", "client_email": "a@b" }), json!({}), Some("/secrets/private_key")),
+        ("fcm", json!({ "project_id": "a/b", "client_email": "a@b" }), json!({}), Some("/config/project_id")),
+        ("fcm", json!({ "project_id": "p-1", "client_email": "a@b", "rate_per_s": 0 }), json!({}), Some("/config/rate_per_s")),
+        (
+            "apns",
+            json!({ "team_id": "TEAM567890", "key_id": "KEY4567890", "topic": "a.b" }),
+            json!({ "private_key": PLANTED }),
+            Some("/secrets/private_key"),
+        ),
+        ("apns", json!({ "team_id": "team", "key_id": "KEY4567890", "topic": "a.b" }), json!({}), Some("/config/team_id")),
+        (
+            "apns",
+            json!({ "team_id": "TEAM567890", "key_id": "KEY4567890", "topic": "a.b", "ca_pem": PLANTED }),
+            json!({}),
+            Some("/config/ca_pem"),
+        ),
         ("http", json!({}), json!({}), Some("/config/url")),
         ("http", json!({ "url": 7 }), json!({}), Some("/config/url")),
         ("http", json!({ "url": PLANTED }), json!({}), Some("/config/url")),
@@ -77,6 +100,23 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
         ("smtp", json!({ "host": "mail.example.com", "from": "a@b", "user": "me" }), json!({ "password": PLANTED }), None),
         ("service_account", account, json!({ "private_key": "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n" }), None),
         ("service_account", json!({ "client_email": "a@b", "scopes": [] }), json!({}), Some("/config/scopes")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "+4915112345678", "rate_per_s": 0.5 })), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "Windrow 7" })), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "12345" })), json!({ "auth_token": PLANTED }), None),
+        ("twilio", twilio(json!({ "from": "123456789" })), json!({ "auth_token": PLANTED }), Some("/config/from")),
+        ("twilio", twilio(json!({ "from": "a name too long" })), json!({ "auth_token": PLANTED }), Some("/config/from")),
+        ("twilio", twilio(json!({ "rate_per_s": 0 })), json!({ "auth_token": PLANTED }), Some("/config/rate_per_s")),
+        ("twilio", json!({ "account_sid": PLANTED }), json!({ "auth_token": PLANTED }), Some("/config/account_sid")),
+        ("twilio", twilio(json!({})), json!({}), Some("/secrets/auth_token")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED, "api_key_sid": key }), Some("/secrets/api_key_secret")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED, "api_key_secret": PLANTED }), Some("/secrets/api_key_sid")),
+        ("twilio", twilio(json!({})), json!({ "auth_token": PLANTED, "api_key_sid": key, "api_key_secret": PLANTED }), None),
+        ("whatsapp", number.clone(), json!({ "access_token": PLANTED }), None),
+        ("whatsapp", number.clone(), json!({ "access_token": PLANTED, "app_secret": PLANTED, "verify_token": PLANTED }), None),
+        ("whatsapp", number.clone(), json!({ "access_token": format!("two {PLANTED}") }), Some("/secrets/access_token")),
+        ("whatsapp", number, json!({}), Some("/secrets/access_token")),
+        ("whatsapp", json!({ "phone_number_id": PLANTED, "business_account_id": "1" }), json!({}), Some("/config/phone_number_id")),
     ];
     for (provider, config, secrets, pointer) in cases {
         assert_eq!(refused(provider, &config, &secrets).as_deref(), pointer, "{provider} {config} {secrets}");

@@ -4,6 +4,7 @@
 //! hides. Elsewhere it is told by the build's folder in its environment: a process that has wiped that too is not found.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::process::CommandExt,
     path::Path,
@@ -71,6 +72,11 @@ fn has(pid: i32, entry: &[u8]) -> bool {
     // Another user's cannot be read; neither could it be killed. The dead, who are only waited for, have none.
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|variable| variable == entry)
+}
+
+/// Who runs anything.
+pub fn users() -> BTreeSet<u32> {
+    pids().filter_map(Status::of).filter(|status| !status.dead).map(|status| status.user).collect()
 }
 
 /// How many processes and threads this user has.

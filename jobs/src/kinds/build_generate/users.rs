@@ -6,6 +6,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
+    ops::Range,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::PathBuf,
 };
@@ -42,8 +43,10 @@ impl Users {
             return Err(io::Error::other(format!("{LOCKS} is not root's own folder")));
         }
         let users = Self { first };
-        let free: Vec<_> = users.ids().filter_map(|user| users.try_hold(user).transpose()).collect::<io::Result<_>>()?;
-        processes::kill_of_users(&free.iter().map(|held| held.user).collect::<Vec<_>>());
+        // Those who run something, and no more: whoever looks for a user meanwhile must find one.
+        let busy: Vec<_> = processes::users().into_iter().filter(|user| users.ids().contains(user)).collect();
+        let dead: Vec<_> = busy.into_iter().filter_map(|user| users.try_hold(user).transpose()).collect::<io::Result<_>>()?;
+        processes::kill_of_users(&dead.iter().map(|held| held.user).collect::<Vec<_>>());
         Ok(users)
     }
 
@@ -58,7 +61,7 @@ impl Users {
         Err(io::Error::other(format!("all {USERS} users from {} on (builds.user) run builds", self.first)))
     }
 
-    fn ids(&self) -> impl Iterator<Item = u32> + use<> {
+    const fn ids(&self) -> Range<u32> {
         self.first..self.first + USERS
     }
 

@@ -291,6 +291,20 @@ mod tests {
         assert_eq!(names(&root), [""; 0]);
     }
 
+    /// A worker that starts once held every user for as long as it looked, so that another's build found none.
+    #[test]
+    fn a_build_finds_a_user_while_other_workers_start() {
+        let home = tempfile::tempdir().expect("a folder");
+        let workspaces = Workspaces::open(home.path(), USER).expect("workspaces");
+        std::thread::scope(|scope| {
+            let starting = || (0..20).for_each(|_| drop(Workspaces::open(home.path(), USER).expect("workspaces")));
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(starting)).collect();
+            while workers.iter().any(|worker| !worker.is_finished()) {
+                workspaces.make().expect("a workspace");
+            }
+        });
+    }
+
     #[test]
     fn another_users_folder_is_not_trusted() {
         let home = tempfile::tempdir().expect("a folder");

@@ -10,11 +10,12 @@ use crate::{
     clock::{Clock, SystemClock},
     connection::{
         Opened, Used,
-        catalog::{http, oauth2, service_account, smtp},
+        catalog::{apns, fcm, http, oauth2, service_account, smtp, twilio, whatsapp},
     },
     contract::Contract,
     handler::{Context, Failure, Handler, Outcome},
     job::JobError,
+    kinds::notification_push::apple::Apple,
     outbound::{
         Outbound,
         tokens::{TokenError, Tokens},
@@ -22,12 +23,15 @@ use crate::{
 };
 
 mod mail;
+mod phone;
 mod ping;
+mod push;
 
 /// The handler.
 pub struct TestConnection {
     outbound: Outbound,
     tokens: Tokens,
+    apple: Apple,
     clock: Arc<dyn Clock>,
 }
 
@@ -44,18 +48,22 @@ pub(super) enum Failed {
 impl TestConnection {
     /// One that calls the outside world this way. The tokens are those of the jobs beside it: two that ask by one refresh token at once
     /// would take it from each other.
-    pub fn new(outbound: Outbound, tokens: Tokens) -> Self {
-        Self { outbound, tokens, clock: Arc::new(SystemClock) }
+    pub fn new(outbound: Outbound, tokens: Tokens, apple: Apple) -> Self {
+        Self { outbound, tokens, apple, clock: Arc::new(SystemClock) }
     }
 
     /// Does what the catalogue says, and returns what was seen.
     async fn test(&self, context: &Context, opened: &Opened) -> Result<String, Failed> {
         match opened.provider.as_str() {
+            apns::NAME => push::device_of_nobody(&self.apple, opened).await,
+            fcm::NAME => push::message_to_nobody(&self.outbound, &self.tokens, self.clock.as_ref(), context, opened).await,
             http::NAME => ping::ping(&self.outbound, opened, self.clock.now()).await,
             oauth2::NAME | service_account::NAME => {
                 self.tokens.new_token(&context.access, opened).await?;
                 Ok("a token was given".into())
             }
+            twilio::NAME => phone::twilio_account(&self.outbound, opened).await,
+            whatsapp::NAME => phone::whatsapp_number(&self.outbound, opened).await,
             smtp::NAME => mail::converse(&self.outbound, opened).await,
             other => Err(Failed::Unasked(JobError::new("provider_unknown", format!("this worker knows no provider {other}"), true))),
         }

@@ -6,7 +6,7 @@
 
 #[cfg(feature = "handlers")]
 pub mod handler;
-#[cfg(feature = "handlers")]
+#[cfg(feature = "secrets")]
 pub mod sign;
 #[cfg(feature = "handlers")]
 mod target;

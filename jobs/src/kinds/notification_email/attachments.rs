@@ -41,7 +41,7 @@ pub async fn read(context: &Context, attachments: &[Attached]) -> Result<Vec<Fil
 /// Another tenant's job has none: the ledger says the same of a job that is not there.
 async fn find(context: &Context, of_jobs: &mut BTreeMap<JobId, Vec<Artifact>>, attached: &Attached) -> Result<Artifact, Outcome> {
     if !of_jobs.contains_key(&attached.job) {
-        let asked = context.ledger.artifacts(&context.tenant, attached.job).await;
+        let asked = context.ledger.files(&context.tenant, attached.job).await;
         let away = |error| Outcome::retry("ledger_unavailable", format!("looking for attachments: {error}"));
         of_jobs.insert(attached.job, asked.map_err(away)?);
     }

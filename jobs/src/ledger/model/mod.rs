@@ -4,7 +4,11 @@
 //! Never durable and never fast: where a loop over all jobs is the plainest way to say it, it loops.
 //! Each role is in the file of its name; here is what they share: the tables, and how a change is written.
 
+mod approved;
+mod children;
+mod deliveries;
 mod effects;
+mod hooks;
 mod inspect;
 mod intake;
 mod library;
@@ -29,11 +33,12 @@ use crate::{
     connection::{Connection, ConnectionId, TenantKey},
     contract::Contract,
     effect::Kept,
+    hook::{Event, EventId, Hook},
     job::{Attempt, Job, JobId, State},
     keys::{Answer, Written},
     library::{Edition, Role},
     lifecycle::{Change, Guard, Snapshot},
-    notification::{locale::Locale, wording::Wording},
+    notification::{approved::Approved, delivery::Delivery, locale::Locale, wording::Wording},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
@@ -101,6 +106,9 @@ struct Tables {
     logs: BTreeMap<JobId, Vec<LogChunk>>,
     artifacts: BTreeMap<(JobId, String), Artifact>,
     effects: BTreeMap<(JobId, String), Kept>,
+    deliveries: BTreeMap<(JobId, String), Delivery>,
+    hooks: BTreeMap<ConnectionId, Hook>,
+    events: BTreeMap<EventId, Event>,
     delayed: BTreeSet<Delayed>,
     leases: Vec<Lease>,
     feed: BTreeMap<i64, FeedRow>,
@@ -122,11 +130,15 @@ struct Tables {
     schedules: BTreeMap<ScheduleId, Schedule>,
     fires: BTreeMap<(ScheduleId, Timestamp), Fire>,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Until when the rows of calls through connections are taken, in microseconds.
+    taken_until_us: BTreeMap<ConnectionId, i64>,
     tenant_keys: BTreeMap<TenantId, TenantKey>,
     bundles: BTreeMap<(TenantId, Role, String, String), Edition>,
     /// By name and language; deleted ones too, so that no number is given twice.
     wordings: BTreeMap<(TenantId, String, Locale), Worded>,
     default_locales: BTreeMap<TenantId, Locale>,
+    /// When they were last asked for, and what there was.
+    approved: BTreeMap<ConnectionId, (Timestamp, Vec<Approved>)>,
 }
 
 /// Whose key it is, and the key.

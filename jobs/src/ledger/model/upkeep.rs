@@ -137,6 +137,10 @@ impl Upkeep for ModelLedger {
         Ok(self.transact(|tables, now, _| tables.forget_fires(now.plus_ms(-kept_ms), limit)))
     }
 
+    async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64> {
+        Ok(self.transact(|tables, now, _| tables.forget_events(now.plus_ms(-kept_ms), limit)))
+    }
+
     async fn reap(&self, _: usize, incarnation_over: bool) -> Result<u64> {
         Ok(self.transact(|tables, now, told| {
             let suspects = if incarnation_over { tables.running().map(|job| job.id).collect() } else { tables.suspects(now) };
@@ -175,6 +179,7 @@ impl Upkeep for ModelLedger {
                 objects.extend(keys.filter(|key| key.starts_with(&own)));
                 tables.artifacts.retain(|(of, _), _| of != id);
                 tables.effects.retain(|(of, _), _| of != id);
+                tables.deliveries.retain(|(of, _), _| of != id);
             }
             Pruned { jobs: gone.len() as u64, objects: objects.into_iter().collect(), over_ms: most_over_ms, goes_on: false }
         }))

@@ -9,6 +9,7 @@ use crate::{
         Connections, Result,
         vault::{changed, made},
     },
+    pace,
     tenant::TenantId,
 };
 
@@ -65,7 +66,14 @@ impl Connections for ModelLedger {
     }
 
     async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool> {
-        Ok(self.transact(|tables, _, _| tables.connection_of(tenant, id).is_some() && tables.connections.remove(&id).is_some()))
+        Ok(self.transact(|tables, _, _| {
+            tables.end_hook(tenant, id);
+            let is_theirs = tables.connection_of(tenant, id).is_some();
+            if is_theirs {
+                tables.approved.remove(&id);
+            }
+            is_theirs && tables.connections.remove(&id).is_some()
+        }))
     }
 
     async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()> {
@@ -75,6 +83,16 @@ impl Connections for ModelLedger {
             }
         });
         Ok(())
+    }
+
+    async fn take_turn(&self, tenant: &TenantId, id: ConnectionId, apart_us: i64, patience_us: i64) -> Result<Option<pace::Turn>> {
+        Ok(self.transact(|tables, now, _| {
+            tables.connection_of(tenant, id)?;
+            let until_us = tables.taken_until_us.entry(id).or_default();
+            let (turn, until_then_us) = pace::take(*until_us, now.ms().saturating_mul(1_000), apart_us, patience_us);
+            *until_us = until_then_us;
+            Some(turn)
+        }))
     }
 
     async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>> {
@@ -128,7 +146,7 @@ impl Tables {
         self.connections.values().filter(move |connection| connection.tenant == *tenant)
     }
 
-    fn connection_of(&self, tenant: &TenantId, id: ConnectionId) -> Option<&Connection> {
+    pub(super) fn connection_of(&self, tenant: &TenantId, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(&id).filter(|connection| connection.tenant == *tenant)
     }
 

@@ -160,6 +160,10 @@ impl Upkeep for PostgresLedger {
         self.forget(kept_ms, limit).await
     }
 
+    async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64> {
+        self.forget_told(kept_ms, limit).await
+    }
+
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
         let mut reaped = 0;
         loop {
@@ -333,6 +337,7 @@ async fn prune(tx: &mut Tx<'_>, (ids, finished_at_ms): (Vec<Uuid>, Vec<i64>)) ->
     let ids: Vec<Uuid> = gone.iter().map(|(id, ..)| *id).collect();
     sqlx::query(tx.sql().prune_attempts.clone()).bind(&ids).execute(tx.connection()).await?;
     sqlx::query(tx.sql().prune_effects.clone()).bind(&ids).execute(tx.connection()).await?;
+    sqlx::query(tx.sql().prune_deliveries.clone()).bind(&ids).execute(tx.connection()).await?;
     sqlx::query(tx.sql().prune_logs.clone()).bind(&ids).execute(tx.connection()).await?;
     let kept: Vec<(Uuid, String)> = sqlx::query_as(tx.sql().prune_artifacts.clone()).bind(&ids).fetch_all(tx.connection()).await?;
     let own = gone.iter().map(|(id, tenant, _)| (*id, own_prefix(tenant, rows::job_id(*id)))).collect();

@@ -15,6 +15,7 @@ use crate::{
         schema::Schema,
         vault::{self, ConnectionRow, TenantKeyRow, Vault},
     },
+    pace,
     tenant::TenantId,
 };
 
@@ -65,8 +66,11 @@ impl Connections for PostgresLedger {
     }
 
     async fn delete_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<bool> {
-        let deleted =
-            sqlx::query(self.core.sql.delete_connection.clone()).bind(id.0).bind(tenant.as_str()).execute(&self.core.writers).await?;
+        let mut tx = self.core.begin().await?;
+        let deleted = sqlx::query(tx.sql().delete_connection.clone()).bind(id.0).bind(tenant.as_str()).execute(tx.connection()).await?;
+        // After the connection, whose lock a hook that is just made holds.
+        sqlx::query(tx.sql().end_hook.clone()).bind(id.0).bind(tenant.as_str()).execute(tx.connection()).await?;
+        tx.commit().await?;
         Ok(deleted.rows_affected() > 0)
     }
 
@@ -78,6 +82,13 @@ impl Connections for PostgresLedger {
             .execute(&self.core.writers)
             .await?;
         Ok(())
+    }
+
+    async fn take_turn(&self, tenant: &TenantId, id: ConnectionId, apart_us: i64, patience_us: i64) -> Result<Option<pace::Turn>> {
+        let mut tx = self.core.begin().await?;
+        let turn = vault::take_turn(&mut tx, tenant, id, apart_us, patience_us).await?;
+        tx.commit().await?;
+        Ok(turn)
     }
 
     async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>> {
@@ -161,6 +172,16 @@ impl Vault for Tx<'_> {
 
     async fn hold_sealed(&mut self, tenant: &TenantId) -> Result<Vec<ConnectionRow>> {
         Ok(sqlx::query_as(self.sql().lock_sealed_connections.clone()).bind(tenant.as_str()).fetch_all(self.connection()).await?)
+    }
+
+    async fn taken_until(&mut self, tenant: &TenantId, id: ConnectionId) -> Result<Option<i64>> {
+        let found = sqlx::query_scalar(self.sql().taken_until.clone()).bind(id.0).bind(tenant.as_str());
+        Ok(found.fetch_optional(self.connection()).await?)
+    }
+
+    async fn take_until(&mut self, id: ConnectionId, until_us: i64) -> Result<()> {
+        sqlx::query(self.sql().take_turn.clone()).bind(id.0).bind(until_us).execute(self.connection()).await?;
+        Ok(())
     }
 
     async fn count(&mut self, tenant: &TenantId) -> Result<i64> {

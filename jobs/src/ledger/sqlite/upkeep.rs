@@ -105,6 +105,10 @@ impl Upkeep for SqliteLedger {
         self.forget(kept_ms, limit).await
     }
 
+    async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64> {
+        self.forget_told(kept_ms, limit).await
+    }
+
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
         let mut reaped = 0;
         loop {
@@ -388,6 +392,7 @@ impl Verb for Prune {
         execute_over(tx, |sql| &sql.prune_logs, &going).await?;
         execute_over(tx, |sql| &sql.prune_attempts, &going).await?;
         execute_over(tx, |sql| &sql.prune_effects, &going).await?;
+        execute_over(tx, |sql| &sql.prune_deliveries, &going).await?;
         let kept: Vec<(Uuid, String)> =
             sqlx::query_as(tx.sql.prune_artifacts.clone()).bind(serde_json::to_string(&going)?).fetch_all(&mut *tx.connection).await?;
         execute_over(tx, |sql| &sql.prune, &going).await?;

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use uuid::Uuid;
 
 use super::{
-    SqliteLedger, Statements,
+    SqliteLedger, Statements, hooks,
     writer::{Tx, Verb},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
         schema::Schema,
         vault::{self, ConnectionRow, TenantKeyRow, Vault},
     },
+    pace,
     tenant::TenantId,
 };
 
@@ -64,6 +65,10 @@ impl Connections for SqliteLedger {
 
     async fn touch_connection(&self, tenant: &TenantId, id: ConnectionId) -> Result<()> {
         self.writer.write(Touch { tenant: tenant.clone(), id }).await
+    }
+
+    async fn take_turn(&self, tenant: &TenantId, id: ConnectionId, apart_us: i64, patience_us: i64) -> Result<Option<pace::Turn>> {
+        self.writer.write(TakeTurn { tenant: tenant.clone(), id, apart_us, patience_us }).await
     }
 
     async fn tenant_key(&self, tenant: &TenantId) -> Result<Option<TenantKey>> {
@@ -138,6 +143,7 @@ impl Verb for Delete {
     async fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
         let deleted =
             sqlx::query(tx.sql.delete_connection.clone()).bind(self.id.0).bind(self.tenant.as_str()).execute(&mut *tx.connection).await?;
+        hooks::end(tx, &self.tenant, self.id).await?;
         Ok(deleted.rows_affected() > 0)
     }
 }
@@ -159,6 +165,22 @@ impl Verb for Touch {
             .execute(&mut *tx.connection)
             .await?;
         Ok(())
+    }
+}
+
+struct TakeTurn {
+    tenant: TenantId,
+    id: ConnectionId,
+    apart_us: i64,
+    patience_us: i64,
+}
+
+#[async_trait]
+impl Verb for TakeTurn {
+    type Answer = Option<pace::Turn>;
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Option<pace::Turn>> {
+        vault::take_turn(tx, &self.tenant, self.id, self.apart_us, self.patience_us).await
     }
 }
 
@@ -239,6 +261,15 @@ impl Vault for Tx<'_> {
 
     async fn hold_sealed(&mut self, tenant: &TenantId) -> Result<Vec<ConnectionRow>> {
         Ok(sqlx::query_as(self.sql.lock_sealed_connections.clone()).bind(tenant.as_str()).fetch_all(&mut *self.connection).await?)
+    }
+
+    async fn taken_until(&mut self, tenant: &TenantId, id: ConnectionId) -> Result<Option<i64>> {
+        Ok(sqlx::query_scalar(self.sql.taken_until.clone()).bind(id.0).bind(tenant.as_str()).fetch_optional(&mut *self.connection).await?)
+    }
+
+    async fn take_until(&mut self, id: ConnectionId, until_us: i64) -> Result<()> {
+        sqlx::query(self.sql.take_turn.clone()).bind(id.0).bind(until_us).execute(&mut *self.connection).await?;
+        Ok(())
     }
 
     async fn count(&mut self, tenant: &TenantId) -> Result<i64> {

@@ -1,6 +1,6 @@
 //! What a token endpoint is asked, and how its answer reads: OAuth 2.0 (RFC 6749) and its JWT assertions (RFC 7523). Pure.
 //!
-//! Connections to the providers `oauth2` and `service_account` (`connection/catalog/`) say which grant it is.
+//! Connections to the providers `oauth2`, `service_account` and `fcm` (`connection/catalog/`) say which grant it is.
 
 use std::{fmt, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     connection::{
         Opened,
-        catalog::{oauth2, service_account},
+        catalog::{fcm, oauth2, service_account},
     },
 };
 
@@ -110,10 +110,13 @@ impl Grant {
         let wrong = |error: serde_json::Error| invalid(opened, &error.to_string());
         let shown = match opened.provider.as_str() {
             oauth2::NAME => Shown::Client(Client::deserialize(&opened.config).map_err(wrong)?),
-            service_account::NAME => Shown::Account(Account::deserialize(&opened.config).map_err(wrong)?),
+            service_account::NAME | fcm::NAME => Shown::Account(Account::deserialize(&opened.config).map_err(wrong)?),
             other => return Err(invalid(opened, &format!("the provider {other} has no tokens"))),
         };
-        let Where { token_url, scopes } = Where::deserialize(&opened.config).map_err(wrong)?;
+        let Where { token_url, mut scopes } = Where::deserialize(&opened.config).map_err(wrong)?;
+        if opened.provider == fcm::NAME {
+            scopes = vec![::fcm::SCOPE.to_owned()];
+        }
         Ok(Self { token_url, scopes, shown })
     }
 

@@ -18,7 +18,8 @@ use tokio::{
 use super::{grant::read, *};
 use crate::{
     clock::VirtualClock,
-    connection::{AccessError, Secrets},
+    connection::{AccessError, HookKey, Secrets},
+    hook::Hook,
     settings::hosts::Hosts,
 };
 
@@ -154,12 +155,20 @@ impl Access for Vault {
         Ok(())
     }
 
+    async fn take_turn(&self, opened: &Opened, _: i64, _: i64) -> Result<crate::pace::Turn, AccessError> {
+        Err(AccessError::Unknown(opened.name.clone()))
+    }
+
     async fn replaced(&self, _: &Opened, secret: &str, before: &str, after: &str) -> ledger::Result<()> {
         self.ledger()?;
         self.kept.notify_one();
         let mut secrets = self.secrets.lock().expect("not poisoned");
         assert_eq!(secrets.insert(secret.into(), after.into()).as_deref(), Some(before));
         Ok(())
+    }
+
+    async fn hook_key(&self, _: &Hook, name: &str) -> Result<HookKey, AccessError> {
+        Err(AccessError::HookLost(name.to_owned()))
     }
 }
 

@@ -1,0 +1,332 @@
+//! Reads an audience, recipient by recipient: from the payload, or from a CSV file that was copied out of the object store. A file is never in
+//! memory as a whole.
+
+use std::{fs::File, io::Write as _};
+
+use csv::{ByteRecord, Position, Reader, ReaderBuilder};
+use serde_json::{Map, Value};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncReadExt as _;
+
+use super::{AUDIENCE_BYTES_MAX, FromArtifact, ROWS_MAX, Recipient};
+use crate::{
+    handler::{Context, Outcome},
+    objects,
+};
+
+/// What begins a file that some programs write.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The longest row, in bytes.
+const ROW_BYTES_MAX: usize = 64 * 1024;
+/// How much is copied at once.
+const COPY_BYTES: usize = 64 * 1024;
+
+/// A row of an audience.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    /// From 1, the header not counted.
+    pub number: u64,
+    /// Who it is, or what is wrong with the row.
+    pub recipient: Result<Recipient, String>,
+    /// What stands in the column `to`.
+    pub to: String,
+}
+
+/// Recipients, in order.
+pub(super) enum Audience {
+    Listed { recipients: Vec<Recipient>, next: usize },
+    Filed { file: NamedTempFile, reader: Reader<File>, columns: Columns, next: u64 },
+}
+
+/// What the columns of a file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Columns {
+    to: usize,
+    locale: Option<usize>,
+    variables: Vec<(usize, String)>,
+    count: usize,
+}
+
+fn invalid(message: impl Into<String>) -> Outcome {
+    Outcome::bury("audience_invalid", message)
+}
+
+fn unavailable(error: impl std::fmt::Display) -> Outcome {
+    Outcome::retry("objects_unavailable", format!("the audience: {error}"))
+}
+
+fn reader_of(file: &NamedTempFile) -> Result<Reader<File>, Outcome> {
+    Ok(ReaderBuilder::new().flexible(true).from_reader(file.reopen().map_err(unavailable)?))
+}
+
+impl Audience {
+    /// One that is listed.
+    pub(super) const fn listed(recipients: Vec<Recipient>) -> Self {
+        Self::Listed { recipients, next: 0 }
+    }
+
+    /// One in a file, which is copied to this machine.
+    pub(super) async fn filed(context: &Context, from: &FromArtifact) -> Result<Self, Outcome> {
+        let unknown = || Outcome::bury("audience_unknown", format!("the job {} has no artifact {:?}", from.job, from.name));
+        let files = context.ledger.files(&context.tenant, from.job).await;
+        let files = files.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
+        let artifact = files.into_iter().find(|artifact| artifact.name == from.name).ok_or_else(unknown)?;
+        if artifact.bytes > AUDIENCE_BYTES_MAX {
+            return Err(invalid(format!("the file has {} bytes of the {AUDIENCE_BYTES_MAX} allowed", artifact.bytes)));
+        }
+        let key = artifact.key.parse().map_err(|error: objects::Error| invalid(error.to_string()))?;
+        let object = context.objects.get(&key).await.map_err(unavailable)?.ok_or_else(unknown)?;
+        let mut file = NamedTempFile::new().map_err(unavailable)?;
+        let (mut content, mut buffer, mut copied) = (object.content, vec![0; COPY_BYTES], 0);
+        loop {
+            match content.read(&mut buffer).await.map_err(unavailable)? {
+                0 => break,
+                read => {
+                    copied += read as u64;
+                    file.write_all(&buffer[..read]).map_err(unavailable)?;
+                }
+            }
+        }
+        if copied != artifact.bytes {
+            return Err(unavailable(format!("{copied} of {} bytes arrived", artifact.bytes)));
+        }
+        Self::open(file)
+    }
+
+    fn open(file: NamedTempFile) -> Result<Self, Outcome> {
+        let mut reader = reader_of(&file)?;
+        let columns = Columns::of(reader.byte_headers().map_err(|error| invalid(error.to_string()))?).map_err(invalid)?;
+        Ok(Self::Filed { file, reader, columns, next: 1 })
+    }
+
+    /// How many rows there are; reading begins anew.
+    pub(super) fn count(self) -> Result<(u64, Self), Outcome> {
+        match self {
+            Self::Listed { recipients, .. } => Ok((recipients.len() as u64, Self::listed(recipients))),
+            Self::Filed { file, mut reader, .. } => {
+                let (mut record, mut rows) = (ByteRecord::new(), 0);
+                while reader.read_byte_record(&mut record).map_err(|error| invalid(error.to_string()))? {
+                    rows += 1;
+                    if rows > ROWS_MAX {
+                        return Err(invalid(format!("the file has more than {ROWS_MAX} rows")));
+                    }
+                }
+                Ok((rows, Self::open(file)?))
+            }
+        }
+    }
+
+    /// Where reading is, to go on there.
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Self::Listed { next, .. } => Place { row: *next as u64 + 1, byte: 0, line: 0 },
+            Self::Filed { reader, next, .. } => {
+                let position = reader.position();
+                Place { row: *next, byte: position.byte(), line: position.line() }
+            }
+        }
+    }
+
+    /// Goes on where reading was.
+    pub(super) fn seek(&mut self, place: Place) -> Result<(), Outcome> {
+        match self {
+            Self::Listed { next, .. } => *next = usize::try_from(place.row.saturating_sub(1)).unwrap_or(usize::MAX),
+            Self::Filed { reader, next, .. } => {
+                let mut position = Position::new();
+                position.set_byte(place.byte).set_line(place.line).set_record(place.row);
+                reader.seek(position).map_err(unavailable)?;
+                *next = place.row;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins anew.
+    pub(super) fn seek_start(&mut self) -> Result<(), Outcome> {
+        match self {
+            Self::Listed { next, .. } => *next = 0,
+            Self::Filed { file, reader, next, .. } => {
+                *reader = reader_of(file)?;
+                *next = 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// At most so many of the next rows; none at the end.
+    pub(super) fn read(&mut self, limit: usize) -> Result<Vec<Row>, Outcome> {
+        match self {
+            Self::Listed { recipients, next } => {
+                let some = recipients.iter().skip(*next).take(limit).cloned();
+                let rows: Vec<Row> = (*next as u64 + 1..)
+                    .zip(some)
+                    .map(|(number, recipient)| Row { number, to: recipient.to.clone(), recipient: Ok(recipient) })
+                    .collect();
+                *next += rows.len();
+                Ok(rows)
+            }
+            Self::Filed { reader, columns, next, .. } => {
+                let mut rows = Vec::new();
+                let mut record = ByteRecord::new();
+                while rows.len() < limit && reader.read_byte_record(&mut record).map_err(|error| invalid(error.to_string()))? {
+                    rows.push(columns.row(*next, &record));
+                    *next += 1;
+                }
+                Ok(rows)
+            }
+        }
+    }
+}
+
+/// Where reading is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Place {
+    /// The row that comes next, from 1.
+    pub row: u64,
+    /// Where it begins in the file.
+    pub byte: u64,
+    /// The line, which tells people where.
+    pub line: u64,
+}
+
+impl Place {
+    /// The first row.
+    pub(super) const START: Self = Self { row: 1, byte: 0, line: 0 };
+}
+
+impl Columns {
+    fn of(header: &ByteRecord) -> Result<Self, String> {
+        let mut columns = Self { to: usize::MAX, locale: None, variables: Vec::new(), count: header.len() };
+        for (index, name) in header.iter().enumerate() {
+            let name = if index == 0 { name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name) } else { name };
+            let name = std::str::from_utf8(name).map_err(|_| "the header is not UTF-8".to_owned())?.trim();
+            let is_taken = match name {
+                "to" => std::mem::replace(&mut columns.to, index) != usize::MAX,
+                "locale" => columns.locale.replace(index).is_some(),
+                name => {
+                    let plain = |text: &str| text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
+                    if name.is_empty() || !plain(name) || name.starts_with(|first: char| first.is_ascii_digit()) {
+                        return Err(format!("the column {name:?} has no name that a variable can have"));
+                    }
+                    let is_taken = columns.variables.iter().any(|(_, other)| other == name);
+                    columns.variables.push((index, name.to_owned()));
+                    is_taken
+                }
+            };
+            if is_taken {
+                return Err(format!("two columns are named {name:?}"));
+            }
+        }
+        if columns.to == usize::MAX {
+            return Err("the file has no column `to`".into());
+        }
+        Ok(columns)
+    }
+
+    fn row(&self, number: u64, record: &ByteRecord) -> Row {
+        let to = String::from_utf8_lossy(record.get(self.to).unwrap_or_default()).into_owned();
+        Row { number, recipient: self.recipient(record), to }
+    }
+
+    fn recipient(&self, record: &ByteRecord) -> Result<Recipient, String> {
+        if record.len() != self.count {
+            return Err(format!("the row has {} fields, the header {}", record.len(), self.count));
+        }
+        if record.as_slice().len() > ROW_BYTES_MAX {
+            return Err(format!("the row has more than {ROW_BYTES_MAX} bytes"));
+        }
+        let text = |index: usize| std::str::from_utf8(&record[index]).map_err(|_| "the row is not UTF-8".to_owned());
+        let to = text(self.to)?.trim().to_owned();
+        if to.is_empty() {
+            return Err("`to` is empty".into());
+        }
+        let locale = match self.locale {
+            Some(index) => Some(text(index)?.trim()).filter(|locale| !locale.is_empty()).map(str::to_owned),
+            None => None,
+        };
+        let mut variables = Map::new();
+        for (index, name) in &self.variables {
+            variables.insert(name.clone(), Value::from(text(*index)?));
+        }
+        Ok(Recipient { to, locale, variables })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &[u8]) -> Result<Audience, Outcome> {
+        let mut file = NamedTempFile::new().expect("a file");
+        file.write_all(text).expect("written");
+        Audience::open(file)
+    }
+
+    fn rows(audience: &mut Audience) -> Vec<Row> {
+        audience.read(usize::MAX).expect("readable")
+    }
+
+    #[test]
+    fn a_file_is_read_by_its_header() {
+        let text = b"\xef\xbb\xbfname,to,locale\r\nA,a@x.org,de\r\n\"B, \"\"b\"\"\nC\",b@x.org,\nno\n,,\n\xff,c@x.org,en\n";
+        let (count, mut audience) = of(text).expect("open").count().expect("countable");
+        assert_eq!(count, 5);
+        let rows = rows(&mut audience);
+        let first = rows[0].recipient.as_ref().expect("a recipient");
+        assert_eq!((first.to.as_str(), first.locale.as_deref(), first.variables["name"].as_str()), ("a@x.org", Some("de"), Some("A")));
+        let second = rows[1].recipient.as_ref().expect("a recipient");
+        assert_eq!((second.locale.as_deref(), second.variables["name"].as_str()), (None, Some("B, \"b\"\nC")));
+        let wrong: Vec<_> = rows[2..].iter().map(|row| (row.number, row.recipient.as_ref().expect_err("wrong").as_str())).collect();
+        assert_eq!(wrong, [(3, "the row has 1 fields, the header 3"), (4, "`to` is empty"), (5, "the row is not UTF-8")]);
+    }
+
+    #[test]
+    fn reading_goes_on_where_it_was() {
+        let mut text = b"to,n\n".to_vec();
+        (0..1_000).for_each(|n| text.extend(format!("p{n}@x.org,\"line\n{n}\"\n").bytes()));
+        let whole = rows(&mut of(&text).expect("open"));
+        for chunk in [1, 7, 500, 999, 1_000, 2_000] {
+            let mut place = Place::START;
+            let mut pieces = Vec::new();
+            loop {
+                // Each chunk by a reader of its own, as after a crash.
+                let mut audience = of(&text).expect("open");
+                if place != Place::START {
+                    audience.seek(place).expect("seekable");
+                }
+                let some = audience.read(chunk).expect("readable");
+                if some.is_empty() {
+                    break;
+                }
+                pieces.extend(some);
+                place = audience.place();
+                // The others of the file only now and then, or this takes long.
+                if chunk == 1 && pieces.len() == 50 {
+                    break;
+                }
+            }
+            assert_eq!(pieces[..], whole[..pieces.len()], "chunks of {chunk}");
+            assert!(chunk == 1 || pieces.len() == whole.len());
+        }
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_meant_is_refused() {
+        for (text, said) in [
+            ("", "no column `to`"),
+            ("name\na\n", "no column `to`"),
+            ("to,to\n", "two columns are named \"to\""),
+            ("to,a,a\n", "two columns are named \"a\""),
+            ("to,first name\n", "\"first name\""),
+            ("to,\n", "\"\""),
+            ("to,1st\n", "\"1st\""),
+        ] {
+            match of(text.as_bytes()) {
+                Err(Outcome::Bury(error)) => {
+                    assert!(error.code == "audience_invalid" && error.message.contains(said), "{text:?}: {error:?}")
+                }
+                _ => panic!("{text:?} was taken"),
+            }
+        }
+    }
+}

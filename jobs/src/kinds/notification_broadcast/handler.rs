@@ -1,0 +1,195 @@
+//! The code of `notification.broadcast`.
+//!
+//! An attempt makes children until all are made, and then looks how they fare: it comes back until all have ended, and has no slot meanwhile,
+//! which its children may need.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    KIND, Payload, REPORT, Totals,
+    audience::{Audience, Place},
+    child::Family,
+    contract,
+    report::Report,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    contract::Contract,
+    handler::{ArtifactError, Context, Failure, Handler, Outcome},
+    ledger,
+};
+
+/// Children that are made in one commit, between two checkpoints.
+const CHUNK: usize = 500;
+/// How soon it looks again how its children fare, at first and at most.
+const LOOK_FIRST_MS: u64 = 1_000;
+const LOOK_MS_MAX: u64 = 60_000;
+/// A look reads all children: it comes again after so many milliseconds for each thousand of them.
+const LOOK_MS_PER_THOUSAND: u64 = 200;
+
+/// The handler.
+pub struct Broadcast(pub Arc<dyn Clock>);
+
+/// What an attempt leaves to the next.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Progress {
+    /// Rows there are.
+    rows: u64,
+    /// Where the rows begin whose children are not made; none where all are.
+    next: Option<Place>,
+    /// When the first was made, by this machine's clock: for the connection's rate alone.
+    began_at: Timestamp,
+    /// How often it was looked how they fare.
+    #[serde(default)]
+    looks: u32,
+}
+
+impl Handler for Broadcast {
+    type Payload = Payload;
+
+    fn contract(&self) -> Contract {
+        contract()
+    }
+
+    async fn run(&self, context: Context, payload: Payload) -> Result<Outcome, Failure> {
+        Ok(self.broadcast(&context, &payload).await.unwrap_or_else(|outcome| outcome))
+    }
+}
+
+impl Broadcast {
+    async fn broadcast(&self, context: &Context, payload: &Payload) -> Result<Outcome, Outcome> {
+        let audience = match (&payload.audience.recipients, &payload.audience.artifact) {
+            (Some(recipients), _) => Audience::listed(recipients.clone()),
+            (None, Some(artifact)) => Audience::filed(context, artifact).await?,
+            (None, None) => return Err(Outcome::bury("audience_invalid", "an audience has recipients or an artifact")),
+        };
+        let (rows, mut audience) = audience.count()?;
+        let before = context.checkpoint.as_deref().map(serde_json::from_str::<Progress>);
+        let mut progress = match before {
+            Some(Ok(progress)) if progress.rows != rows => {
+                let message = format!("the file has {rows} rows, and had {} when the broadcast began", progress.rows);
+                return Err(Outcome::bury("audience_changed", message));
+            }
+            Some(Ok(progress)) => progress,
+            _ => Progress { rows, next: Some(Place::START), began_at: self.0.now(), looks: 0 },
+        };
+        let family = Family {
+            tenant: &context.tenant,
+            parent: context.job,
+            deadline: context.deadline,
+            message: &payload.message,
+            priority: payload.priority,
+        };
+        if let Some(place) = progress.next {
+            if place == Place::START {
+                context.info(format!("{rows} recipients"));
+            } else {
+                context.info(format!("going on at row {} of {rows}", place.row));
+                audience.seek(place)?;
+            }
+            let apart_ms = self.apart_ms(context, payload).await;
+            self.bear(context, &family, &mut audience, &mut progress, apart_ms).await?;
+            audience.seek_start()?;
+        }
+        look(context, &family, &mut audience, &mut progress).await
+    }
+
+    /// How far apart the connection wants its calls; a connection that cannot be opened is the children's trouble.
+    async fn apart_ms(&self, context: &Context, payload: &Payload) -> f64 {
+        let Some(name) = payload.message.payload.get("connection").and_then(serde_json::Value::as_str) else { return 0.0 };
+        let opened = context.access.open(&context.tenant, name).await.ok();
+        let rate = opened.and_then(|opened| opened.config.get("rate_per_s").and_then(serde_json::Value::as_f64));
+        rate.filter(|rate| *rate > 0.0).map_or(0.0, |rate| 1_000.0 / rate)
+    }
+
+    /// Makes the children that are not made.
+    async fn bear(
+        &self,
+        context: &Context,
+        family: &Family<'_>,
+        audience: &mut Audience,
+        progress: &mut Progress,
+        apart_ms: f64,
+    ) -> Result<(), Outcome> {
+        loop {
+            let rows = audience.read(CHUNK)?;
+            let Some(last) = rows.last() else { break };
+            let made = last.number;
+            let passed_ms = self.0.now().ms_since(progress.began_at);
+            let children = rows.iter().filter_map(|row| {
+                let place_ms = (row.number - 1) as f64 * apart_ms;
+                family.child(row.number, row.recipient.as_ref().ok()?, (place_ms as i64 - passed_ms).max(0)).ok()
+            });
+            // The attempt is over, or is to end: somebody else goes on, or nobody.
+            let stopped = || Outcome::Snooze(Duration::from_secs(1));
+            if context.cancel.is_cancelled()
+                || !context.ledger.bear(context.job, context.attempt, children.collect()).await.map_err(away)?
+            {
+                return Err(stopped());
+            }
+            progress.next = Some(audience.place());
+            keep(context, progress)?;
+            let percent = made.saturating_mul(50) / progress.rows.max(1);
+            context.progress(u8::try_from(percent).unwrap_or(50), format!("{made} of {} made", progress.rows));
+        }
+        progress.next = None;
+        keep(context, progress)
+    }
+}
+
+/// Looks how the children fare: finished where all have ended.
+async fn look(context: &Context, family: &Family<'_>, audience: &mut Audience, progress: &mut Progress) -> Result<Outcome, Outcome> {
+    let unwritten = |error: &dyn std::fmt::Display| Outcome::retry("objects_unavailable", format!("writing the report: {error}"));
+    let mut report = Report::new().map_err(|error| unwritten(&error))?;
+    loop {
+        let rows = audience.read(CHUNK)?;
+        if rows.is_empty() {
+            break;
+        }
+        let ids: Vec<_> = rows.iter().filter_map(|row| Some(family.id_of(&row.recipient.as_ref().ok()?.to))).collect();
+        let children = context.ledger.children(&context.tenant, &ids).await.map_err(away)?;
+        report.add(family, &rows, children).map_err(|error| unwritten(&error))?;
+    }
+    let open = report.open;
+    let ended = progress.rows.saturating_sub(open);
+    if open > 0 {
+        let percent = 50 + ended.saturating_mul(50) / progress.rows.max(1);
+        context.progress(u8::try_from(percent).unwrap_or(99).min(99), format!("{ended} of {} ended", progress.rows));
+        progress.looks += 1;
+        keep(context, progress)?;
+        return Ok(Outcome::Snooze(next_look(progress)));
+    }
+    let (totals, file) = report.finish().map_err(|error| unwritten(&error))?;
+    let kept = context.artifact(REPORT, "text/csv; charset=utf-8", file.path().to_path_buf()).await;
+    kept.map_err(|error| match error {
+        ArtifactError::Over(_) => Outcome::Snooze(Duration::from_secs(1)),
+        error => unwritten(&error),
+    })?;
+    Ok(done(&totals))
+}
+
+fn next_look(progress: &Progress) -> Duration {
+    let patience_ms = LOOK_FIRST_MS << progress.looks.saturating_sub(1).min(6);
+    Duration::from_millis(patience_ms.max(progress.rows / 1_000 * LOOK_MS_PER_THOUSAND).min(LOOK_MS_MAX))
+}
+
+fn done(totals: &Totals) -> Outcome {
+    #[derive(Serialize)]
+    struct Result<'t> {
+        #[serde(flatten)]
+        totals: &'t Totals,
+        report: &'static str,
+    }
+    Outcome::done(&Result { totals, report: REPORT })
+}
+
+fn keep(context: &Context, progress: &Progress) -> Result<(), Outcome> {
+    context.checkpoint(progress).map_err(Outcome::from)
+}
+
+fn away(error: ledger::Error) -> Outcome {
+    tracing::debug!(kind = KIND, %error, "the ledger is away from a broadcast");
+    Outcome::retry("ledger_unavailable", error.to_string())
+}

@@ -1,0 +1,78 @@
+//! How each recipient fared: a CSV file with a row for each row of the audience.
+
+use std::collections::BTreeMap;
+
+use csv::Writer;
+use tempfile::NamedTempFile;
+
+use super::{
+    Totals,
+    audience::Row,
+    child::{self, Family},
+};
+use crate::{children::Child, job::State};
+
+/// A report that is being written.
+pub(super) struct Report {
+    writer: Writer<NamedTempFile>,
+    pub totals: Totals,
+    /// Those whose job has not ended.
+    pub open: u64,
+}
+
+impl Report {
+    /// An empty one.
+    pub(super) fn new() -> std::io::Result<Self> {
+        let mut writer = Writer::from_writer(NamedTempFile::new()?);
+        writer.write_record(["row", "to", "status", "job", "error_code", "error"])?;
+        Ok(Self { writer, totals: Totals::default(), open: 0 })
+    }
+
+    /// Adds rows, of whose children these are kept.
+    pub(super) fn add(&mut self, family: &Family<'_>, rows: &[Row], children: Vec<Child>) -> Result<(), csv::Error> {
+        let children: BTreeMap<_, _> = children.into_iter().map(|child| (child.id, child)).collect();
+        for row in rows {
+            self.totals.recipients += 1;
+            let number = row.number.to_string();
+            let id = match row.recipient.as_ref().map_err(Clone::clone).and_then(|recipient| {
+                let id = family.id_of(&recipient.to);
+                // Where there is no child, none may have been made.
+                if children.contains_key(&id) { Ok(id) } else { family.child(row.number, recipient, 0).map(|job| job.id) }
+            }) {
+                Err(message) => {
+                    self.totals.invalid += 1;
+                    self.writer.write_record([&number, &row.to, "invalid", "", "recipient_invalid", &message])?;
+                    continue;
+                }
+                Ok(id) => id,
+            };
+            let (status, error) = match children.get(&id) {
+                None => (count(&mut self.totals.forgotten, "forgotten"), None),
+                Some(child) if child::row_of(&child.tags) != Some(row.number) => (count(&mut self.totals.duplicates, "duplicate"), None),
+                Some(child) => {
+                    let status = match child.state {
+                        State::Completed => count(&mut self.totals.sent, "sent"),
+                        State::Dead => count(&mut self.totals.dead, "dead"),
+                        State::Cancelled => count(&mut self.totals.cancelled, "cancelled"),
+                        _ => count(&mut self.open, "open"),
+                    };
+                    (status, child.error.as_ref().filter(|_| child.state != State::Completed))
+                }
+            };
+            let (code, message) = error.map_or(("", ""), |error| (error.code.as_str(), error.message.as_str()));
+            self.writer.write_record([&number, &row.to, status, &id.to_string(), code, message])?;
+        }
+        Ok(())
+    }
+
+    /// The file, once it is whole. It is deleted when this is dropped.
+    pub(super) fn finish(self) -> Result<(Totals, NamedTempFile), std::io::Error> {
+        let file = self.writer.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
+        Ok((self.totals, file))
+    }
+}
+
+fn count(of: &mut u64, status: &'static str) -> &'static str {
+    *of += 1;
+    status
+}

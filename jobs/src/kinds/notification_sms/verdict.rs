@@ -1,0 +1,89 @@
+//! What Twilio's errors mean for a message. Pure.
+//!
+//! By <https://www.twilio.com/docs/api/errors> (each code has its page below it) and
+//! <https://www.twilio.com/docs/usage/twilios-response>, as of 2026-11-22. An error is `{"code", "message", "more_info", "status"}`.
+
+use serde::Deserialize;
+
+/// What an answer other than a message means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The account is not let in: the connection is in error.
+    Refused,
+    /// Not taken, and it may be asked again.
+    NotNow,
+    /// Taken or not: nobody knows.
+    Unclear,
+    /// It will not be taken, for this reason.
+    Never(&'static str),
+}
+
+/// An error as Twilio words it.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Complaint {
+    /// Twilio's code.
+    #[serde(default)]
+    pub code: Option<u32>,
+    /// In words.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// By the status and the code of an answer.
+pub(super) const fn verdict(status: u16, code: Option<u32>) -> Verdict {
+    match code {
+        // Authenticate; account not active; forbidden; account not active.
+        Some(20003 | 20005 | 20403 | 10001) => return Verdict::Refused,
+        // Too many requests; the account's queue is full; the sender's queue is full (not taken, says each page).
+        Some(20429 | 14107 | 21611) => return Verdict::NotNow,
+        Some(21211 | 21214 | 21217 | 21401 | 21614) => return Verdict::Never("recipient_invalid"),
+        Some(21610) => return Verdict::Never("recipient_unsubscribed"),
+        Some(21408) => return Verdict::Never("region_forbidden"),
+        Some(21212 | 21603 | 21606 | 21607 | 21612 | 21659 | 21660 | 21661 | 21701..=21715) => return Verdict::Never("sender_invalid"),
+        _ => {}
+    }
+    match status {
+        401 => Verdict::Refused,
+        429 => Verdict::NotNow,
+        // A 503 too: what stands before Twilio may have lost the answer of a message that was taken.
+        408 | 500..=599 => Verdict::Unclear,
+        // A success that is no message: something else answers.
+        200..=299 => Verdict::Unclear,
+        _ => Verdict::Never("message_refused"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_fall_into_their_classes() {
+        use Verdict::*;
+        let cases = [
+            (401, Some(20003), Refused),
+            (401, None, Refused),
+            (403, Some(20005), Refused),
+            (429, Some(20429), NotNow),
+            (429, None, NotNow),
+            (400, Some(21611), NotNow),
+            (400, Some(21211), Never("recipient_invalid")),
+            (400, Some(21614), Never("recipient_invalid")),
+            (400, Some(21610), Never("recipient_unsubscribed")),
+            (403, Some(21408), Never("region_forbidden")),
+            (400, Some(21606), Never("sender_invalid")),
+            (400, Some(21703), Never("sender_invalid")),
+            (400, Some(21617), Never("message_refused")),
+            (400, None, Never("message_refused")),
+            (404, Some(20404), Never("message_refused")),
+            (302, None, Never("message_refused")),
+            (408, None, Unclear),
+            (500, Some(20500), Unclear),
+            (503, Some(20503), Unclear),
+            (200, None, Unclear),
+        ];
+        for (status, code, expected) in cases {
+            assert_eq!(verdict(status, code), expected, "{status} {code:?}");
+        }
+    }
+}

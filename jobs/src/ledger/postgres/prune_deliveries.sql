@@ -1,0 +1,3 @@
+-- Deletes the deliveries of jobs that went.
+DELETE FROM deliveries
+WHERE job_id = ANY ($1::uuid[])

@@ -1,0 +1,7 @@
+-- Changes the status of a template, of a connection of the tenant.
+UPDATE approved_templates
+SET status = $5
+WHERE connection = $1
+  AND name = $3
+  AND language = $4
+  AND EXISTS (SELECT 1 FROM approved_syncs WHERE connection = $1 AND tenant = $2)

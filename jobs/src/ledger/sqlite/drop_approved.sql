@@ -1,0 +1,3 @@
+-- Forgets what a connection's templates were. Its sync is held.
+DELETE FROM approved_templates
+WHERE connection = ?1
