@@ -113,6 +113,17 @@ pub(crate) enum ApiError {
     BundleNotFound { role: Role },
     #[error("{role} {name} {version} was published with other content before; publish what changed under a new version")]
     VersionExists { role: Role, name: String, version: String },
+    #[error("{0}")]
+    WordingNotFound(String),
+    #[error(
+        "the tenant has {} templates, each language counted, which is the most that it may have",
+        windrow_jobs::notification::wording::WORDINGS_MAX
+    )]
+    WordingsTooMany,
+    #[error("{0}")]
+    TemplateFailed(String),
+    #[error("the process that renders templates gave no answer")]
+    RendererUnavailable(String),
     #[error("no kind is named {0:?}")]
     KindNotFound(String),
     #[error("no queue is named {0:?}")]
@@ -188,6 +199,10 @@ impl ApiError {
             }
             Self::BundleNotFound { .. } => Code::BUNDLE_NOT_FOUND,
             Self::VersionExists { .. } => Code::VERSION_EXISTS,
+            Self::WordingNotFound(_) => Code::WORDING_NOT_FOUND,
+            Self::WordingsTooMany => Code::WORDINGS_TOO_MANY,
+            Self::TemplateFailed(_) => Code::TEMPLATE_FAILED,
+            Self::RendererUnavailable(_) => Code::RENDERER_UNAVAILABLE,
             Self::KindNotFound(_) => Code::KIND_NOT_FOUND,
             Self::QueueNotFound(_) => Code::QUEUE_NOT_FOUND,
             Self::RouteNotFound => Code::ROUTE_NOT_FOUND,
@@ -273,6 +288,7 @@ impl IntoResponse for ApiError {
             Self::Ledger(ledger::Error::Corrupt(_)) => tracing::error!(error = %self, "a request failed"),
             Self::Seal(_) => tracing::error!(error = %self, "secrets cannot be read or sealed"),
             Self::Ledger(_) | Self::Objects(_) => tracing::warn!(error = %self, "a request failed"),
+            Self::RendererUnavailable(error) => tracing::warn!(%error, "a template could not be rendered"),
             _ => {}
         }
         let mut problem = Problem::new(status, code, self.detail(), self.pointer().map(Into::into));

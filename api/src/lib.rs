@@ -1,6 +1,6 @@
 //! The HTTP side: takes jobs in, answers questions, never runs anything.
 //!
-//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections` and no other, so "only enqueues" is a type. It reads no
+//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings` and no other, so "only enqueues" is a type. It reads no
 //! settings: whoever starts it passes values in [`Parts`].
 //! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
 //! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.
@@ -27,6 +27,7 @@ pub mod limits {
         prefer::WAIT_S_MAX,
         routes::{
             batch::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX},
+            notification_templates::RENDERERS_MAX,
             schedules::preview::PREVIEW_FIRES_MAX,
         },
     };
@@ -39,18 +40,19 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     connection::{keys::TenantKeys, seal::Keyring},
-    ledger::{Connections, Effects, Inspect, Intake, Library, Timetable},
+    ledger::{Connections, Effects, Inspect, Intake, Library, Timetable, Wordings},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
+    renderer::pool::Renderers,
     settings::{SchedulesSettings, Settings},
 };
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
 
-/// What the api may do to a ledger: take in, look, keep schedules, connections and bundles, and hear what became of effects.
-pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library {}
-impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + ?Sized> Front for L {}
+/// What the api may do to a ledger: take in, look, keep schedules, connections, bundles and templates of notifications, and hear what became of effects.
+pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library + Wordings {}
+impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + ?Sized> Front for L {}
 
 /// What an api is made of.
 pub struct Parts {
@@ -70,6 +72,8 @@ pub struct Parts {
     pub signer: Signer,
     /// The master keys, which seal what tenants confide.
     pub keyring: Keyring,
+    /// Who reads and fills in templates of notifications.
+    pub renderers: Renderers,
     /// Where wake-ups for waiting requests come from. Without any they poll.
     pub changes: Changes,
     /// Whoever else lives in this process and may need it to be restarted.
@@ -107,6 +111,7 @@ pub struct Api {
     pub(crate) keys: TenantKeys,
     pub(crate) in_flight: InFlight,
     pub(crate) unpacking: Arc<Semaphore>,
+    pub(crate) renderers: Renderers,
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) last_word: LastWord,
@@ -128,6 +133,7 @@ impl Api {
             signer: parts.signer,
             in_flight: InFlight::default(),
             unpacking: Arc::new(Semaphore::new(routes::bundles::UNPACKINGS_MAX)),
+            renderers: parts.renderers,
             changes: parts.changes,
             inside: parts.inside,
             last_word: LastWord::default(),

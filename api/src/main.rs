@@ -5,11 +5,12 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use windrow_api::{Api, Parts, wait::Changes};
+use windrow_api::{Api, Parts, limits::RENDERERS_MAX, wait::Changes};
 use windrow_jobs::{
     connection::seal::Keyring,
     objects::link::Signer,
     process,
+    renderer::{self, pool::Renderers},
     settings::{self, Settings},
 };
 
@@ -52,6 +53,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         objects,
         signer,
         keyring: master_keys.as_ref().map(Keyring::new).unwrap_or_default(),
+        renderers: Renderers::new(renderer::own_program().context("finding this program")?, RENDERERS_MAX),
         changes: Changes::default(),
         inside: None,
         shutdown: shutdown.clone(),

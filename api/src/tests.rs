@@ -10,6 +10,7 @@ mod fixture;
 mod jobs;
 mod keys;
 mod lists;
+mod notification_templates;
 mod objects;
 mod openapi;
 mod operators;

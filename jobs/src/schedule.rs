@@ -185,8 +185,9 @@ impl Definition {
     }
 
     /// Checks everything that can be checked before the first fire, the rendered payload against the kind's contract
-    /// included. `gap_s_min` is the shortest time that the tenant may have between two fires.
-    pub fn check(&self, catalog: &Catalog, queues: &[QueueName], gap_s_min: u32, now: Timestamp) -> Result<(), Placed> {
+    /// included. `gap_s_min` is the shortest time that the tenant may have between two fires. Returns the first fire's job, but that it is
+    /// nobody's.
+    pub fn check(&self, catalog: &Catalog, queues: &[QueueName], gap_s_min: u32, now: Timestamp) -> Result<crate::submit::NewJob, Placed> {
         check::check(self, catalog, queues, gap_s_min, now)
     }
 

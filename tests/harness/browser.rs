@@ -55,6 +55,22 @@ pub async fn load(url: &str) -> Page {
     }
 }
 
+/// What this URL looks like in a window of 800 by 600, as a PNG.
+pub async fn screenshot(url: &str) -> Vec<u8> {
+    let profile = tempfile::Builder::new().prefix("windrow-browser-").tempdir().expect("a folder for the profile");
+    let picture = profile.path().join("picture.png");
+    let mut command = Command::new(binary());
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars"]);
+    command.args(["--disable-background-networking", "--disable-component-update", "--window-size=800,600"]);
+    command.arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1");
+    command.arg(format!("--user-data-dir={}", profile.path().join("profile").display()));
+    command.arg(format!("--screenshot={}", picture.display())).arg(url);
+    command.env("HOME", profile.path()).stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(LOAD_MAX, command.output()).await.unwrap_or_else(|_| panic!("{url} does not load"));
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    fs::read(&picture).unwrap_or_else(|error| panic!("{url}: {error}: {output:?}"))
+}
+
 impl Page {
     /// Fails if the page asked for anything over the network that does not begin with this, or its scripts complained.
     pub fn check_self_contained(&self, origin: &str) {

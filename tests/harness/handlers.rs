@@ -14,6 +14,7 @@ use windrow_jobs::{
     kinds::{Services, build_generate::tools::Shape},
     ledger::{self, Claimed, Effects, Ledger},
     objects::{self, Content, Key, Link, Meta, Object, Objects},
+    renderer::pool::Renderers,
     settings::{OutboundSettings, Settings},
 };
 
@@ -54,7 +55,8 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
 /// What handlers need, in tests: they may call servers of this machine.
 pub fn services() -> Services {
     let outbound = OutboundSettings { allow_hosts: "127.0.0.1".parse().expect("a host") };
-    Services::of(&Settings { outbound, ..Settings::default() }, Shape::Cluster, None).expect("a way out")
+    let services = Services::of(&Settings { outbound, ..Settings::default() }, Shape::Cluster, None).expect("a way out");
+    Services { renderers: Renderers::in_process(), ..services }
 }
 
 struct Records(Claimed, Arc<dyn Ledger>);

@@ -20,6 +20,7 @@ mod kinds;
 mod ledger;
 mod metrics;
 mod notification_email;
+mod notification_templates;
 mod objects;
 mod openapi;
 mod outages;

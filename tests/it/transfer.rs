@@ -73,6 +73,13 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     let app = json!({ "template": "task-list", "features": ["search"] });
     assert_eq!(server.send(Method::POST, "/v1/builds/resolve", &[], Some(app)).await.status, 200, "the demo's bundles are published");
     let bundle = server.read("/v1/features/search/1.0.0").await;
+    for text in ["Grüße", "Grüße {{ name }}"] {
+        let template = Some(json!({ "text": text }));
+        assert!(server.send(Method::PUT, "/v1/notification-templates/hello/de", &[], template).await.status < 300);
+    }
+    let language = Some(json!({ "default_locale": "de-AT" }));
+    assert_eq!(server.send(Method::PUT, "/v1/notification-settings", &[], language).await.status, 200);
+    let template = server.read("/v1/notification-templates/hello/de").await;
 
     server.kill().await;
     let moved = move_ledger(&file, &database).await;
@@ -108,6 +115,10 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     let accounts = cluster.read("/v1/audit/ledger").await;
     assert_eq!((&accounts["balanced"], accounts["tenants"].as_array().map(Vec::len)), (&json!(true), Some(2)), "{accounts}");
     assert_eq!(cluster.read("/v1/features/search/1.0.0").await, bundle);
+    assert_eq!((&template["version"], &cluster.read("/v1/notification-templates/hello/de").await), (&json!(2), &template));
+    assert_eq!(cluster.read("/v1/notification-templates/hello/de?version=1").await["text"], "Grüße");
+    assert_eq!(cluster.read("/v1/notification-settings").await["default_locale"], "de-AT");
+    assert_eq!(cluster.read("/v1/notification-templates").await["templates"].as_array().map(Vec::len), Some(1));
     assert_eq!(
         cluster.read("/v1/schedules/beat/fires?status=fired").await["fires"].as_array().and_then(|fires| fires.last()),
         Some(&by_hand)

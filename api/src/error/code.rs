@@ -67,6 +67,11 @@ impl Code {
     pub(crate) const VERSION_CONFLICT: Self = Self::new(S::UNPROCESSABLE_ENTITY, "version_conflict", "No versions fit each other");
     pub(crate) const BUNDLE_CONFLICT: Self = Self::new(S::UNPROCESSABLE_ENTITY, "bundle_conflict", "Bundles do not go together");
     pub(crate) const DEPENDENCY_CYCLE: Self = Self::new(S::UNPROCESSABLE_ENTITY, "dependency_cycle", "Features need each other");
+    pub(crate) const WORDING_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "wording_not_found", "No such template of notifications");
+    pub(crate) const WORDINGS_TOO_MANY: Self = Self::new(S::CONFLICT, "wordings_too_many", "The tenant has too many templates");
+    pub(crate) const TEMPLATE_FAILED: Self = Self::new(S::UNPROCESSABLE_ENTITY, "template_failed", "The template cannot be rendered");
+    pub(crate) const RENDERER_UNAVAILABLE: Self =
+        Self::new(S::SERVICE_UNAVAILABLE, "renderer_unavailable", "The renderer is not available");
     pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
     pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
     pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");

@@ -17,7 +17,9 @@ use utoipa::{IntoParams, ToSchema};
 use windrow_jobs::{
     job::JobId,
     keys::{self, Inserted},
+    notification::admit::Admission,
     submit::{NewJob, Submission, submit},
+    tenant::TenantId,
 };
 
 use crate::{
@@ -27,6 +29,7 @@ use crate::{
     error::{ApiError, ItemProblem, LedgerErrors},
     openapi,
     query::Params,
+    routes::jobs::admit,
 };
 
 /// The most items of a batch: their one transaction takes about half a second.
@@ -88,15 +91,38 @@ pub(crate) async fn create(
     let read = blocking(move || items.iter().map(|item| body::parse_object::<Submission>(item)).collect::<Vec<_>>()).await?;
     let catalog = catalog(&api, &read).await?;
     let now = api.ledger.now().await?;
-    let queues = api.queues.clone();
+    let (queues, tenant) = (api.queues.clone(), caller.tenant.clone());
     let checked = blocking(move || {
-        let check = |read: Result<Submission, ApiError>| Ok(submit(&caller.tenant, read?, &catalog, &queues, now)?);
+        let check = |read: Result<Submission, ApiError>| Ok(submit(&tenant, read?, &catalog, &queues, now)?);
         read.into_iter().map(check).collect::<Vec<Result<NewJob, ApiError>>>()
     })
     .await?;
+    let checked = admit_each(&api, &caller.tenant, checked).await?;
 
     let (ids, outcomes) = if atomic { insert_whole(&api, checked).await? } else { insert_valid(&api, checked).await? };
     Ok((StatusCode::ACCEPTED, Answer(Report::of(ids, outcomes))))
+}
+
+/// Refuses those for what only the ledger knows of their payloads; what several ask for is looked for once.
+async fn admit_each(
+    api: &Api,
+    tenant: &TenantId,
+    checked: Vec<Result<NewJob, ApiError>>,
+) -> Result<Vec<Result<NewJob, ApiError>>, ApiError> {
+    let mut admission = Admission::new(api.ledger.as_ref(), tenant);
+    let mut admitted = Vec::with_capacity(checked.len());
+    for item in checked {
+        admitted.push(match item {
+            Err(error) => Err(error),
+            Ok(job) => match admit(&mut admission, &job).await {
+                // What keeps the ledger from answering is not this item's fault.
+                Err(error @ ApiError::Ledger(_)) => return Err(error),
+                Err(error) => Err(error),
+                Ok(()) => Ok(job),
+            },
+        });
+    }
+    Ok(admitted)
 }
 
 /// For each item the id it asked for, and what became of it.

@@ -16,7 +16,8 @@ use utoipa::IntoParams;
 use windrow_jobs::{
     job::{Job, JobId},
     keys::{self, Inserted},
-    submit::{NewJob, Submission, submit},
+    notification::admit::Admission,
+    submit::{NewJob, Rejection, Submission, submit},
     tenant::TenantId,
 };
 
@@ -25,7 +26,7 @@ use super::{
     view::{SubmittedJob, View},
 };
 use crate::{
-    Api,
+    Api, Front,
     auth::Caller,
     body::Json,
     error::{ApiError, LedgerErrors},
@@ -120,6 +121,7 @@ pub(crate) async fn create(
     let now = api.ledger.now().await?;
     let catalog = api.kinds.with(&submission.kind).await?;
     let job = submit(&caller.tenant, submission, &catalog, &api.queues, now)?;
+    admit(&mut Admission::new(api.ledger.as_ref(), &caller.tenant), &job).await?;
     let inserted = api.ledger.insert(vec![job.clone()]).await?.pop().ok_or(ApiError::Internal)?;
     // Whoever comes now finds the answer in the ledger, however long this request waits for its outcome.
     drop(in_flight);
@@ -153,11 +155,18 @@ pub(crate) async fn create(
     Ok(response)
 }
 
+/// Refuses a job for what only the ledger knows of its payload.
+pub(crate) async fn admit(admission: &mut Admission<'_, dyn Front>, job: &NewJob) -> Result<(), ApiError> {
+    let checked = admission.check(&job.kind, &job.payload).await?;
+    checked.map_err(|violation| Rejection::Payload { pointer: format!("/payload{}", violation.pointer), message: violation.message }.into())
+}
+
 /// Submits what the api itself asks for, and answers as for any job.
 pub(crate) async fn accept(api: &Api, tenant: &TenantId, submission: Submission, prefer: Prefer) -> Result<Response, ApiError> {
     let now = api.ledger.now().await?;
     let catalog = api.kinds.with(&submission.kind).await?;
     let job = submit(tenant, submission, &catalog, &api.queues, now)?;
+    admit(&mut Admission::new(api.ledger.as_ref(), tenant), &job).await?;
     api.ledger.insert(vec![job.clone()]).await?;
     let given = accepted(job);
     let location = format!("{}/v1/jobs/{}", api.public_url, given.id);

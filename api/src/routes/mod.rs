@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
+pub(crate) mod notification_templates;
 pub(crate) mod objects;
 pub(crate) mod operate;
 pub(crate) mod probes;
@@ -67,6 +68,11 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(bundles::features::versions))
         .routes(routes!(bundles::features::read, bundles::features::publish).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)))
         .routes(routes!(bundles::resolve::resolve))
+        .routes(routes!(notification_templates::list::list))
+        .routes(routes!(notification_templates::look, notification_templates::put, notification_templates::remove))
+        .routes(routes!(notification_templates::list::versions))
+        .routes(routes!(notification_templates::preview::preview))
+        .routes(routes!(notification_templates::settings::look, notification_templates::settings::put))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

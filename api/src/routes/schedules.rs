@@ -21,8 +21,11 @@ use axum::{
 use utoipa::IntoParams;
 use windrow_jobs::{
     clock::Timestamp,
+    contract::Violation,
     ledger::{Edited, ScheduleKey},
+    notification::admit::Admission,
     schedule::{Definition, Rules, Schedule, ScheduleId},
+    submit::Rejection,
     tenant::TenantId,
 };
 
@@ -251,7 +254,14 @@ fn is_trial(params: &mut Params) -> Result<bool, ApiError> {
 
 async fn check(api: &Api, tenant: &TenantId, definition: &Definition, now: Timestamp) -> Result<(), ApiError> {
     let catalog = api.kinds.with(&definition.job.kind).await?;
-    Ok(definition.check(&catalog, &api.queues, api.schedules.settings.gap_s_min_of(tenant), now)?)
+    let job = definition.check(&catalog, &api.queues, api.schedules.settings.gap_s_min_of(tenant), now)?;
+    match Admission::new(api.ledger.as_ref(), tenant).check(&job.kind, &job.payload).await? {
+        Ok(()) => Ok(()),
+        Err(Violation { pointer, message }) => {
+            let pointer = format!("/job/payload{pointer}");
+            Err(ApiError::Rejected { rejection: Rejection::Payload { pointer: pointer.clone(), message }, pointer })
+        }
+    }
 }
 
 /// What a write would find out by itself.

@@ -20,6 +20,7 @@ use windrow_jobs::{
     lifecycle::{self, Ending, Snapshot},
     objects::{folder::FolderObjects, link::Signer},
     queue::{BUILT_IN_QUEUES, QueueName},
+    renderer::pool::Renderers,
     settings::Settings,
 };
 
@@ -79,6 +80,7 @@ impl Fixture {
             objects: Arc::new(objects.clone()),
             signer,
             keyring: Keyring::new(&"m".repeat(32).parse().expect("a master key")),
+            renderers: Renderers::in_process(),
             changes: changes.clone(),
             inside: None,
             shutdown: shutdown.clone(),

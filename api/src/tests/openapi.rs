@@ -18,6 +18,7 @@ use super::{
     connections::HOOK,
     effects::with_effect,
     fixture::{Fixture, KEY, START_MS, failure},
+    notification_templates::ORDER,
 };
 use crate::{
     limits::{PAGE_SIZE, PAGE_SIZE_MAX, PREVIEW_FIRES_MAX},
@@ -207,6 +208,7 @@ async fn every_example_of_a_request_is_accepted() {
     let (awaited, _) = with_effect(&fixture, Standing::Awaited).await;
     let token = awaited.rsplit('/').next().expect("an id");
     assert_eq!(fixture.post("/v1/connections", HOOK).await.status, 201);
+    assert_eq!(fixture.call("PUT", "/v1/notification-templates/order/de", &[], ORDER).await.status, 201);
     let mut count = 0;
     for (path, method, operation) in operations() {
         for (media_type, schema, value) in examples(&operation["requestBody"]["content"]) {
@@ -218,6 +220,7 @@ async fn every_example_of_a_request_is_accepted() {
                     .replace("{id}", "standing")
                     .replace("{key}", "mail")
                     .replace("/v1/connections/{name}", "/v1/connections/hook")
+                    .replace("/{name}/{locale}", "/order/de")
                     .replace("{token}", token),
             );
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::sync::CancellationToken;
-use windrow_api::{Api, Parts, wait::Changes};
+use windrow_api::{Api, Parts, limits::RENDERERS_MAX, wait::Changes};
 use windrow_jobs::{
     clock::SystemClock,
     connection::{open::Opener, seal::Keyring},
@@ -21,6 +21,7 @@ use windrow_jobs::{
     ledger::{Upkeep, sqlite::SqliteLedger},
     objects::link::Signer,
     process,
+    renderer::{self, pool::Renderers},
     settings::{MasterKeys, Migrate, Settings},
 };
 use windrow_scheduler::Scheduler;
@@ -96,6 +97,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         objects,
         signer,
         keyring,
+        renderers: Renderers::new(renderer::own_program().context("finding this program")?, RENDERERS_MAX),
         changes,
         inside: Some(pulse),
         shutdown: shutdown.clone(),

@@ -63,7 +63,7 @@ pub async fn make(renderers: &Renderers, found: Found, given: &Map<String, serde
         layout: layout.and_then(|layout| layout.content.html),
         variables,
     };
-    let words = renderers.words(&asked).await?;
+    let words = renderers.words(asked).await?;
     Ok(Composed {
         direction: wording.locale.direction(),
         locale: wording.locale,

@@ -2,6 +2,7 @@
 //! nothing that `locale.rs` does not.
 
 use super::{
+    admit::CONTENT,
     locale::{self, Locale},
     wording::{FromTemplate, Wording},
 };
@@ -40,8 +41,8 @@ pub enum NotFound {
     /// The template's layout is not there.
     #[error("its layout: {0}")]
     Layout(Box<NotFound>),
-    /// What is named as a layout has a layout itself, or nothing to put content into.
-    #[error("{0:?} is no layout: its html has no {{{{ content }}}}, or a layout itself")]
+    /// What is named as a layout has nothing to put content into.
+    #[error("{0:?} is no layout: its html has no {{{{ content }}}}")]
     NoLayout(String),
 }
 
@@ -93,7 +94,7 @@ where
         Ok(layout) => layout,
         Err(not_found) => return Ok(Err(NotFound::Layout(Box::new(not_found)))),
     };
-    let fits = layout.content.layout.is_none() && layout.content.html.is_some();
+    let fits = layout.content.html.is_some() && layout.needs.iter().any(|need| need == CONTENT);
     Ok(if fits { Ok(layout) } else { Err(NotFound::NoLayout(name.to_owned())) })
 }
 

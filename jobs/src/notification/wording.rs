@@ -67,11 +67,11 @@ pub struct Content {
     pub layout: Option<String>,
     /// Values of variables that a job need not give.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub defaults: Map<String, Value>,
     /// Values for previews.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub sample: Map<String, Value>,
 }
 

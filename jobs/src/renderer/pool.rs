@@ -9,19 +9,23 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 use super::{
     Ended, Process, Work,
-    words::{Asked, Wordless, Words},
+    words::{self, Asked, Parts, Question, Reading, Wordless, Words},
 };
 
-/// Messages that one process makes.
+/// Questions that one process answers.
 const SERVES_MAX: u32 = 1_000;
-/// How long one message may take on a machine that has much else to do.
-const MESSAGE_WALL: Duration = Duration::from_secs(30);
+/// How long one answer may take on a machine that has much else to do.
+const ANSWER_WALL: Duration = Duration::from_secs(20);
 
-/// Why there is no message.
+/// The part of a template that a process ended over: nobody knows which.
+pub const WHOLE: &str = "template";
+
+/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unmade {
     /// For its template, or for what it was to be filled in with.
@@ -37,12 +41,13 @@ pub enum Unmade {
 pub struct Renderers(Arc<Shared>);
 
 struct Shared {
-    program: PathBuf,
+    /// None means this very process.
+    program: Option<PathBuf>,
     at_once: Semaphore,
     idle: Mutex<Vec<Used>>,
 }
 
-/// A process, and how many messages it made.
+/// A process, and how many questions it answered.
 struct Used {
     process: Process,
     served: u32,
@@ -51,28 +56,38 @@ struct Used {
 impl Renderers {
     /// At most `at_once` of this program, whose `main` begins with `renderer::answer_if_asked`. None starts before it is needed.
     pub fn new(program: PathBuf, at_once: usize) -> Self {
+        Self::of(Some(program), at_once)
+    }
+
+    /// In this very process, where nothing bounds a hostile template's memory: for tests, whose program cannot be started again.
+    pub fn in_process() -> Self {
+        Self::of(None, 1)
+    }
+
+    fn of(program: Option<PathBuf>, at_once: usize) -> Self {
         Self(Arc::new(Shared { program, at_once: Semaphore::new(at_once.max(1)), idle: Mutex::default() }))
     }
 
     /// Makes a message. Whoever stops waiting ends the process that works for them.
-    pub async fn words(&self, asked: &Asked) -> Result<Words, Unmade> {
-        // A test's that has no binary which could be started again.
-        #[cfg(test)]
-        if self.0.program.as_os_str().is_empty() {
-            return Ok(super::words::words(asked)?);
-        }
-        let unavailable = |message: String| Unmade::Unavailable(message);
-        let _permit = self.0.at_once.acquire().await.map_err(|error| unavailable(error.to_string()))?;
+    pub async fn words(&self, asked: Asked) -> Result<Words, Unmade> {
+        self.ask(Question::Fill(asked)).await
+    }
+
+    /// Reads a template.
+    pub async fn read(&self, parts: Parts) -> Result<Reading, Unmade> {
+        self.ask(Question::Read(parts)).await
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, question: Question) -> Result<A, Unmade> {
+        let Some(program) = &self.0.program else { return answer_here(&question) };
+        let _permit = self.0.at_once.acquire().await.map_err(unavailable)?;
         loop {
             let idle = self.idle().pop();
             let mut used = match idle {
                 Some(used) => used,
-                None => Used {
-                    process: Process::start(&self.0.program, Work::Words).map_err(|error| unavailable(error.to_string()))?,
-                    served: 0,
-                },
+                None => Used { process: Process::start(program, Work::Words).map_err(unavailable)?, served: 0 },
             };
-            let answered = tokio::time::timeout(MESSAGE_WALL, used.process.ask::<Result<Words, Wordless>>(asked)).await;
+            let answered = tokio::time::timeout(ANSWER_WALL, used.process.ask::<Result<A, Wordless>>(&question)).await;
             match answered {
                 Ok(Ok(Some(answer))) => {
                     used.served += 1;
@@ -84,12 +99,12 @@ impl Renderers {
                 Ok(Ok(None)) if used.served > 0 => {}
                 Ok(Ok(None)) => {
                     return Err(match used.process.ended().await {
-                        Ended::Limit(message) => Wordless::Failed("template".into(), message).into(),
+                        Ended::Limit(message) => Wordless::Failed(WHOLE.into(), message).into(),
                         Ended::Broken(message) => unavailable(message),
                     });
                 }
-                Ok(Err(error)) => return Err(unavailable(error.to_string())),
-                Err(_) => return Err(unavailable(format!("no answer within {} s", MESSAGE_WALL.as_secs()))),
+                Ok(Err(error)) => return Err(unavailable(error)),
+                Err(_) => return Err(unavailable(format!("no answer within {} s", ANSWER_WALL.as_secs()))),
             }
         }
     }
@@ -97,4 +112,17 @@ impl Renderers {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Used>> {
         self.0.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+fn unavailable(why: impl ToString) -> Unmade {
+    Unmade::Unavailable(why.to_string())
+}
+
+/// The answer, as a process would give it.
+fn answer_here<A: DeserializeOwned>(question: &Question) -> Result<A, Unmade> {
+    let line = match question {
+        Question::Fill(asked) => serde_json::to_value(words::words(asked)?),
+        Question::Read(parts) => serde_json::to_value(words::read(parts)?),
+    };
+    line.and_then(serde_json::from_value).map_err(unavailable)
 }

@@ -1,7 +1,10 @@
 //! Makes a message of a template's words: fills them in, puts the layout around the HTML, inlines its styles, and makes a text of it where
 //! there is none. Nothing is fetched: neither style sheets nor files. Done in a process of its own (`pool.rs`).
 
-use std::io::{self, BufRead, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, BufRead, Write},
+};
 
 use css_inline::CSSInliner;
 use minijinja::{AutoEscape, Value, context};
@@ -15,7 +18,7 @@ use serde_json::Map;
 use super::{
     CPU_S_MAX,
     fill::{Template, Unfilled, fill},
-    write_line,
+    needs, write_line,
 };
 use crate::notification::{
     locale::{Direction, Locale},
@@ -24,14 +27,44 @@ use crate::notification::{
 
 /// The largest text and the largest HTML of a message, in bytes.
 pub const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
-/// How long one message may compute: thousands of times what an ordinary one takes.
-pub const MESSAGE_CPU_S_MAX: u64 = 3;
+/// How long one message may compute, at the most; at the least it is a second less, as the kernel counts whole ones. An ordinary message
+/// takes some milliseconds.
+pub const MESSAGE_CPU_S_MAX: u64 = 2;
 /// Columns of a text that is made of HTML (RFC 3676 §4.2).
 const TEXT_COLUMNS: usize = 78;
 /// The variable that every template is given: `tag`, `language` and `direction` of its words.
 pub const LOCALE: &str = "locale";
 /// The variable that stands for what a layout goes around.
 pub const CONTENT: &str = "content";
+
+/// What a process is asked.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Question {
+    /// To fill words in.
+    Fill(Asked),
+    /// To read a template.
+    Read(Parts),
+}
+
+/// A template as it is written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The subject.
+    pub subject: Option<String>,
+    /// The text.
+    pub text: Option<String>,
+    /// The HTML.
+    pub html: Option<String>,
+}
+
+/// A template, read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// What it needs, as paths (`order.items[].name`), beside what every template is given.
+    pub needs: Vec<String>,
+    /// Whether its HTML goes around another's.
+    pub is_layout: bool,
+}
 
 /// Words to be filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,8 +126,10 @@ pub(super) fn answer(mut input: impl BufRead, mut output: impl Write) -> io::Res
         if input.read_line(&mut line)? == 0 || limit_next()? == Left::Little {
             return Ok(());
         }
-        let answer = words(&serde_json::from_str(&line)?);
-        write_line(&mut output, &answer)?;
+        match serde_json::from_str(&line)? {
+            Question::Fill(asked) => write_line(&mut output, &words(&asked))?,
+            Question::Read(parts) => write_line(&mut output, &read(&parts))?,
+        }
     }
 }
 
@@ -106,13 +141,26 @@ enum Left {
 
 /// Gives the next message its time.
 fn limit_next() -> io::Result<Left> {
-    let used_s = clock_gettime(ClockId::ProcessCPUTime).tv_sec.unsigned_abs() + 1;
-    let until_s = used_s + MESSAGE_CPU_S_MAX;
+    let until_s = clock_gettime(ClockId::ProcessCPUTime).tv_sec.unsigned_abs() + MESSAGE_CPU_S_MAX;
     if until_s > CPU_S_MAX {
         return Ok(Left::Little);
     }
     setrlimit(Resource::Cpu, Rlimit { current: Some(until_s), ..getrlimit(Resource::Cpu) })?;
     Ok(Left::Enough)
+}
+
+/// What there is to know of a template.
+pub fn read(parts: &Parts) -> Result<Reading, Wordless> {
+    let all = [("subject", &parts.subject), ("text", &parts.text), ("html", &parts.html)];
+    let (mut needs, mut is_layout) = (BTreeSet::new(), false);
+    for (part, source) in all {
+        let Some(source) = source else { continue };
+        let read = needs::read(part, source).map_err(|message| Wordless::failed(part, message))?;
+        let is_given = |need: &String| need.split(['.', '[']).next() == Some(LOCALE);
+        is_layout |= part == "html" && read.needs.contains(CONTENT);
+        needs.extend(read.needs.into_iter().filter(|need| !is_given(need)));
+    }
+    Ok(Reading { needs: needs.into_iter().collect(), is_layout })
 }
 
 /// The message.
@@ -186,3 +234,6 @@ fn plain(html: &str) -> Result<String, Wordless> {
     let text = html2text::config::plain().raw_mode(true).allow_width_overflow().string_from_read(html.as_bytes(), TEXT_COLUMNS);
     text.map_err(|error| Wordless::failed("html", format!("as text: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

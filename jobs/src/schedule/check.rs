@@ -59,7 +59,7 @@ pub(super) fn check(
     queues: &[QueueName],
     gap_s_min: u32,
     now: Timestamp,
-) -> Result<(), Placed> {
+) -> Result<NewJob, Placed> {
     check_name(&definition.name)?;
     let timing = definition.timing(now)?;
     let gap_s = timing.shortest_gap_s();
@@ -89,7 +89,7 @@ pub(super) fn check(
         return Err(Placed { within: TEMPLATE, rejection: Rejection::PayloadTooLarge { bytes, most: TEMPLATE_BYTES_MAX } });
     }
     let fire_at = definition.first_fire_after(now).unwrap_or(now);
-    job(&definition.job, &TenantId::default_tenant(), Values { fire_at, n: 1 }, catalog, queues, now).map(drop)
+    job(&definition.job, &TenantId::default_tenant(), Values { fire_at, n: 1 }, catalog, queues, now)
 }
 
 fn check_name(name: &str) -> Result<(), Placed> {

@@ -35,4 +35,5 @@ mod scrub;
 mod settle;
 mod tickets;
 mod unreadable;
+mod wordings;
 mod workers;
