@@ -201,7 +201,7 @@ impl<'a> Mailing<'a> {
         let variables = Map::from_iter([("html".to_owned(), Value::from(html))]);
         let locale: Locale = "en".parse().expect("it is a language");
         let asked = Asked { locale, subject: None, text: None, html: Some("{{ html | safe }}".to_owned()), layout: None, variables };
-        let made = self.services.renderers.words(&asked).await;
+        let made = self.services.renderers.words(asked).await;
         made.map(|words| words.text).map_err(|unmade| match unmade {
             crate::renderer::pool::Unmade::Wordless(why) => Outcome::bury("template_failed", format!("making a text of its HTML: {why}")),
             crate::renderer::pool::Unmade::Unavailable(why) => Outcome::retry("renderer_unavailable", why),
