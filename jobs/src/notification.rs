@@ -8,6 +8,7 @@
 pub mod approved;
 pub mod admit;
 pub mod admit;
+pub mod admit;
 pub mod approved;
 #[cfg(feature = "wordings")]
 pub mod compose;

@@ -169,6 +169,29 @@ async fn a_name_that_leads_inside_is_not_called_whatever_else_it_says() {
 }
 
 #[tokio::test]
+async fn connections_that_are_no_http_go_nowhere_else() {
+    let inside = Server::start(vec![say(OK)]).await;
+    let port = inside.address.port();
+    for host in ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "169.254.169.254", "localhost"] {
+        let error = nobody().dial(host, port).await.expect_err(host);
+        assert!(matches!(error, Error::Forbidden { .. }), "{host}: {error}");
+        assert!(!nobody().excepts(host, port), "{host}");
+    }
+    for host in ["", "a b", "user@127.0.0.1", "127.0.0.1/", "127.0.0.1#", "127.0.0.1?", "a:b:c", "[::1"] {
+        assert!(matches!(nobody().dial(host, port).await, Err(Error::Invalid(_))), "{host:?}");
+    }
+    for addresses in [vec!["127.0.0.1"], vec!["93.184.216.34", "127.0.0.1"], vec!["::ffff:127.0.0.1"]] {
+        // A second look would panic: what was checked is what is connected to.
+        let out = Outbound::with_lookup(Hosts::default(), Arc::new(Zone(Mutex::new(vec![addresses])))).expect("a client");
+        let error = out.dial("rebind.example", port).await.expect_err("inside");
+        assert!(matches!(error, Error::Forbidden { .. }) && !error.to_string().contains("127.0.0.1"), "{error}");
+    }
+    let excepted = out_to(&[&inside]);
+    assert!(excepted.excepts("127.0.0.1", port) && !excepted.excepts("127.0.0.1", port ^ 1) && !excepted.excepts("localhost", port));
+    assert!(excepted.dial("127.0.0.1", port).await.is_ok(), "the operator's exception");
+}
+
+#[tokio::test]
 async fn an_exception_holds_for_its_host_and_port_alone() {
     let (named, other) = (Server::start(vec![say(OK)]).await, Server::start(vec![say(OK)]).await);
     let out = out_to(&[&named]);

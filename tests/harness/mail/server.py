@@ -65,9 +65,11 @@ def read(sender, recipients, options, content):
         one = {"type": kind, "disposition": part.get_content_disposition(), "filename": part.get_filename(), "id": part["Content-ID"]}
         if not part.is_multipart():
             body = part.get_payload(decode=True)
-            one["text" if kind.startswith("text/") and one["disposition"] is None else "base64"] = (
-                part.get_content() if kind.startswith("text/") and one["disposition"] is None else base64.b64encode(body).decode()
-            )
+            if kind.startswith("text/") and one["disposition"] is None:
+                # All line ends are CRLF, as `bare` says.
+                one["text"] = part.get_content().replace("\r\n", "\n")
+            else:
+                one["content"] = body.decode("latin-1")
             one["encoding"] = part["Content-Transfer-Encoding"]
         parts.append(one)
     lines = content.split(b"\r\n")

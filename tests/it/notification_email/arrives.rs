@@ -1,6 +1,5 @@
 //! What was submitted is what arrives, field by field, over each way of TLS and in ten languages.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use windrow_tests::{endpoint::Endpoint, mail::MailServer};
@@ -95,11 +94,11 @@ async fn a_message_arrives_as_it_was_submitted() {
         let tree = ["multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html", "text/plain", "text/plain"];
         assert_eq!(kinds, tree, "{tls}");
         let files: Vec<&Value> = parts_of(message, "text/plain").into_iter().filter(|part| !part["disposition"].is_null()).collect();
-        let content = STANDARD.encode("a,b\n1,2\n".repeat(5_000));
+        let content = "a,b\n1,2\n".repeat(5_000);
         let as_file = |part: &Value| (part["disposition"].clone(), part["filename"].clone(), part["id"].clone());
         assert_eq!(as_file(files[0]), (json!("inline"), json!("logo.png"), json!("<logo>")));
         assert_eq!(as_file(files[1]), (json!("attachment"), json!("Bericht für März.csv"), Value::Null));
-        assert!(files.iter().all(|file| file["base64"] == content), "byte for byte");
+        assert!(files.iter().all(|file| file["content"] == content), "byte for byte");
         assert_eq!(job["result"]["accepted"].as_array().map(Vec::len), Some(4), "{job}");
         assert_eq!((&job["result"]["refused"], &job["result"]["answer"]), (&json!([]), &json!("250 2.0.0 Ok: queued as 1")));
 
@@ -184,4 +183,34 @@ async fn addresses_that_are_not_ascii_are_sent_to_servers_that_know_them_and_to_
     assert_eq!((&refused["state"], &refused["error"]["code"]), (&json!("dead"), &json!("smtputf8_missing")), "{refused}");
     sent(&server, json!({ "connection": "old", "to": ["Ünï <uni@bücher.example>"] })).await;
     assert_eq!(does_not.messages().await[0]["recipients"], json!(["uni@xn--bcher-kva.example"]));
+}
+
+#[tokio::test]
+async fn a_template_arrives_in_the_language_of_its_reader() {
+    let (server, mail) = (serve().await, MailServer::start("none").await);
+    connect(&server, "mail", &mail, json!({})).await;
+    let put = async |path: &str, content: Value| {
+        let answer = server.send(Method::PUT, &format!("/v1/notification-templates/{path}"), &[], Some(content)).await;
+        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.body);
+    };
+    put("frame/en", json!({ "html": "<html dir=\"{{ locale.direction }}\"><head><style>p { color: #123456 }</style></head><body>{{ content }}</body></html>" })).await;
+    put("sent/en", json!({ "subject": "Order {{ order }}", "html": "<p>Dear {{ name }}</p>", "layout": "frame" })).await;
+    put("sent/ar", json!({ "subject": "الطلب {{ order }}", "html": "<p>مرحبا {{ name }}</p>", "layout": "frame" })).await;
+    for (locale, name, subject, greeting, direction) in [
+        ("ar-EG", "أحمد <b>", "الطلب 7", "مرحبا أحمد &lt;b&gt;", "rtl"),
+        ("en-GB", "Ana & Co", "Order 7", "Dear Ana &amp; Co", "ltr"),
+    ] {
+        let template = json!({ "name": "sent", "locale": locale, "variables": { "order": 7, "name": name } });
+        sent(&server, json!({ "subject": null, "text": null, "template": template })).await;
+        let message = mail.messages().await.pop().expect("a message");
+        assert_sound(&message);
+        assert_eq!(message["subject"], subject);
+        let html = parts_of(&message, "text/html")[0]["text"].as_str().expect("HTML").to_owned();
+        assert!(html.contains(greeting) && html.contains(&format!("dir=\"{direction}\"")) && html.contains("style=\"color: #123456"), "{html}");
+        let text = parts_of(&message, "text/plain")[0]["text"].as_str().expect("text").to_owned();
+        assert!(text.contains(name), "made of the HTML: {text}");
+    }
+    let missing = json!({ "name": "sent", "variables": { "order": 7 } });
+    let answer = server.send(Method::POST, "/v1/jobs", &[], Some(email(json!({ "subject": null, "text": null, "template": missing })))).await;
+    assert_eq!((answer.status, &answer.body["pointer"]), (422, &json!("/payload/template/variables/name")), "{}", answer.body);
 }

@@ -9,9 +9,9 @@ use windrow_tests::{killing::work_off, mail::MailServer};
 use super::{connect, effects, email, serve};
 
 const RESENT: usize = 2_000;
-const OTHERS: usize = 60;
+const OTHERS: usize = 600;
 /// How many the outside has seen when the server is killed.
-const KILL_AT: [u64; 3] = [400, 900, 1_500];
+const KILL_AT: [u64; 3] = [500, 1_200, 1_900];
 
 #[tokio::test]
 async fn two_thousand_e_mails_arrive_though_the_server_is_killed_three_times() {

@@ -168,6 +168,7 @@ impl<'a> Mailing<'a> {
 
     async fn ready(&self) -> Result<Ready, Outcome> {
         let words = self.words().await?;
+        self.context.turn(&self.opened).await?;
         let Some(mut turn) = self.pools.turn(&self.server).await else { return Err(Outcome::Snooze(BUSY)) };
         // With a turn, so that no more files are in memory than there are turns.
         let files = attachments::read(self.context, &self.payload.attachments).await?;

@@ -19,12 +19,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// As it came: whatever could be taken for something else is left out.
+    /// As one line: whatever could be taken for something else is left out.
     pub fn new(code: u16, words: &str) -> Self {
-        let plain: String = words.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
-        let words: Vec<&str> = plain.split_whitespace().collect();
-        let text = format!("{code} {}", words.join(" "));
-        Self { code, text: text.trim_end().chars().take(WORDS_MAX).collect() }
+        Self { code, text: plain(&format!("{code} {words}")) }
     }
 
     pub(super) fn of(response: &Response) -> Self {
@@ -119,7 +116,7 @@ impl Trouble {
         let host = host.to_owned();
         match error.status() {
             Some(code) => Self::Answered { host, to: at, answer: Answer::new(code.into(), &why) },
-            None => Self::Broken { host, at, why },
+            None => Self::Broken { host, at, why: plain(&why) },
         }
     }
 
@@ -176,6 +173,12 @@ impl Trouble {
         let error = self.as_job_error();
         if error.retryable { Outcome::Retry { error, after: None } } else { Outcome::Bury(error) }
     }
+}
+
+/// Words of others as one line of bounded length.
+fn plain(words: &str) -> String {
+    let plain: String = words.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS_MAX).collect()
 }
 
 fn words_of(refused: &[Refused], deferred: &[Refused]) -> String {
