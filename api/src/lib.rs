@@ -1,9 +1,7 @@
 //! The HTTP side: takes jobs in, answers questions, never runs anything.
 //!
-//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks`
-//! and no other, so "only enqueues" is a type. It reads no
-//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals` and no other, so "only enqueues" is a type. It reads no
-//! settings: whoever starts it passes values in [`Parts`].
+//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals`
+//! and no other, so "only enqueues" is a type. It reads no settings: whoever starts it passes values in [`Parts`].
 //! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
 //! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.
 
@@ -42,7 +40,6 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     connection::{keys::TenantKeys, seal::Keyring},
-    ledger::{Connections, Deliveries, Effects, Hooks, Inspect, Intake, Library, Timetable, Wordings},
     ledger::{Approvals, Connections, Deliveries, Effects, Hooks, Inspect, Intake, Library, Timetable, Wordings},
     objects::{Objects, link::Signer},
     process::health::Health,

@@ -5,9 +5,6 @@
 //! `admit.rs` what is wrong with a payload before it is a job, `delivery.rs` how a message that was sent fares on its way, `mailbox.rs` who
 //! sends and receives mail, `approved.rs` WhatsApp's own templates, `phone.rs` what the senders to phones share.
 
-pub mod approved;
-pub mod admit;
-pub mod admit;
 pub mod admit;
 pub mod approved;
 #[cfg(feature = "wordings")]

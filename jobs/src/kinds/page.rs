@@ -138,28 +138,6 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
             &[("MAIL_HOST", "'$mail_host'"), ("\"MAIL_PORT\"", "'$mail_port'")],
             ", and `$mail_host` and `$mail_port` of a mail server that, for this example, needs no TLS and is excepted (`outbound.allow_hosts`)",
         ),
-        super::notification_sms::KIND => (
-            "twilio",
-            json!({ "account_sid": format!("AC{:032}", 0), "from": "+15005550006", "base_url": "ENDPOINT" }),
-            &[("ENDPOINT", "'$endpoint'")],
-            ", and `$endpoint` with the URL of something that answers as Twilio does (without `base_url` it is Twilio)",
-        ),
-        super::notification_whatsapp::KIND | super::notification_whatsapp_templates::KIND => (
-            "whatsapp",
-            json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398", "base_url": "ENDPOINT" }),
-            &[("ENDPOINT", "'$endpoint'")],
-            ", and `$endpoint` with the URL of something that answers as Meta does (without `base_url` it is Meta)",
-        ),
-        _ => {
-            ("http", json!({ "url": "ENDPOINT" }), &[("ENDPOINT", "'$endpoint'")], ", and `$endpoint` with the URL of an endpoint of yours")
-        }
-    };
-    let mut made = json!({ "name": name, "provider": provider, "config": config });
-    match provider {
-        "twilio" => made["secrets"] = json!({ "auth_token": "the-auth-token" }),
-        "whatsapp" => made["secrets"] = json!({ "access_token": "the-access-token" }),
-        _ => {}
-    }
         super::notification_push::KIND => (
             json!({ "provider": "fcm", "secrets": { "private_key": "PRIVATE_KEY" },
                 "config": { "project_id": "PROJECT_ID", "client_email": "CLIENT_EMAIL", "base_url": "FCM", "token_uri": "TOKEN_URI" } }),
@@ -173,6 +151,18 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
             ", `$project_id`, `$client_email`, `$token_uri` and `$private_key` as the JSON file of your service account has them, and `$fcm` for \
              https://fcm.googleapis.com",
         ),
+        super::notification_sms::KIND => (
+            json!({ "provider": "twilio", "secrets": { "auth_token": "the-auth-token" },
+                "config": { "account_sid": format!("AC{:032}", 0), "from": "+15005550006", "base_url": "ENDPOINT" } }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of something that answers as Twilio does (without `base_url` it is Twilio)",
+        ),
+        super::notification_whatsapp::KIND | super::notification_whatsapp_templates::KIND => (
+            json!({ "provider": "whatsapp", "secrets": { "access_token": "the-access-token" },
+                "config": { "phone_number_id": "106540352242922", "business_account_id": "102290129340398", "base_url": "ENDPOINT" } }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of something that answers as Meta does (without `base_url` it is Meta)",
+        ),
         _ => (
             json!({ "provider": "http", "config": { "url": "ENDPOINT" } }),
             &[("ENDPOINT", "'$endpoint'")],
@@ -183,6 +173,7 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
     let made = made.to_string();
     (places.iter().fold(made, |made, (place, variable)| made.replace(place, variable)), whose)
 }
+
 /// What a job needs that sees to an event: a connection with a hook, and a call of it, signed by OpenSSL.
 const TOLD: &str = r#"api() { curl -s -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
 secret=MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
