@@ -17,6 +17,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{ExitCode, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -38,6 +39,9 @@ ulimit -c 0
 ulimit -v "$1" && ulimit -S -t "$2" && ulimit -H -t "$(($2 + 1))" || exit 1
 shift 2
 exec "$@""#;
+
+/// How the kernel ends a process whose time is over.
+const SIGXCPU: i32 = 24;
 
 /// What a process renders: the second argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +109,9 @@ pub struct Process {
 /// Why a process ended in the middle of its work.
 #[derive(Debug)]
 pub enum Ended {
-    /// By a limit, which the message names.
+    /// By the time that it had for this piece of work, as the message says.
+    Time(String),
+    /// By another limit, which the message names.
     Limit(String),
     /// Otherwise.
     Broken(String),
@@ -146,9 +152,19 @@ impl Process {
         Ok(Some(serde_json::from_slice(&answer)?))
     }
 
+    /// How long it has computed so far, as far as the kernel tells.
+    pub fn cpu(&self) -> Duration {
+        const TICK_MS: u64 = 10;
+        let stat = self.child.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/stat")).ok()).unwrap_or_default();
+        // Behind the program's name, which may have anything in it: the 12th and 13th field are its ticks (proc(5)).
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+        Duration::from_millis(fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * TICK_MS)
+    }
+
     /// Why it has ended.
     pub async fn ended(mut self) -> Ended {
         match self.child.wait().await {
+            Ok(status) if status.signal() == Some(SIGXCPU) => Ended::Time("its rendering computed for too long".into()),
             Ok(status) => limit(status).map_or_else(|| Ended::Broken(format!("the renderer ended by itself: {status}")), Ended::Limit),
             Err(error) => Ended::Broken(format!("waiting for the renderer: {error}")),
         }
@@ -160,13 +176,11 @@ fn limit(status: ExitStatus) -> Option<String> {
     const SIGABRT: i32 = 6;
     const SIGKILL: i32 = 9;
     const SIGSEGV: i32 = 11;
-    const SIGXCPU: i32 = 24;
     match status.signal()? {
         // Both end a Rust program so.
         SIGABRT => Some(format!("its rendering used more than {MEMORY_MIB_MAX} MiB, or went too deep")),
         SIGKILL => Some(format!("its rendering was killed: it used more memory than this machine has, or more than {CPU_S_MAX} s")),
         SIGSEGV => Some("its rendering went too deep".into()),
-        SIGXCPU => Some("its rendering computed for too long".into()),
         _ => None,
     }
 }

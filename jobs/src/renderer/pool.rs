@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     Ended, Process, Work,
@@ -19,8 +19,10 @@ use super::{
 
 /// Questions that one process answers.
 const SERVES_MAX: u32 = 1_000;
-/// How long one answer may take on a machine that has much else to do.
+/// How long one answer may take on a machine that has much else to do: less than a request to the api may.
 const ANSWER_WALL: Duration = Duration::from_secs(20);
+/// What gave no answer in that time is the template's fault where so much of it was spent on computing, and else the machine's.
+const GUILTY: Duration = Duration::from_millis(500);
 
 /// The part of a template that a process ended over: nobody knows which.
 pub const WHOLE: &str = "template";
@@ -81,14 +83,15 @@ impl Renderers {
     async fn ask<A: DeserializeOwned>(&self, question: Question) -> Result<A, Unmade> {
         let Some(program) = &self.0.program else { return answer_here(&question) };
         let _permit = self.0.at_once.acquire().await.map_err(unavailable)?;
+        let until = Instant::now() + ANSWER_WALL;
         loop {
             let idle = self.idle().pop();
             let mut used = match idle {
                 Some(used) => used,
                 None => Used { process: Process::start(program, Work::Words).map_err(unavailable)?, served: 0 },
             };
-            let answered = tokio::time::timeout(ANSWER_WALL, used.process.ask::<Result<A, Wordless>>(&question)).await;
-            match answered {
+            let before = used.process.cpu();
+            match tokio::time::timeout_at(until, used.process.ask::<Result<A, Wordless>>(&question)).await {
                 Ok(Ok(Some(answer))) => {
                     used.served += 1;
                     if used.served < SERVES_MAX {
@@ -96,15 +99,18 @@ impl Renderers {
                     }
                     return Ok(answer?);
                 }
-                Ok(Ok(None)) if used.served > 0 => {}
-                Ok(Ok(None)) => {
-                    return Err(match used.process.ended().await {
-                        Ended::Limit(message) => Wordless::Failed(WHOLE.into(), message).into(),
-                        Ended::Broken(message) => unavailable(message),
-                    });
-                }
+                Ok(Ok(None)) => match used.process.ended().await {
+                    Ended::Time(message) => return Err(whole(message)),
+                    _ if used.served > 0 => {}
+                    Ended::Limit(message) => return Err(whole(message)),
+                    Ended::Broken(message) => return Err(unavailable(message)),
+                },
                 Ok(Err(error)) => return Err(unavailable(error)),
-                Err(_) => return Err(unavailable(format!("no answer within {} s", ANSWER_WALL.as_secs()))),
+                Err(_) => {
+                    let message = format!("no answer within {} s", ANSWER_WALL.as_secs());
+                    let computed = used.process.cpu().saturating_sub(before);
+                    return Err(if computed > GUILTY { whole(message) } else { unavailable(message) });
+                }
             }
         }
     }
@@ -112,6 +118,10 @@ impl Renderers {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Used>> {
         self.0.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+fn whole(message: String) -> Unmade {
+    Wordless::Failed(WHOLE.into(), message).into()
 }
 
 fn unavailable(why: impl ToString) -> Unmade {

@@ -109,7 +109,7 @@ impl<'b> Renderer<'b> {
     async fn ended(&mut self, failed: impl Fn(&str) -> BuildError) -> BuildError {
         let Some(running) = self.running.take() else { return BuildError::Workspace("the renderer is not running".into()) };
         match running.ended().await {
-            Ended::Limit(message) => failed(&message),
+            Ended::Time(message) | Ended::Limit(message) => failed(&message),
             Ended::Broken(message) => BuildError::Workspace(message),
         }
     }
