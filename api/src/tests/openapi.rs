@@ -211,6 +211,8 @@ async fn every_example_of_a_request_is_accepted() {
     let token = awaited.rsplit('/').next().expect("an id");
     assert_eq!(fixture.post("/v1/connections", HOOK).await.status, 201);
     assert_eq!(fixture.call("PUT", "/v1/notification-templates/order/de", &[], ORDER).await.status, 201);
+    let signing = r#"{"secrets":{"signing_secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}"#;
+    assert_eq!(fixture.patch("/v1/connections/hook", signing).await.status, 200);
     let mut count = 0;
     for (path, method, operation) in operations() {
         for (media_type, schema, value) in examples(&operation["requestBody"]["content"]) {

@@ -17,7 +17,7 @@ use crate::{
     artifact::Artifact,
     contract::Violation,
     job::JobId,
-    kinds::notification_whatsapp,
+    kinds::{notification_broadcast, notification_whatsapp},
     ledger::{Approvals, Connections, Inspect, Result, Wordings},
     tenant::TenantId,
 };
@@ -76,35 +76,38 @@ impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l,
         if !kind.starts_with(FAMILY) {
             return Ok(Ok(()));
         }
-        if kind == notification_whatsapp::KIND {
-            let payload = serde_json::from_str(payload.get()).unwrap_or_default();
-            if let Err(violation) = notification_whatsapp::admit::admit(self.ledger, self.tenant, &payload).await? {
+        let payload = serde_json::from_str(payload.get()).unwrap_or_default();
+        if kind != notification_broadcast::KIND {
+            return self.check_message(kind, &payload).await;
+        }
+        let Ok(broadcast) = serde_json::from_value::<notification_broadcast::Payload>(payload) else { return Ok(Ok(())) };
+        for addressed in notification_broadcast::check::addressed(&broadcast) {
+            let checked = self.check_message(&broadcast.message.kind, &addressed.payload).await?;
+            if let Some(violation) = checked.err().and_then(|violation| addressed.place(violation)) {
                 return Ok(Err(violation));
             }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn check_message(&mut self, kind: &str, payload: &Value) -> Result<std::result::Result<(), Violation>> {
+        if kind == notification_whatsapp::KIND
+            && let Err(violation) = notification_whatsapp::admit::admit(self.ledger, self.tenant, payload).await?
+        {
+            return Ok(Err(violation));
         }
         // A kind whose payload has something else by these names has nothing of these.
-        let Ok(wants) = serde_json::from_str::<Wants>(payload.get()) else { return Ok(Ok(())) };
-        self.check_wants(wants, "").await
-    }
-
-    /// The same for a message that is within another payload, at this pointer.
-    pub async fn check_message(&mut self, message: &Value, pointer: &str) -> Result<std::result::Result<(), Violation>> {
-        let Ok(wants) = Wants::deserialize(message) else { return Ok(Ok(())) };
-        self.check_wants(wants, pointer).await
-    }
-
-    async fn check_wants(&mut self, wants: Wants, pointer: &str) -> Result<std::result::Result<(), Violation>> {
+        let Ok(wants) = Wants::deserialize(payload) else { return Ok(Ok(())) };
         if let Some(from) = &wants.template {
-            let at = format!("{pointer}/template");
             let terms = match self.template(from).await? {
                 Ok(terms) => terms,
-                Err(not_found) => return Ok(Err(violation(format!("{at}{}", not_found.pointer()), not_found.to_string()))),
+                Err(not_found) => return Ok(Err(violation(format!("/template{}", not_found.pointer()), not_found.to_string()))),
             };
-            if let Err(violation) = terms.check(&from.variables, &format!("{at}/variables")) {
+            if let Err(violation) = terms.check(&from.variables, "/template/variables") {
                 return Ok(Err(violation));
             }
         }
-        self.attachments(&wants.attachments, pointer).await
+        self.attachments(&wants.attachments).await
     }
 
     /// What this template asks for.
@@ -119,10 +122,10 @@ impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l,
         Ok(terms)
     }
 
-    async fn attachments(&mut self, attachments: &[Attached], pointer: &str) -> Result<std::result::Result<(), Violation>> {
+    async fn attachments(&mut self, attachments: &[Attached]) -> Result<std::result::Result<(), Violation>> {
         let mut bytes = 0_u64;
         for (index, attached) in attachments.iter().enumerate() {
-            let at = format!("{pointer}/attachments/{index}");
+            let at = format!("/attachments/{index}");
             if !self.artifacts.contains_key(&attached.job) {
                 let artifacts = self.ledger.artifacts(self.tenant, attached.job).await?;
                 self.artifacts.insert(attached.job, artifacts);

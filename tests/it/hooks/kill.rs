@@ -33,14 +33,14 @@ async fn what_was_answered_is_applied_by_whoever_comes_after_a_crash() {
 }
 
 /// Jobs whose messages are reported on, and how often each.
-const JOBS: usize = 250;
+const JOBS: usize = 500;
 const STATUSES: [&str; 4] = ["read", "sent", "failed", "delivered"];
 /// Events that report on many messages at once, so that a crash finds some of them half applied.
 const LARGE_EVENTS: usize = 4;
 const KILLS: usize = 3;
 
 #[tokio::test]
-async fn a_thousand_events_through_three_crashes_are_all_there_and_count_once() {
+async fn two_thousand_events_through_three_crashes_are_all_there_and_count_once() {
     let endpoint = Endpoint::start(200, "{}").await;
     let mut server = Server::start_with(&[ALLOW]).await;
     connect_to(&server, &endpoint).await;
@@ -63,7 +63,7 @@ async fn a_thousand_events_through_three_crashes_are_all_there_and_count_once() 
     }
     for number in 0..LARGE_EVENTS {
         let reports: Vec<Value> = jobs.iter().map(|job| report(job, STATUSES[number])).collect();
-        bodies.insert(number * 200, (format!("large_{number}"), json!({ "type": "delivery.status", "reports": reports }).to_string()));
+        bodies.insert(number * 400, (format!("large_{number}"), json!({ "type": "delivery.status", "reports": reports }).to_string()));
     }
     let total = bodies.len();
     let (mut answered, mut pieces) = (0_usize, bodies.chunks(total.div_ceil(KILLS + 1)));

@@ -296,7 +296,15 @@ async fn what_cannot_have_a_hook_says_why() {
     assert_eq!(made("bare", json!({})).await, (409, "hook_secret_missing".into(), Value::Null));
     assert_eq!(made("crm", json!({})).await, (409, "hook_unsupported".into(), Value::Null));
     assert_eq!(made("none", json!({})).await, (404, "connection_not_found".into(), Value::Null));
-    for url in ["ftp://example.com", "https://", "https://me:word@example.com", "https://example.com/#a", "https://exämple.com"] {
+    for url in [
+        "ftp://example.com",
+        "https://",
+        "https://me:word@example.com",
+        "https://example.com/#a",
+        "https://exämple.com",
+        "http://[",
+        "http://a:b",
+    ] {
         assert_eq!(made("own", json!({ "forward_url": url })).await, (422, "field_invalid".into(), json!("/forward_url")), "{url}");
     }
     for (method, path) in [(Method::GET, "hook"), (Method::DELETE, "hook")] {

@@ -93,7 +93,7 @@ async fn what_nobody_can_read_is_kept_and_said_and_what_nobody_knows_is_looked_f
     expect(&own(&url, "early", now_s(), body), 200, "", "told").await;
     let job = json!({ "id": events(&server, "own").await[0]["job"] });
     let waits = server.until(&job, "it waits", |job| job["state"] == "scheduled").await;
-    assert_eq!(waits["reason"], Value::Null, "{waits}");
+    assert_eq!(waits["reason"], "snoozed", "{waits}");
     let sent = sent(&server, "own").await;
     let first = json!({ "type": "delivery.status", "reports": [{ "key": key(&sent), "provider_id": "m-9", "status": "sent" }] });
     expect(&own(&url, "first", now_s(), &first.to_string()), 200, "", "told").await;

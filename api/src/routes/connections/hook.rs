@@ -57,7 +57,7 @@ struct NoEvent;
 pub(crate) struct HookDraft {
     /// Where each event is passed on to, as it came, by a job of the kind `hook.forward`.
     #[serde(default)]
-    #[schema(max_length = 2048, pattern = "^https?://[!-~]+$")]
+    #[schema(max_length = 2048, pattern = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?([/?][!-~]*)?$")]
     forward_url: Option<String>,
 }
 
@@ -338,8 +338,10 @@ fn check_url(url: Option<&str>) -> Result<(), ApiError> {
     if authority.contains('@') {
         return wrong("has a user or password in it, which would be kept in the clear");
     }
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "0"));
+    let named = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
     let printable = url.bytes().all(|byte| byte.is_ascii_graphic());
-    if authority.is_empty() || !printable || after_scheme.contains('#') || url.len() > URL_BYTES_MAX {
+    if !named || port.parse::<u16>().is_err() || !printable || after_scheme.contains('#') || url.len() > URL_BYTES_MAX {
         return wrong("is no http:// or https:// URL of at most 2,048 characters without a fragment");
     }
     Ok(())

@@ -52,11 +52,10 @@ pub(super) fn payload(message: &Message, recipient: &Recipient) -> Result<Map<St
 }
 
 /// What is wrong with a recipient's payload, by its kind's contract; pointers begin at that payload.
-pub(super) fn check(kind: &str, payload: &Map<String, Value>) -> Result<(), Violation> {
+pub(super) fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
     let unknown = || Violation { pointer: String::new(), message: format!("there is no broadcast of {kind}") };
-    let value = Value::Object(payload.clone());
-    CATALOG.get(kind).ok_or_else(unknown)?.check(&value)?;
-    kinds::check(kind, &value)
+    CATALOG.get(kind).ok_or_else(unknown)?.check(payload)?;
+    kinds::check(kind, payload)
 }
 
 /// What is the same for all children of a broadcast.

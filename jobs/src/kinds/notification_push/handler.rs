@@ -140,6 +140,7 @@ impl Sending<'_> {
         let said = OnceLock::new();
         let effect = self.context.effect(&recipient.key, policy);
         let performed = effect.run(|call| async {
+            self.context.turn(self.opened).await.map_err(Failed::not_done)?;
             let came = tokio::select! {
                 came = self.ask(recipient, call) => came,
                 () = self.context.cancel.cancelled() => return Err(Failed::unknown(Outcome::Cancel)),

@@ -65,6 +65,7 @@ impl Handler for Sms {
         let sent = effect.run_asking(
             |_| making.look(),
             |call| async {
+                context.turn(&making.opened).await.map_err(Failed::not_done)?;
                 tokio::select! {
                     sent = making.send(call) => sent.map_err(|failed| making.hide(failed)),
                     () = context.cancel.cancelled() => Err(Failed::unknown(Outcome::Cancel)),

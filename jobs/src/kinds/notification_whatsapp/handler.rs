@@ -59,6 +59,7 @@ impl Handler for WhatsApp {
         let sent = effect.run_asking(
             |_| making.look(),
             |call| async {
+                context.turn(&making.opened).await.map_err(Failed::not_done)?;
                 tokio::select! {
                     sent = making.send(call) => sent.map_err(|failed| making.hide(failed)),
                     () = context.cancel.cancelled() => Err(Failed::unknown(Outcome::Cancel)),
