@@ -116,9 +116,9 @@ class Connection(asyncio.Protocol):
         self.number = Connection.count
         self.protocol = transport.get_extra_info("ssl_object").selected_alpn_protocol()
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        settings = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1}
-        self.h2.local_settings = h2.settings.Settings(client=False, initial_values=settings)
         self.h2.initiate_connection()
+        # In force once it is acknowledged: what was on its way until then counts.
+        self.h2.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1})
         self.flush()
 
     def flush(self):

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use windrow_tests::server::path;
 
-use super::{ask, came_of, fcm, lines, messages, serve, tested};
+use super::{ask, came_of, fcm, lines, messages, serve, tested, unauthenticated};
 
 /// The tokens of a list in a result, with the reasons.
 fn reasons(job: &Value, list: &str, name: &str) -> Vec<(String, String)> {
@@ -44,9 +44,10 @@ async fn each_token_gets_one_message_and_each_refusal_its_due() {
         pairs(&[("invalid-1", invalid), ("mismatch-1", "SENDER_ID_MISMATCH"), ("named-1", invalid), ("unregistered-1", "UNREGISTERED")])
     );
     assert_eq!(failed, pairs(&[("apple-1", "THIRD_PARTY_AUTH_ERROR"), ("echo-1", invalid), ("large-1", invalid)]));
-    for (token, times) in [("ok-1", 1), ("ok-2", 1), ("unregistered-1", 1), ("expired-1", 2), ("drop_once-1", 2), ("quota_once-1", 2)] {
+    for (token, times) in [("ok-1", 1), ("ok-2", 1), ("unregistered-1", 1), ("expired-1", 1), ("drop_once-1", 2), ("quota_once-1", 2)] {
         assert_eq!(messages(&peer, token).len(), times, "{token}");
     }
+    assert_eq!(unauthenticated(&peer, "expired-1"), 1);
     let attempts = server.attempts(&job).await;
     let waited = windrow_tests::server::ms(&attempts[1], "started_at") - windrow_tests::server::ms(&attempts[0], "finished_at");
     assert!(waited >= 1_000, "Retry-After is 1, and it was tried again after {waited} ms");
@@ -132,7 +133,7 @@ async fn a_connection_that_is_not_let_in_says_so() {
     let peer = fcm(&server).await;
     let refused = came_of(&server, json!({ "to": { "tokens": ["unauthenticated-1"] } }), 1).await;
     assert_eq!(refused["error"]["code"], "connection_refused", "{refused}");
-    assert_eq!(messages(&peer, "unauthenticated-1").len(), 2, "with another token, once");
+    assert_eq!(unauthenticated(&peer, "unauthenticated-1"), 2, "with another token, once");
     let connection = server.read("/v1/connections/phones").await;
     assert_eq!((&connection["state"], &connection["error"]["code"]), (&json!("error"), &json!("connection_refused")), "{connection}");
     let closed = came_of(&server, json!({ "to": { "token": "ok-1" } }), 1).await;

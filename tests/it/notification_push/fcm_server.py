@@ -108,12 +108,12 @@ class Handler(BaseHTTPRequestHandler):
         errors = [error.message for error in validator.iter_errors(request)]
         line = {"kind": "message", "path": self.path, "to": to, "errors": errors, "request": request}
         script = to.split("-")[0]
-        with lock:
-            asked[to] += 1
-            times = asked[to]
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if token not in good and token != "by-firebase":
             return self.answer(*REFUSALS["unauthenticated"], {**line, "status": 401})
+        with lock:
+            asked[to] += 1
+            times = asked[to]
         if script == "slow":
             time.sleep(0.05)
         if script in ("drop", "drop_once") and (script == "drop" or times == 1):

@@ -80,7 +80,12 @@ fn lines(peer: &Peer) -> Vec<Value> {
     output.split_inclusive('\n').skip(1).filter(|line| line.ends_with('\n')).map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// The messages that came to this token, topic or condition.
+/// The messages that came to this token, topic or condition with an access token that was good.
 fn messages(peer: &Peer, to: &str) -> Vec<Value> {
-    lines(peer).into_iter().filter(|line| line["to"] == to).collect()
+    lines(peer).into_iter().filter(|line| line["to"] == to && line["status"] != 401).collect()
+}
+
+/// How often one came with an access token that was not.
+fn unauthenticated(peer: &Peer, to: &str) -> usize {
+    lines(peer).iter().filter(|line| line["to"] == to && line["status"] == 401).count()
 }
