@@ -9,6 +9,7 @@ use windrow_jobs::{
         open::KEY_KEPT,
     },
     contract::Policy,
+    hook,
     keys::{IDEMPOTENCY_MS, KEY_BYTES_MAX},
     kinds::build_generate,
     ledger::Retention,
