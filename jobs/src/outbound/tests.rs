@@ -172,7 +172,9 @@ async fn a_name_that_leads_inside_is_not_called_whatever_else_it_says() {
 async fn connections_that_are_no_http_go_nowhere_else() {
     let inside = Server::start(vec![say(OK)]).await;
     let port = inside.address.port();
-    for host in ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "169.254.169.254", "localhost"] {
+    for host in
+        ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "169.254.169.254", "localhost"]
+    {
         let error = nobody().dial(host, port).await.expect_err(host);
         assert!(matches!(error, Error::Forbidden { .. }), "{host}: {error}");
         assert!(!nobody().excepts(host, port), "{host}");
