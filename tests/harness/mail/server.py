@@ -46,7 +46,7 @@ class Post:
         if "delay_ms" in asked:
             self.delay_ms = asked["delay_ms"]
         if "messages" in asked:
-            return [read(*message) for message in self.messages]
+            return [legible(read(*message)) for message in self.messages]
         if "taken" in asked:
             return [[effect, message_id, times] for (effect, message_id), times in self.taken.items()]
         return {"open": self.open, "most": self.most, "all": self.all, "said": dict(self.said), "taken": sum(self.taken.values())}
@@ -93,6 +93,15 @@ def read(sender, recipients, options, content):
         "bare": b"\n" in content.replace(b"\r\n", b"") or b"\r" in content.replace(b"\r\n", b""),
         "raw": base64.b64encode(content).decode(),
     }
+
+
+def legible(value):
+    """Without what stands for bytes that are no ASCII in a header: UTF-8, as SMTPUTF8 has it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [legible(one) for one in value]
+    return {name: legible(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 class Scripted(SMTP):
