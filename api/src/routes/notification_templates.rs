@@ -90,10 +90,12 @@ pub(crate) struct View {
     needs: Vec<String>,
     /// When this version was kept.
     created_at: Timestamp,
+    /// Whose it is.
+    tenant: TenantId,
 }
 
-impl From<Wording> for View {
-    fn from(wording: Wording) -> Self {
+impl View {
+    fn of(tenant: &TenantId, wording: Wording) -> Self {
         let covered = |need: &String| {
             let terms = Terms { needs: vec![need.clone()], defaults: wording.content.defaults.clone() };
             let first = need.split(['.', '[']).next().unwrap_or_default();
@@ -114,6 +116,7 @@ impl From<Wording> for View {
             sample,
             needs,
             created_at: wording.created_at,
+            tenant: tenant.clone(),
         }
     }
 }
@@ -163,13 +166,13 @@ struct Which {
             headers(("Location"), ("ETag"), ("Cache-Control")),
             links(
                 ("look" = (operation_id = "getNotificationTemplate", parameters(
-                    ("name" = "$response.body#/name"), ("locale" = "$response.body#/locale"),
+                    ("name" = "$response.body#/name"), ("locale" = "$response.body#/locale"), ("X-Tenant" = "$response.body#/tenant"),
                 ))),
                 ("preview" = (operation_id = "previewNotificationTemplate", parameters(
-                    ("name" = "$response.body#/name"), ("locale" = "$response.body#/locale"),
+                    ("name" = "$response.body#/name"), ("locale" = "$response.body#/locale"), ("X-Tenant" = "$response.body#/tenant"),
                 ))),
                 ("delete" = (operation_id = "deleteNotificationTemplate", parameters(
-                    ("name" = "$response.body#/name"), ("locale" = "$response.body#/locale"),
+                    ("name" = "$response.body#/name"), ("locale" = "$response.body#/locale"), ("X-Tenant" = "$response.body#/tenant"),
                 ))),
             )),
         Caller, WordingPath, NoParams, Json<Content>, Refusals, Rendering, LedgerErrors,
@@ -186,15 +189,15 @@ pub(crate) async fn put(
     check_sizes(&content)?;
     let needs = read(&api, &caller.tenant, &locale, &content).await?;
     let seen = seen(&api, &caller.tenant, &name, &locale, &headers).await?;
-    let new = NewWording { tenant: caller.tenant, name, locale, content, needs, seen };
+    let new = NewWording { tenant: caller.tenant.clone(), name, locale, content, needs, seen };
     match api.ledger.keep_wording(new).await? {
         Kept::Created(wording) => {
             let location = format!("{}/v1/notification-templates/{}/{}", api.public_url, wording.name, wording.locale);
-            let mut response = tagged(wording)?.answer(StatusCode::CREATED);
+            let mut response = tagged(&caller.tenant, wording)?.answer(StatusCode::CREATED);
             response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).map_err(|_| ApiError::Internal)?);
             Ok(response)
         }
-        Kept::Changed(wording) | Kept::Same(wording) => Ok(tagged(wording)?.answer(StatusCode::OK)),
+        Kept::Changed(wording) | Kept::Same(wording) => Ok(tagged(&caller.tenant, wording)?.answer(StatusCode::OK)),
         Kept::Stale => Err(ApiError::PreconditionFailed),
         Kept::TooMany => Err(ApiError::WordingsTooMany),
     }
@@ -224,7 +227,7 @@ pub(crate) async fn look(
 ) -> Result<Response, ApiError> {
     let version = params.parse("version")?;
     params.finish(&["version"])?;
-    let tagged = tagged(find(&api, &caller.tenant, &path, version).await?)?;
+    let tagged = tagged(&caller.tenant, find(&api, &caller.tenant, &path, version).await?)?;
     let status = if tagged.is_known(&headers) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     Ok(tagged.answer(status))
 }
@@ -301,9 +304,9 @@ async fn seen(api: &Api, tenant: &TenantId, name: &str, locale: &Locale, headers
     if tags(headers, IF_MATCH).any(fits) { Ok(Some(standing.version)) } else { Err(ApiError::PreconditionFailed) }
 }
 
-fn tagged(wording: Wording) -> Result<Tagged, ApiError> {
+fn tagged(tenant: &TenantId, wording: Wording) -> Result<Tagged, ApiError> {
     let edition = edition(&wording);
-    Tagged::of(&View::from(wording), &edition)
+    Tagged::of(&View::of(tenant, wording), &edition)
 }
 
 fn edition(wording: &Wording) -> String {

@@ -3,7 +3,7 @@
 //! Which language a reader gets is decided in `locale.rs`. Next: `compose.rs`, where words become a message.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::locale::{Direction, Locale};
@@ -50,20 +50,20 @@ pub struct FromTemplate {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = WordingContent))]
 pub struct Content {
     /// An e-mail's subject, or a push message's title; one line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 998))]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1, max_length = 998))]
     pub subject: Option<String>,
     /// The plain words: an e-mail's text, a push message's body, an SMS.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 262144))]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1, max_length = 262144))]
     pub text: Option<String>,
     /// An e-mail's HTML. Where it has `{{ content }}`, the template is a layout.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 262144))]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1, max_length = 262144))]
     pub html: Option<String>,
     /// The template whose HTML goes around this one's. A layout has none itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9][a-z0-9_-]*$"))]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1, max_length = 63, pattern = "^[a-z0-9][a-z0-9_-]*$"))]
     pub layout: Option<String>,
     /// Values of variables that a job need not give.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -73,6 +73,11 @@ pub struct Content {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub sample: Map<String, Value>,
+}
+
+/// A field that may be left out but not be `null`.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// A version of a template's words in a language. What a version says never changes.

@@ -289,7 +289,8 @@ impl Reader<'_> {
     }
 
     fn need(&mut self, expression: &Expr<'_>) {
-        let Some(path) = self.path_of(expression) else { return };
+        // That a list has elements is nobody's need.
+        let Some(path) = self.path_of(expression).filter(|path| path.last().is_none_or(|step| step != EACH)) else { return };
         if !self.guards.iter().any(|guard| path.starts_with(guard)) {
             self.read.needs.insert(path.join(".").replace(".[]", EACH));
         }
