@@ -20,6 +20,7 @@ mod interleaving;
 mod kinds;
 mod ledger;
 mod metrics;
+mod notification_broadcast;
 mod notification_email;
 mod notification_phone;
 mod notification_push;
