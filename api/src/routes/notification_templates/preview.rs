@@ -49,7 +49,7 @@ pub(crate) struct Asked {
     request_body(content = Asked, examples(
         ("sample" = (summary = "Its sample", value = json!({}))),
         ("given" = (summary = "These variables", value = json!({
-            "variables": { "name": "Bo", "order": { "id": "A-8", "items": [] } }
+            "variables": { "code": "654321" }
         }))),
     )),
     responses(
