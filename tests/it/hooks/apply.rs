@@ -58,8 +58,8 @@ async fn note(ledger: &Arc<dyn Ledger>, number: usize) {
     assert!(ledger.note_sending(sending).await.expect("note"));
 }
 
-fn run(context: Context) -> impl Future<Output = Outcome> {
-    async move { AnyHandler::run(&ApplyHook, context, &json!({ "event": EVENT }).to_string()).await }
+async fn run(context: Context) -> Outcome {
+    AnyHandler::run(&ApplyHook, context, &json!({ "event": EVENT }).to_string()).await
 }
 
 async fn event(ledger: &Arc<dyn Ledger>) -> Event {

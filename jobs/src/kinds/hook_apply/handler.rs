@@ -43,7 +43,8 @@ impl Handler for ApplyHook {
         let came = apply(&context, event, &reports, age_ms >= UNMATCHED_AFTER_MS).await?;
         if came.facts.reports.len() < reports.len() {
             context.info("some reports are of messages that nobody noted yet");
-            let wait_ms = age_ms.clamp(LOOK_AGAIN_MS, UNMATCHED_AFTER_MS);
+            // The last look is when its time is over, and not as long again after it.
+            let wait_ms = age_ms.min(UNMATCHED_AFTER_MS - age_ms).max(LOOK_AGAIN_MS);
             return Ok(Outcome::Snooze(Duration::from_millis(wait_ms.unsigned_abs())));
         }
         context.ledger.close_event(&context.tenant, came.id, None).await?;

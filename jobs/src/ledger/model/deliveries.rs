@@ -16,7 +16,7 @@ use crate::{
 impl Deliveries for ModelLedger {
     async fn note_sending(&self, sending: Sending) -> Result<bool> {
         Ok(self.transact(|tables, now, _| {
-            if !tables.jobs.get(&sending.job).is_some_and(|job| job.tenant == sending.tenant) {
+            if tables.jobs.get(&sending.job).is_none_or(|job| job.tenant != sending.tenant) {
                 return false;
             }
             let name = (sending.job, sending.key.clone());

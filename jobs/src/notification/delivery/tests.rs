@@ -22,8 +22,11 @@ fn report(status: Status, at_ms: Option<i64>) -> Report {
     Report { about: vec![Whose::Theirs("SM1".into())], status, at: at_ms.map(at), error }
 }
 
+/// How far it is, when each step was and why it failed, and the provider's name.
+type Known = (Status, BTreeMap<Status, (Option<Timestamp>, Option<JobError>)>, Option<String>);
+
 /// What is known after these, without the times at which it was heard here.
-fn after(reports: &[Report], noted_at: usize) -> (Status, BTreeMap<Status, (Option<Timestamp>, Option<JobError>)>, Option<String>) {
+fn after(reports: &[Report], noted_at: usize) -> Known {
     let sending = sending();
     let mut delivery: Option<Delivery> = None;
     for (turn, report) in reports.iter().map(Some).chain([None]).enumerate() {
