@@ -116,7 +116,12 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
         ("whatsapp", number.clone(), json!({ "access_token": PLANTED, "app_secret": PLANTED, "verify_token": PLANTED }), None),
         ("whatsapp", number.clone(), json!({ "access_token": format!("two {PLANTED}") }), Some("/secrets/access_token")),
         ("whatsapp", number, json!({}), Some("/secrets/access_token")),
-        ("whatsapp", json!({ "phone_number_id": PLANTED, "business_account_id": "1" }), json!({}), Some("/config/phone_number_id")),
+        (
+            "whatsapp",
+            json!({ "phone_number_id": PLANTED, "business_account_id": "102290129340398" }),
+            json!({}),
+            Some("/config/phone_number_id"),
+        ),
     ];
     for (provider, config, secrets, pointer) in cases {
         assert_eq!(refused(provider, &config, &secrets).as_deref(), pointer, "{provider} {config} {secrets}");
