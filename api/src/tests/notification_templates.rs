@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use windrow_jobs::{
     artifact::Artifact,
     contract::Contract,
+    kinds::notification_email::ATTACHED_BYTES_MAX,
     ledger::{Work, WorkerRecord},
-    notification::admit::ATTACHED_BYTES_MAX,
     queue::QueueName,
 };
 

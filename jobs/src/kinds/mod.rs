@@ -38,7 +38,20 @@ use crate::{
 
 /// The contracts of the built-in kinds.
 pub fn contracts() -> Vec<Contract> {
-    vec![build_generate::contract(), connection_test::contract(), echo::contract(), hook_apply::contract(), hook_forward::contract(), http_request::contract(), notification_broadcast::contract(), notification_email::contract(), notification_push::contract(), notification_sms::contract(), notification_whatsapp::contract(), notification_whatsapp_templates::contract()]
+    vec![
+        build_generate::contract(),
+        connection_test::contract(),
+        echo::contract(),
+        hook_apply::contract(),
+        hook_forward::contract(),
+        http_request::contract(),
+        notification_broadcast::contract(),
+        notification_email::contract(),
+        notification_push::contract(),
+        notification_sms::contract(),
+        notification_whatsapp::contract(),
+        notification_whatsapp_templates::contract(),
+    ]
 }
 
 /// What is wrong with a payload of a built-in kind that its schema cannot say: pointers begin at the payload. Pure, so that it is asked

@@ -17,13 +17,11 @@ use crate::{
     artifact::Artifact,
     contract::Violation,
     job::JobId,
-    kinds::{notification_broadcast, notification_whatsapp},
+    kinds::{notification_broadcast, notification_email::ATTACHED_BYTES_MAX, notification_whatsapp},
     ledger::{Approvals, Connections, Inspect, Result, Wordings},
     tenant::TenantId,
 };
 
-/// The most bytes of all attachments of a message.
-pub const ATTACHED_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// What the names of these kinds begin with.
 const FAMILY: &str = "notification.";
 /// The variable that every template is given.
