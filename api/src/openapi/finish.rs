@@ -11,7 +11,7 @@ use super::{headers, problems};
 use crate::error::Code;
 
 /// The schemas of what is sent: there `null` and leaving out mean the same, or different things.
-const SENT: [&str; 11] = [
+const SENT: [&str; 12] = [
     "CallbackReport",
     "ConnectionPatch",
     "JobTemplate",
@@ -23,6 +23,7 @@ const SENT: [&str; 11] = [
     "ScheduleDefinition",
     "SchedulePatch",
     "Submission",
+    "HookDraft",
 ];
 /// What any answer may turn out to be: the edge's own problems.
 const OF_THE_EDGE: [Code; 2] = [Code::INTERNAL, Code::TIMED_OUT];
