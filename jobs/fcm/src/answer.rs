@@ -187,7 +187,7 @@ enum Detail {
 }
 
 /// Reads an answer.
-pub fn read(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Sent, SendError> {
+pub fn read(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Sent, Box<SendError>> {
     if (200..300).contains(&status) {
         // It was taken, whatever it is called.
         return Ok(serde_json::from_slice(body).unwrap_or(Sent { name: None }));
@@ -203,7 +203,7 @@ pub fn read(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Sent,
     };
     let Ok(Body { error: said }) = serde_json::from_slice::<Body>(body) else {
         error.message = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS).collect();
-        return Err(error);
+        return Err(Box::new(error));
     };
     (error.message, error.rpc_status) = (said.message, said.status);
     for detail in said.details {
@@ -214,7 +214,7 @@ pub fn read(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Sent,
             Ok(Detail::Unknown) | Err(_) => {}
         }
     }
-    Err(error)
+    Err(Box::new(error))
 }
 
 /// A duration as Google writes it: `3.5s`.
@@ -230,7 +230,7 @@ mod tests {
     const FCM: &str = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
 
     fn refused(status: u16, body: &serde_json::Value) -> SendError {
-        read(status, None, body.to_string().as_bytes()).expect_err("a refusal")
+        *read(status, None, body.to_string().as_bytes()).expect_err("a refusal")
     }
 
     /// The two examples of <https://firebase.google.com/docs/cloud-messaging/error-codes>, read in November 2026.

@@ -51,7 +51,7 @@ impl<T: Transport> Client<T> {
         let request = SendRequest { message: message.clone(), validate_only };
         let body = serde_json::to_vec(&request).expect("texts, numbers and maps with texts for keys have a JSON form");
         let answer = self.transport.post(Post { url: self.url.clone(), body }, access_token).await?;
-        Ok(answer::read(answer.status, answer.retry_after.as_deref(), &answer.body))
+        Ok(answer::read(answer.status, answer.retry_after.as_deref(), &answer.body).map_err(|error| *error))
     }
 }
 

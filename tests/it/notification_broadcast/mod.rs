@@ -87,10 +87,9 @@ async fn a_broadcast_that_is_cancelled_sends_no_more() {
     phones.until_waiting(1).await;
     assert_eq!(server.cancel(&job).await.status, 200);
     phones.release();
-    let query = format!("tag=broadcast:{}", job["id"].as_str().expect("an id"));
-    let children = server.until_list(&format!("{query}&page_size=1000"), "all have ended", |children| {
-        children.len() == 200 && children.iter().all(windrow_tests::server::is_final)
-    });
+    let query = format!("tag=broadcast:{}&page_size=1000", job["id"].as_str().expect("an id"));
+    let children = server
+        .until_list(&query, "all have ended", |children| children.len() == 200 && children.iter().all(windrow_tests::server::is_final));
     let children = children.await;
     let completed = children.iter().filter(|child| child["state"] == "completed").count();
     assert!(completed < 150 && children.iter().any(|child| child["state"] == "cancelled"), "{completed}");

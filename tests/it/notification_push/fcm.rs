@@ -37,7 +37,8 @@ async fn each_token_gets_one_message_and_each_refusal_its_due() {
     assert_eq!((&job["state"], &job["attempt"]), (&json!("completed"), &json!(2)), "{job} {}", peer.process.log());
     assert_eq!((&job["result"]["sent"], &job["result"]["id"], &job["result"]["unknown"]), (&json!(7), &Value::Null, &json!([])), "{job}");
     let (mut dead, mut failed) = (reasons(&job, "dead", "token"), reasons(&job, "failed", "to"));
-    (dead.sort(), failed.sort());
+    dead.sort();
+    failed.sort();
     let invalid = "INVALID_ARGUMENT";
     assert_eq!(
         dead,

@@ -1,6 +1,6 @@
 //! Reads a message's attachments: artifacts of the tenant's own jobs, within a limit for all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{ATTACHED_BYTES_MAX, Attached};
 use crate::{
@@ -40,12 +40,15 @@ pub async fn read(context: &Context, attachments: &[Attached]) -> Result<Vec<Fil
 
 /// Another tenant's job has none: the ledger says the same of a job that is not there.
 async fn find(context: &Context, of_jobs: &mut BTreeMap<JobId, Vec<Artifact>>, attached: &Attached) -> Result<Artifact, Outcome> {
-    if !of_jobs.contains_key(&attached.job) {
-        let asked = context.ledger.files(&context.tenant, attached.job).await;
-        let away = |error| Outcome::retry("ledger_unavailable", format!("looking for attachments: {error}"));
-        of_jobs.insert(attached.job, asked.map_err(away)?);
-    }
-    let found = of_jobs[&attached.job].iter().find(|artifact| artifact.name == attached.artifact);
+    let files = match of_jobs.entry(attached.job) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unknown) => {
+            let asked = context.ledger.files(&context.tenant, attached.job).await;
+            let away = |error| Outcome::retry("ledger_unavailable", format!("looking for attachments: {error}"));
+            unknown.insert(asked.map_err(away)?)
+        }
+    };
+    let found = files.iter().find(|artifact| artifact.name == attached.artifact);
     found.cloned().ok_or_else(|| missing(&attached.artifact, &attached.job.to_string()))
 }
 

@@ -70,7 +70,7 @@ impl Handler for Push {
         let kept = context.effects.effects(&context.tenant, context.job).await?;
         let kept = kept.into_iter().map(|kept| (kept.key.clone(), kept)).collect();
         let sending = Sending { context: &context, opened: &opened, payload: &payload, gate, kept, tally: Mutex::default() };
-        Ok(sending.to_all().await)
+        Ok(sending.send_all().await)
     }
 }
 
@@ -98,7 +98,7 @@ struct Sending<'s> {
 }
 
 impl Sending<'_> {
-    async fn to_all(self) -> Outcome {
+    async fn send_all(self) -> Outcome {
         let recipients = recipients(self.payload);
         let total = recipients.len();
         let each: Vec<_> = recipients.into_iter().map(|recipient| self.to(recipient, total)).collect();
