@@ -3,17 +3,27 @@
 //! A handler never touches the ledger. `worker/attempt.rs` calls it and settles what it returns.
 //! The kind to copy is `kinds/echo`.
 
-use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     artifact::{self, Artifact},
-    clock::Timestamp,
+    clock::{Clock, SystemClock, Timestamp},
     connection::{Access, AccessError, Opened},
     contract::Contract,
     effect::{self, Effect},
@@ -27,8 +37,18 @@ use crate::{
 
 /// How long an attempt waits for its turn at a provider; it keeps its slot meanwhile.
 const PATIENCE_US: i64 = 2_000_000;
-/// How many times the wait a job comes back that would not wait, at most.
-const LATER_FACTOR_MAX: f64 = 4.0;
+/// How far the row of a connection's calls is taken at most: whoever comes then takes no place and looks again later. Who sends that much sooner
+/// than it may be sent has another rate in mind.
+const FAR_US: i64 = 6 * 3_600 * 1_000_000;
+
+/// A place in the row of calls through a connection, kept as the job's checkpoint until it comes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    /// When it comes, by the clock of the machine where it was taken: good enough for calls to be apart.
+    turn_at: Timestamp,
+    /// Whose row it is.
+    connection: String,
+}
 
 /// How a handler ends its attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,6 +154,8 @@ pub struct Context {
     pub ledger: Arc<dyn ledger::Reach>,
     /// The tenant's connections to providers.
     pub access: Arc<dyn Access>,
+    /// Whether the place that the attempt before took was used.
+    pub turned: Arc<AtomicBool>,
 }
 
 /// The attempt's right to act, as far as this worker can know without asking the ledger.
@@ -226,21 +248,33 @@ impl Context {
         Err(AccessError::OtherProvider { name: name.to_owned(), provider: opened.provider, wanted: providers.join(" or ") })
     }
 
-    /// Waits for this call's turn, where the connection's configuration says how many go in a second (`rate_per_s`). Whoever would wait
-    /// long gets the outcome to end the attempt with: the job comes back later, uncharged.
+    /// Waits for the turn of a message, where the connection's configuration says how many go in a second (`rate_per_s`). Whose turn is far
+    /// takes a place and gets the outcome to end the attempt with: the job comes back when its turn has come, uncharged. Asked before the
+    /// effect, as nothing is in doubt while one waits. A handler that asks keeps no checkpoint of its own.
     pub async fn turn(&self, opened: &Opened) -> Result<(), Outcome> {
         let Some(rate_per_s) = opened.config.get("rate_per_s").and_then(Value::as_f64).filter(|rate| *rate > 0.0) else {
             return Ok(());
         };
+        let took = self.checkpoint.as_deref().and_then(|kept| serde_json::from_str::<Place>(kept).ok());
+        if let Some(place) = took.filter(|place| place.connection == opened.id.0.to_string() && !self.turned.swap(true, Ordering::SeqCst)) {
+            let wait_ms = place.turn_at.ms_since(SystemClock.now()).clamp(0, PATIENCE_US / 1_000);
+            tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
+            return Ok(());
+        }
         let apart_us = (1_000_000.0 / rate_per_s).ceil() as i64;
-        match self.access.take_turn(opened, apart_us, PATIENCE_US).await {
-            Ok(Turn::Taken { wait_us }) => {
+        match self.access.take_turn(opened, apart_us, FAR_US).await {
+            Ok(Turn::Taken { wait_us }) if wait_us <= PATIENCE_US => {
                 tokio::time::sleep(Duration::from_micros(wait_us.unsigned_abs())).await;
                 Ok(())
             }
+            Ok(Turn::Taken { wait_us }) => {
+                let place = Place { turn_at: SystemClock.now().plus_ms(wait_us / 1_000), connection: opened.id.0.to_string() };
+                self.checkpoint(&place).map_err(Outcome::from)?;
+                Err(Outcome::Snooze(Duration::from_micros(wait_us.unsigned_abs())))
+            }
             // Those who come back together would only meet again.
             Ok(Turn::Later { wait_us }) => {
-                Err(Outcome::Snooze(Duration::from_micros(wait_us.unsigned_abs()).mul_f64(rand::random_range(1.0..LATER_FACTOR_MAX))))
+                Err(Outcome::Snooze(Duration::from_micros(wait_us.unsigned_abs() / 2).mul_f64(rand::random_range(1.0..2.0))))
             }
             Err(error) => {
                 let error = error.as_job_error();

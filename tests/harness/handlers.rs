@@ -40,6 +40,7 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
         tenant: claimed.tenant.clone(),
         attempt: claimed.snapshot.attempt,
         checkpoint: claimed.checkpoint.as_deref().map(Arc::from),
+        turned: Arc::default(),
         deadline: claimed.snapshot.deadline,
         cancel: CancellationToken::new(),
         listener: Arc::new(Nobody),

@@ -192,7 +192,8 @@ fn drops(number: i64) -> String {
     let text = std::fs::read_to_string(&migrations()[&number]).expect("a migration");
     let tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split_whitespace().next()).collect();
     assert!(!tables.is_empty(), "migration {number} makes no table: say here how it is taken back");
-    tables.iter().map(|table| format!("DROP TABLE {table}; ")).collect()
+    // Last first: a table may refer to one that was made before.
+    tables.iter().rev().map(|table| format!("DROP TABLE {table}; ")).collect()
 }
 
 fn migrations() -> BTreeMap<i64, PathBuf> {

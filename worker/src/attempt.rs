@@ -112,6 +112,7 @@ impl Attempts {
             tenant: job.tenant.clone(),
             attempt: job.snapshot.attempt,
             checkpoint: job.checkpoint.as_deref().map(Arc::from),
+            turned: Arc::default(),
             deadline: job.snapshot.deadline,
             cancel: lease.stop.clone(),
             listener: self.notebook.open(job.snapshot.id, job.snapshot.attempt),

@@ -26,6 +26,11 @@ pub const SECRET_BYTES_MAX: usize = 16 * 1024;
 /// The largest configuration, in bytes of JSON.
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024;
 
+/// The lowest rate of a connection's messages, in a second: one in a hundred seconds.
+pub const RATE_PER_S_MIN: f64 = 0.01;
+/// The highest.
+pub const RATE_PER_S_MAX: f64 = 10_000.0;
+
 /// What is wrong with a configuration beside secrets of these names.
 type Together = fn(&Value, &BTreeSet<&str>) -> Option<Violation>;
 
@@ -208,6 +213,12 @@ fn url_or(default: &str, description: &str) -> Value {
 /// The schema of a secret, with what it is for.
 fn secret(description: &str) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": SECRET_BYTES_MAX, "writeOnly": true, "description": description })
+}
+
+/// The schema of a rate, to which `Context::turn` keeps.
+fn rate() -> Value {
+    json!({ "type": "number", "minimum": RATE_PER_S_MIN, "maximum": RATE_PER_S_MAX,
+        "description": "The most messages a second, of all workers together. What would have to wait long comes back when it is its turn." })
 }
 
 /// A violation that both together make.

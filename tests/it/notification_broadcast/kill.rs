@@ -25,7 +25,13 @@ async fn a_broadcast_that_is_killed_goes_on_and_tells_everybody_once() {
     rows.push("nobody".into());
     let file = Endpoint::start(200, format!("to\n{}\n", rows.join("\n"))).await;
 
-    let variables = [("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1"), ("WINDROW_MASTER_KEY", "the-master-key-of-this-test-0123456789")];
+    let folder = tempfile::tempdir().expect("a folder");
+    let objects = format!("file://{}", folder.path().display());
+    let variables = [
+        ("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1"),
+        ("WINDROW_MASTER_KEY", "the-master-key-of-this-test-0123456789"),
+        ("WINDROW_OBJECTS_URL", objects.as_str()),
+    ];
     let mut cluster = Cluster::of(Shape { apis: 1, workers: 0, schedulers: 1, redis: false, proxied: false, variables: &variables }).await;
     // One worker sends, another makes the children: the queue keeps them apart, and only the latter is killed.
     cluster.add_with("windrow-worker", &[("WINDROW_QUEUES", "notifications=32")]);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Provider, SECRET_BYTES_MAX, url_or};
+use super::{Provider, SECRET_BYTES_MAX, rate, url_or};
 
 /// The provider's name.
 pub const NAME: &str = "apns";
@@ -30,8 +30,7 @@ pub(super) fn provider() -> Provider {
                 "base_url": url_or(BASE_URL, "Where APNs is. Apps that were built for development have tokens of the sandbox: https://api.sandbox.push.apple.com."),
                 "ca_pem": { "type": "string", "maxLength": 16_384, "pattern": "^\\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s-]+-----END CERTIFICATE-----\\s*$",
                     "description": "Certificates, as PEM, by one of which whoever answers at base_url is known: for a relay of your own. None for the authorities of the machine." },
-                "rate_per_s": { "type": "number", "exclusiveMinimum": 0, "maximum": 10000,
-                    "description": "The most messages a second, of broadcasts." }
+                "rate_per_s": rate()
             }
         }),
         secrets_schema: json!({

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Provider, service_account, url_or};
+use super::{Provider, rate, service_account, url_or};
 
 /// The provider's name.
 pub const NAME: &str = "fcm";
@@ -29,8 +29,7 @@ pub(super) fn provider() -> Provider {
                 "token_uri": account("token_uri"),
                 "private_key_id": account("private_key_id"),
                 "base_url": url_or(::fcm::BASE_URL, "Where FCM is."),
-                "rate_per_s": { "type": "number", "exclusiveMinimum": 0, "maximum": 10000,
-                    "description": "The most messages a second, of broadcasts." }
+                "rate_per_s": rate()
             }
         }),
         secrets_schema: like_any_account.secrets_schema,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Provider, secret, together};
+use super::{Provider, rate, secret, together};
 use crate::{contract::Violation, notification::mailbox::Mailbox};
 
 /// The provider's name.
@@ -53,8 +53,7 @@ pub(super) fn provider() -> Provider {
                     "description": "How many connections a worker process has open at most, those that wait for a message included." },
                 "send_timeout_s": { "type": "integer", "minimum": 1, "maximum": SEND_TIMEOUT_S_MAX, "default": SEND_TIMEOUT_S,
                     "description": "How long giving a message to the server may take in all, connecting included, in seconds." },
-                "rate_per_s": { "type": "number", "minimum": 0.01, "maximum": 10000,
-                    "description": "How many messages a second are sent at most, by all workers together." }
+                "rate_per_s": rate()
             }
         }),
         secrets_schema: json!({

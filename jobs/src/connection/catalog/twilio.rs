@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Provider, secret, together};
+use super::{Provider, rate, secret, together};
 use crate::contract::Violation;
 
 /// The provider's name.
@@ -38,8 +38,7 @@ pub(super) fn provider() -> Provider {
                 "base_url": { "type": "string", "format": "uri", "pattern": "^https?://[!-~]+$", "maxLength": 2048,
                     "default": "https://api.twilio.com",
                     "description": "Where the API is; https://api.{edge}.{region}.twilio.com for another region." },
-                "rate_per_s": { "type": "number", "exclusiveMinimum": 0, "maximum": 10000,
-                    "description": "The most messages a second, of broadcasts." }
+                "rate_per_s": rate()
             }
         }),
         secrets_schema: json!({

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Provider, secret};
+use super::{Provider, rate, secret};
 
 /// The provider's name.
 pub const NAME: &str = "whatsapp";
@@ -33,8 +33,7 @@ pub(super) fn provider() -> Provider {
                     "description": "The version of the Graph API." },
                 "base_url": { "type": "string", "format": "uri", "pattern": "^https?://[!-~]+$", "maxLength": 2048,
                     "default": "https://graph.facebook.com", "description": "Where the Graph API is." },
-                "rate_per_s": { "type": "number", "exclusiveMinimum": 0, "maximum": 10000,
-                    "description": "The most messages a second, of broadcasts." }
+                "rate_per_s": rate()
             }
         }),
         secrets_schema: json!({
