@@ -1,6 +1,8 @@
 //! What FCM answers, and what it means: `google.rpc.Status` with the details of `google.firebase.fcm.v1.FcmError`.
 //!
-//! The codes are those of <https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode>, read in November 2026.
+//! The codes are those of <https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode>: on 2026-11-22 we read a stored copy down to
+//! `INVALID_ARGUMENT`, and the others with their statuses where public code quotes them. Google's own library knows `QUOTA_EXCEEDED`,
+//! `SENDER_ID_MISMATCH`, `THIRD_PARTY_AUTH_ERROR` and `UNREGISTERED` (`firebase_admin` 7.7.0 from PyPI).
 
 use std::time::Duration;
 
@@ -233,7 +235,7 @@ mod tests {
         *read(status, None, body.to_string().as_bytes()).expect_err("a refusal")
     }
 
-    /// The two examples of <https://firebase.google.com/docs/cloud-messaging/error-codes>, read in November 2026.
+    /// The two examples of <https://firebase.google.com/docs/cloud-messaging/error-codes>, by a stored copy of it, read 2026-11-22.
     #[test]
     fn the_examples_of_the_documentation_are_told_apart() {
         let value = refused(
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_mean_what_the_reference_says() {
+    fn codes_have_their_meaning() {
         let coded = |status: u16, code: &str| {
             refused(status, &serde_json::json!({ "error": { "message": "m", "details": [{ "@type": FCM, "errorCode": code }] } })).meaning()
         };

@@ -1,9 +1,11 @@
 //! Whether a call of a hook comes from its provider: three schemes. Pure, and every comparison takes the same time whatever it finds.
 //!
-//! - Standard Webhooks 1.0.0, <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
+//! - Standard Webhooks 1.0.0, <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md> (at 03f5f8c6).
 //! - Twilio, <https://www.twilio.com/docs/usage/webhooks/webhooks-security>: HMAC-SHA1 over the URL that was called and the fields of a form,
 //!   or over a URL that has the body's SHA-256.
-//! - Meta, <https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate-payloads>: HMAC-SHA256 over the body.
+//! - Meta, <https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate-payloads>: HMAC-SHA256 over the body. So
+//!   says the page "Create a webhook endpoint" of WhatsApp's documentation as well, which is the one that we read (2026-11-22, the copy in
+//!   github.com/LimaLb01/endpoint-flow, docs_whatsappflow/docs_apiwhatsapp/create_webhook.md at 2d85b2b3).
 
 use std::collections::{BTreeMap, BTreeSet};
 

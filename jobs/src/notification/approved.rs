@@ -1,8 +1,8 @@
 //! WhatsApp's approved templates, as Meta tells of them and the ledger keeps them: which there are, whether they may be sent, and
 //! what they are filled in with. Pure.
 //!
-//! <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates>, as of 2026-11-22. What a template's
-//! components ask for is read in `kinds/notification_whatsapp/fit.rs`.
+//! By Meta's page "Templates", as github.com/LimaLb01/endpoint-flow has copied it (docs_whatsappflow/docs_apiwhatsapp/templates.md at
+//! 2d85b2b3, read 2026-11-22). What a template's components ask for is read in `kinds/notification_whatsapp/fit.rs`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::{clock::Timestamp, connection::ConnectionId, tenant::TenantId};
 
 /// The status of a template that may be sent.
 pub const APPROVED: &str = "APPROVED";
-/// The most templates of an account that are kept: Meta allows 6,000 names, each in several languages.
+/// The most templates of an account that are kept: Meta allows 6,000, each language of a name being one.
 pub const TEMPLATES_MAX: usize = 20_000;
 /// The largest components of a template, in bytes of JSON; its texts have a few thousand characters together.
 pub const COMPONENTS_BYTES_MAX: usize = 64 * 1024;

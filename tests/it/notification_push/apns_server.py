@@ -1,9 +1,10 @@
-"""The Apple Push Notification service as Apple's documents describe it, over TLS and HTTP/2 (hyper-h2, by ALPN), known by an authority of its own.
+"""The Apple Push Notification service as far as we know it, over TLS and HTTP/2 (hyper-h2, by ALPN), known by an authority of its own.
 
 Provider tokens are verified by PyJWT: ES256, `kid`, `iss`, and an `iat` of at most an hour ago. As at Apple's, a connection has one stream
-until a valid token has come, and is good for one team. What is answered depends on the first two digits of the device token. By
-"Sending notification requests to APNs" and "Handling notification responses from APNs" (https://developer.apple.com/documentation/usernotifications),
-read in November 2026.
+until a valid token has come, and is good for one team. What is answered depends on the first two digits of the device token. After
+"Sending notification requests to APNs" and "Handling notification responses from APNs" (https://developer.apple.com/documentation/usernotifications);
+what was read of them is said in jobs/src/kinds/notification_push/apple.rs and apple/answer.rs. The push types `widgets` and `controls`, and
+which reason comes with which status, were not checked against them.
 
 It writes `ca.pem`, `key.p8` and `other.p8` into its folder, prints its port, then a line of JSON for each request.
 """
@@ -82,7 +83,7 @@ def refused(token):
 
 
 def wrong(method, path, headers, body):
-    """What Apple's reference does not allow of a request, if anything."""
+    """What Apple does not allow of a request, as we know it, if anything."""
     prefix, device = path.rsplit("/", 1)
     if method != "POST":
         return 405, "MethodNotAllowed"

@@ -2,8 +2,8 @@
 
 Assertions are verified by PyJWT, messages by the `jsonschema` package against the API's discovery document, which the second argument
 names. What is answered depends on the token, up to its first hyphen: `ok-7`, `unregistered-1`, `quota_once-3`, … Refusals have the shape
-of https://firebase.google.com/docs/cloud-messaging/error-codes and https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode, read in
-November 2026; `by_firebase.py` has Google's own library read them.
+of the examples of https://firebase.google.com/docs/cloud-messaging/error-codes (a stored copy, read 2026-11-22); of the messages only
+"The registration token is not a valid FCM registration token" is from there. `by_firebase.py` has Google's own library read them.
 
 It prints its port, then a line of JSON for each request.
 """

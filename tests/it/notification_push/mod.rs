@@ -1,4 +1,4 @@
-//! `notification.push` against FCM (`fcm_server.py`) and APNs (`apns_server.py`) as their makers describe them, and Google's own library.
+//! `notification.push` against FCM (`fcm_server.py`) and APNs (`apns_server.py`) as far as we know them, and Google's own library.
 
 mod apns;
 mod fcm;

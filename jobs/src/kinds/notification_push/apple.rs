@@ -1,7 +1,9 @@
 //! How APNs is spoken to: HTTP/2 to a connection of the team's own, a provider token, and what the answer means.
 //!
-//! By Apple's "Sending notification requests to APNs", "Establishing a token-based connection to APNs" and "Handling notification
-//! responses from APNs" (<https://developer.apple.com/documentation/usernotifications>), read in November 2026.
+//! After Apple's "Sending notification requests to APNs", "Establishing a token-based connection to APNs" and "Handling notification
+//! responses from APNs" (<https://developer.apple.com/documentation/usernotifications>). On 2026-11-22 we read stored copies of the
+//! beginnings of the first and of the last (down to the statuses), and what Apple's forum quotes of the second
+//! (<https://developer.apple.com/forums/thread/687789>). The rest is as we know it.
 //! The pieces: `apple/message.rs` makes headers and body, `apple/token.rs` keeps provider tokens, `apple/answer.rs` reads.
 
 mod answer;

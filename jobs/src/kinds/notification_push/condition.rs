@@ -1,7 +1,8 @@
 //! Conditions on topics, as FCM reads them: `'a' in topics && ('b' in topics || !('c' in topics))`. Pure.
 //!
-//! By <https://firebase.google.com/docs/cloud-messaging/send-topic-messages>, read in November 2026: `&&`, `||`, `!` and parentheses, at
-//! most five topics.
+//! `&&`, `||`, `!` and parentheses, at most five topics: so <https://firebase.google.com/docs/cloud-messaging/send-topic-messages> is quoted
+//! in public code ("You can include up to five topics in your conditional expression", found 2026-11-22); of the page itself we had the
+//! beginning alone.
 
 use super::CONDITION_TOPICS_MAX;
 

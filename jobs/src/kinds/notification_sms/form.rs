@@ -1,8 +1,8 @@
 //! What Twilio is sent and what it answers: `POST /2010-04-01/Accounts/{sid}/Messages.json`. Pure.
 //!
-//! <https://www.twilio.com/docs/messaging/api/message-resource>, as of 2026-11-22, and twilio's own description
-//! (github.com/twilio/twilio-oai, spec/json/twilio_api_v2010.json). The official Python package judges the form
-//! (`tests/it/notifications/phone`).
+//! The fields' names, the statuses and the limits are those of Twilio's own Python package (`twilio` 9.13.0 from PyPI,
+//! `rest/api/v2010/account/message`, read 2026-11-22), which judges the form as well (`tests/it/notification_phone`). The page,
+//! <https://www.twilio.com/docs/messaging/api/message-resource>, we know by copies of it alone.
 
 use serde::Deserialize;
 
@@ -118,9 +118,10 @@ mod tests {
         serde_json::from_value(payload).expect("a payload")
     }
 
-    /// The answer's example of <https://www.twilio.com/docs/messaging/api/message-resource> (create a message), 2026-11-22, shortened.
+    /// After the answer that <https://www.twilio.com/docs/messaging/api/message-resource> shows for "Hi there", by copies of the page in
+    /// public repositories, read 2026-11-22: shortened, and without what it has as `date_sent` and `messaging_service_sid`.
     #[test]
-    fn the_published_answer_is_read() {
+    fn an_answer_is_read() {
         let answer = r#"{"account_sid":"ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","api_version":"2010-04-01","body":"Hi there","date_created":"Thu, 24 Aug 2023 05:01:45 +0000",
             "date_sent":null,"direction":"outbound-api","error_code":null,"error_message":null,"from":"+15557122661","num_media":"0","num_segments":"1",
             "messaging_service_sid":null,"sid":"SMaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","status":"queued","to":"+15558675310"}"#;

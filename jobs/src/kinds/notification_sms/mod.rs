@@ -30,12 +30,14 @@ use crate::{
 
 /// The kind's name.
 pub const KIND: &str = "notification.sms";
-/// The longest text, in characters: Twilio's own limit (<https://www.twilio.com/docs/messaging/api/message-resource>, 2026-11-22: "up to
-/// 1,600 characters in length"; its error 21617 otherwise).
+/// The longest text, in characters: Twilio's own limit (`twilio` 9.13.0 from PyPI, `MessageList.create`: "Can be up to 1,600 characters in
+/// length"; its error 21617 otherwise).
 pub const TEXT_CHARS_MAX: usize = 1_600;
-/// The most media of a message: Twilio's limit.
+/// The most media of a message: Twilio's limit (its error 21623, by the copy that `verdict.rs` names: "You may send up to 10 media files in
+/// a single message").
 pub const MEDIA_MAX: usize = 10;
-/// The longest that a message may wait at Twilio, in seconds: ten hours, Twilio's limit and default.
+/// The longest that a message may wait at Twilio, in seconds: ten hours, Twilio's limit and default (the same package: "integers
+/// from `1` to `36000`").
 pub const VALIDITY_S_MAX: u32 = 36_000;
 
 /// A message to a number.
@@ -127,10 +129,10 @@ pub fn contract() -> Contract {
         json!({ "connection": "phone", "to": "+4915112345678", "text": "Your parcel is on its way." }),
         json!({ "provider_id": "SM00000000000000000000000000000000", "status": "queued", "segments": 1 }),
         &[
-            ("recipient_invalid", false, "Twilio says that the number is none, or takes no messages (21211, 21214, 21217, 21401, 21614)"),
+            ("recipient_invalid", false, "Twilio says that the number is none, or takes no messages (21211, 21214, 21217, 21614)"),
             ("recipient_unsubscribed", false, "whoever has the number has answered STOP to the sender (21610)"),
             ("region_forbidden", false, "the account may not send to the number's country (21408)"),
-            ("sender_invalid", false, "the account has no such sender, or none at all is named (21212, 21603, 21606, 21659, 21660, 21703, …)"),
+            ("sender_invalid", false, "the account has no such sender, or none at all is named (21212, 21401, 21603, 21606, 21659, 21660, 21703, …)"),
             ("message_refused", false, "Twilio refuses it for another reason, which the message repeats"),
             ("template_unknown", false, "the tenant's own template is not there any more, or not in this language or version"),
             ("variable_missing", false, "the tenant's own template needs a variable that the payload does not give"),
@@ -138,7 +140,7 @@ pub fn contract() -> Contract {
             ("renderer_unavailable", true, "the process that renders could not be started, or gave no answer"),
             ("text_missing", false, "the tenant's own template has no text"),
             ("text_too_long", false, "with its variables the template's text has more than 1,600 characters"),
-            ("provider_busy", true, "Twilio takes no more just now (429, 20429, 21611, 14107); `Retry-After` is kept"),
+            ("provider_busy", true, "Twilio takes no more just now (429, 20429, 21611, 21702, 14107); `Retry-After` is kept"),
             ("provider_failed", true, "Twilio answered 5xx, or nothing that can be read: whether it took the message is not known"),
             ("connection_refused", true, "Twilio does not let the account in (401, 20003, 20005, 20403, 10001): the connection goes to `error` until it is mended or tested"),
             ("answer_late", true, "no answer came in time: whether Twilio took the message is not known"),

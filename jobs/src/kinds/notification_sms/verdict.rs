@@ -1,7 +1,10 @@
 //! What Twilio's errors mean for a message. Pure.
 //!
-//! By <https://www.twilio.com/docs/api/errors> (each code has its page below it) and
-//! <https://www.twilio.com/docs/usage/twilios-response>, as of 2026-11-22. An error is `{"code", "message", "more_info", "status"}`.
+//! Each code has its page below <https://www.twilio.com/docs/api/errors>. On 2026-11-22 we read stored copies (of 2024 or later, or without
+//! a date) of 10001, 14107, 20003, 20005, 20403, 20429, 21214, 21217, 21401, 21603, 21606, 21611, 21612, 21659, 21660, 21661, 21701, 21702,
+//! 21705, 21712, 21714 and 21715, and 21408, 21607, 21610, 21614, 21617, 21623 and 21703 as of 2019 (github.com/men232/twilio-error-codes,
+//! twilio-error-codes.json at 7cd52b39); 21211, 21212, the others up to 21713 and the statuses of HTTP are as we know them. An error is
+//! `{"code", "message", "more_info", "status"}`.
 
 use serde::Deserialize;
 
@@ -32,14 +35,18 @@ pub(super) struct Complaint {
 /// By the status and the code of an answer.
 pub(super) const fn verdict(status: u16, code: Option<u32>) -> Verdict {
     match code {
-        // Authenticate; account not active; forbidden; account not active.
+        // Permission denied; account not active; suspended or closed; account not active.
         Some(20003 | 20005 | 20403 | 10001) => return Verdict::Refused,
-        // Too many requests; the account's queue is full; the sender's queue is full (not taken, says each page).
-        Some(20429 | 14107 | 21611) => return Verdict::NotNow,
-        Some(21211 | 21214 | 21217 | 21401 | 21614) => return Verdict::Never("recipient_invalid"),
+        // Too many requests ("never processed"); too many between two numbers within seconds (such a message fails, says the page); the
+        // sender's queue is full; the messaging service is not available ("Retry your API call").
+        Some(20429 | 14107 | 21611 | 21702) => return Verdict::NotNow,
+        Some(21211 | 21214 | 21217 | 21614) => return Verdict::Never("recipient_invalid"),
         Some(21610) => return Verdict::Never("recipient_unsubscribed"),
         Some(21408) => return Verdict::Never("region_forbidden"),
-        Some(21212 | 21603 | 21606 | 21607 | 21612 | 21659 | 21660 | 21661 | 21701..=21715) => return Verdict::Never("sender_invalid"),
+        // 21401 is "Invalid Phone Number" and means the sender's; 21612 blames the two together.
+        Some(21212 | 21401 | 21603 | 21606 | 21607 | 21612 | 21659 | 21660 | 21661 | 21701..=21715) => {
+            return Verdict::Never("sender_invalid");
+        }
         _ => {}
     }
     match status {
@@ -67,11 +74,13 @@ mod tests {
             (429, Some(20429), NotNow),
             (429, None, NotNow),
             (400, Some(21611), NotNow),
+            (400, Some(21702), NotNow),
             (400, Some(21211), Never("recipient_invalid")),
             (400, Some(21614), Never("recipient_invalid")),
             (400, Some(21610), Never("recipient_unsubscribed")),
             (403, Some(21408), Never("region_forbidden")),
             (400, Some(21606), Never("sender_invalid")),
+            (400, Some(21401), Never("sender_invalid")),
             (400, Some(21703), Never("sender_invalid")),
             (400, Some(21617), Never("message_refused")),
             (400, None, Never("message_refused")),

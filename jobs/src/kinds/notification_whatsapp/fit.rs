@@ -1,8 +1,8 @@
 //! Whether a message fits the approved template that it names: asked at submission, where the templates are known, and before it is sent. Pure.
 //!
-//! What a template asks for is read from its components as Meta tells them
-//! (<https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/components>, 2026-11-22). What is
-//! not known here, carousels for instance, is left to Meta.
+//! What a template asks for is read from its components as Meta tells them, as far as we know; we have not checked it
+//! against the page, <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/components>. What is not known
+//! here, carousels for instance, is left to Meta.
 
 use std::collections::BTreeSet;
 

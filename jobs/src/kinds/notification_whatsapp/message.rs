@@ -1,7 +1,8 @@
 //! What Meta is sent: `POST /{version}/{phone_number_id}/messages`. Pure.
 //!
-//! <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages>, as of 2026-11-22, and Meta's own description
-//! (github.com/facebook/openapi, business-messaging-api_v23.0.yaml). pywa from PyPI judges the bodies (`tests/it/notifications/phone`).
+//! By Meta's pages on text, image and document messages and on templates, as github.com/LimaLb01/endpoint-flow has copied them for v24.0
+//! (docs_whatsappflow/docs_apiwhatsapp at 2d85b2b3: text.md, imagem.md, document.md, templates.md; read 2026-11-22). Headers, buttons and
+//! the other kinds of media are as we know them; pywa from PyPI judges the bodies (`tests/it/notification_phone`).
 
 #[cfg(feature = "handlers")]
 use serde_json::Map;
@@ -109,10 +110,10 @@ mod tests {
         body
     }
 
-    /// The examples of <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages> and
-    /// <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-message-templates>, 2026-11-22, with our recipient.
+    /// After the pages that this file's head names. The text is their example with our recipient; image and document have the values that
+    /// they give as examples; the template has the parameters of theirs, with a header and buttons of our own.
     #[test]
-    fn the_published_examples_are_what_is_sent() {
+    fn bodies_are_like_metas_examples() {
         let around = |kind: &str, content: Value| {
             let mut body = json!({ "messaging_product": "whatsapp", "recipient_type": "individual", "to": "16505555555", "type": kind });
             body[kind] = content;

@@ -32,11 +32,11 @@ use crate::{
 
 /// The kind's name.
 pub const KIND: &str = "notification.whatsapp";
-/// The longest text, in characters: <https://developers.facebook.com/docs/whatsapp/cloud-api/messages/text-messages>, 2026-11-22.
+/// The longest text, in characters: "Maximum 4096 characters", by the copy of Meta's page that `message.rs` names.
 pub const TEXT_CHARS_MAX: usize = 4_096;
-/// The longest caption, in characters.
+/// The longest caption, in characters: "Maximum 1024 characters", likewise.
 pub const CAPTION_CHARS_MAX: usize = 1_024;
-/// The longest value of a placeholder, in characters: a whole body has 1,024, and 32,768 where nothing else is there.
+/// The longest value of a placeholder, in characters: a whole body has 1,024, and 32,768 where nothing else is there, as we know it.
 pub const VALUE_CHARS_MAX: usize = 32_768;
 
 /// A message to a number.
@@ -259,7 +259,7 @@ pub fn contract() -> Contract {
             ("template_not_approved", false, "the template is not approved, or paused, or disabled (132015, 132016)"),
             ("template_misfit", false, "the template asks for other parameters than are given (132000, 132012)"),
             ("session_closed", false, "the recipient has not written within 24 hours: send an approved template (131047)"),
-            ("recipient_unreachable", false, "the recipient has no WhatsApp, an old one, or has not agreed to its terms (131026, 131021, 131030, 133010)"),
+            ("recipient_unreachable", false, "the recipient has no WhatsApp, an old one, or has not agreed to its terms (131026, 131021, 131030)"),
             ("recipient_unsubscribed", false, "the recipient takes no marketing messages from the business (131050)"),
             ("not_delivered_by_choice", false, "Meta does not deliver it, to keep people from getting too much (130472, 131049)"),
             ("message_refused", false, "Meta refuses it for another reason, which the message repeats"),
@@ -271,7 +271,7 @@ pub fn contract() -> Contract {
             ("text_too_long", false, "with its variables the template's text has more than 4,096 characters"),
             ("provider_busy", true, "Meta takes no more just now (4, 80007, 130429, 131048, 131056, 131057, 429); `Retry-After` is kept"),
             ("provider_failed", true, "Meta answered 5xx, or nothing that can be read: whether it took the message is not known (2, 131000, 131016)"),
-            ("connection_refused", true, "Meta does not let the connection in (0, 10, 190, 200 to 299), or has blocked the account (368, 131031): the connection goes to `error` until it is mended or tested"),
+            ("connection_refused", true, "Meta does not let the connection in (0, 10, 190, 200 to 299), has blocked the account (368, 131031), or its number is not registered (133010): the connection goes to `error` until it is mended or tested"),
             ("answer_late", true, "no answer came in time: whether Meta took the message is not known"),
             ("connection_broken", true, "the connection ended early: whether Meta took the message is not known"),
             ("unreachable", true, "no connection came about"),

@@ -1,8 +1,9 @@
 //! Reads what Meta reports to the connection's hook: how messages fare, and how templates stand. Pure.
 //!
-//! <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples> (message status updates) and
-//! <https://developers.facebook.com/docs/whatsapp/business-management-api/webhooks/components> (template status updates), as of 2026-11-22.
-//! What is not known is passed over, and so is what is hostile.
+//! By Meta's references of the webhooks `messages` and `message_template_status_update`, as github.com/LimaLb01/endpoint-flow has copied them
+//! (docs_whatsappflow/docs_apiwhatsapp at 2d85b2b3: messageswebhook.md, message_template_status_update.md; read 2026-11-22); the words of
+//! statuses by pywa 4.5.0 from PyPI, but for "deleted" and "warning", which we know from elsewhere. What is not known is passed over, and so
+//! is what is hostile.
 
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::{
     },
 };
 
-/// The most that is taken of one body: Meta batches up to 1,000 updates.
+/// The most that is taken of one body: Meta's are "sent in a batch with a maximum of 1000 updates" (create_webhook.md, beside those).
 pub const HEARD_MAX: usize = 4_096;
 /// The longest id of a message that is one; Meta's have some 60 to 130.
 const ID_BYTES_MAX: usize = 512;
@@ -104,7 +105,8 @@ fn template(value: &Value) -> Option<Turned> {
         (!text.is_empty() && text.len() <= bytes_max && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
     };
     let event = word("event", 64)?;
-    // A flag is a warning of a pause to come: it may still be sent. "REINSTATED" is approved again.
+    // A flag is a warning of a pause to come: it may still be sent. "REINSTATED" is approved again; "UNPAUSED" is on no list that we read.
+    // "UNARCHIVED" has its former status again (pywa 4.5.0), which is not said: as long as Meta is not asked, it counts as not approved.
     let status = match event.as_str() {
         "FLAGGED" => return None,
         "REINSTATED" | "UNPAUSED" => APPROVED.to_owned(),
@@ -129,10 +131,10 @@ mod tests {
             .into_bytes()
     }
 
-    /// The examples of <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples>, 2026-11-22: message sent,
-    /// and message failed.
+    /// In the form of the reference that this file's head names, with the account, the number and a message's id that Meta's pages use. The
+    /// failure's words are those that copies of Meta's reference of statuses give as examples.
     #[test]
-    fn the_published_reports_are_read() {
+    fn reports_are_read() {
         let sent = json!({ "messaging_product": "whatsapp", "metadata": { "display_phone_number": "15550783881", "phone_number_id": "106540352242922" },
             "statuses": [{ "id": "wamid.HBgLMTQxMjU1NTA4MjkVAgASGBQzQUNCNjk5RDUwNUZGMUZEM0VBRAA=", "status": "sent", "timestamp": "1683229471",
                 "recipient_id": "15551234567", "biz_opaque_callback_data": format!("{JOB}.send"),
@@ -152,7 +154,7 @@ mod tests {
         assert!(error.message.starts_with("Meta's 131049: In order to"), "{}", error.message);
     }
 
-    /// The example of <https://developers.facebook.com/docs/whatsapp/business-management-api/webhooks/components>, 2026-11-22.
+    /// In the form of the reference; name and language are those of the sample that public code quotes of Meta's dashboard.
     #[test]
     fn templates_turn_as_they_are_reported() {
         let of = |event: &str| {

@@ -1,8 +1,12 @@
 //! What Meta's errors mean for a message. Pure.
 //!
-//! <https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes>, as of 2026-11-22: "build your app's error handling logic
-//! around error codes". An error is `{"error": {"message", "type", "code", "error_data": {"details"}, "fbtrace_id"}}`. That each code which pywa
-//! knows has its class is asked in `tests/it/notifications/phone`.
+//! What the codes mean we have from pywa 4.5.0 (PyPI, `pywa/errors.py`, read 2026-11-22), which repeats Meta's page in words; 1, 2, 33, 100
+//! and 133010, which it lacks, from other copies of that page. The page itself,
+//! <https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes> ("Updated: May 15, 2026"), we read as far
+//! as a stored copy's beginning goes: "Meta recommends that you build your app’s error handling logic around code values and
+//! details payload properties". An error is
+//! `{"error": {"message", "type", "code", "error_data": {"details"}, "fbtrace_id"}}`. That each code which pywa knows has its class is
+//! asked in `tests/it/notification_phone`.
 
 #[cfg(feature = "handlers")]
 use serde::Deserialize;
@@ -73,8 +77,8 @@ pub const fn verdict(status: u16, code: Option<i64>) -> Verdict {
 /// By the code alone; none where it is not known here.
 pub const fn of_code(code: i64) -> Option<Verdict> {
     Some(match code {
-        // Authentication, permissions, an expired token; policy violations, a locked account.
-        0 | 3 | 10 | 190 | 200..=299 | 131005 | 131031 | 131045 | 368 => Verdict::Refused,
+        // Authentication, permissions, an expired token; policy violations, a locked account; the business's number is not registered.
+        0 | 3 | 10 | 190 | 200..=299 | 131005 | 131031 | 131045 | 133010 | 368 => Verdict::Refused,
         // Too many calls, too many messages: of the app, the account, the number, the pair; maintenance.
         4 | 80007 | 130429 | 131048 | 131056 | 131057 | 131064 | 133016 => Verdict::NotNow,
         // Down, or something went wrong.
@@ -83,7 +87,7 @@ pub const fn of_code(code: i64) -> Option<Verdict> {
         132015 | 132016 | 132007 | 132068 | 132069 => Verdict::Never("template_not_approved"),
         132000 | 132005 | 132008 | 132012 => Verdict::Never("template_misfit"),
         131047 => Verdict::Never("session_closed"),
-        131021 | 131026 | 131030 | 131062 | 133010 | 130497 | 137000 => Verdict::Never("recipient_unreachable"),
+        131021 | 131026 | 131030 | 131062 | 130497 | 137000 => Verdict::Never("recipient_unreachable"),
         131050 => Verdict::Never("recipient_unsubscribed"),
         130472 | 131049 => Verdict::Never("not_delivered_by_choice"),
         // Parameters, media, payment, names, certificates: somebody must do something first.
@@ -118,6 +122,7 @@ mod tests {
             (403, Some(368), Refused),
             (403, Some(10), Refused),
             (403, Some(219), Refused),
+            (400, Some(133010), Refused),
             (400, Some(130429), NotNow),
             (400, Some(131056), NotNow),
             (429, None, NotNow),

@@ -1,7 +1,9 @@
 //! Reads a page of `GET /{version}/{business_account_id}/message_templates`. Pure.
 //!
-//! <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates>, as of 2026-11-22:
-//! `{"data": [{"name", "components", "language", "status", "category", "id"}], "paging": {"cursors": {"before", "after"}, "next"}}`.
+//! `{"data": [{"name", "components", "language", "status", "category", "id"}], "paging": {"cursors": {"before", "after"}, "next"}}`: the
+//! paging by Meta's own description (github.com/facebook/openapi, business-messaging-api_v23.0.yaml at 231e1845, `CursorPaging`, read
+//! 2026-11-22), the rest as we know it and as public code shows it. We have not checked it against the page,
+//! <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates>.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +12,7 @@ use crate::notification::approved::{Approved, COMPONENTS_BYTES_MAX};
 
 /// What is asked for of each template.
 pub(super) const FIELDS: &str = "name,language,status,category,components,parameter_format,quality_score";
-/// The longest name that Meta gives: 512 characters.
+/// The longest name that Meta gives: 512 characters (templates.md of the copy that `notification_whatsapp/message.rs` names).
 const NAME_BYTES_MAX: usize = 512;
 /// The longest of its other words that are kept.
 const WORD_BYTES_MAX: usize = 64;
@@ -96,10 +98,9 @@ mod tests {
 
     use super::*;
 
-    /// The answer's example of <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates>, 2026-11-22,
-    /// shortened.
+    /// Made up from what public code quotes of Meta's examples: the first name, its id and body, the account and the cursors are theirs.
     #[test]
-    fn the_published_page_is_read() {
+    fn a_page_is_read() {
         let body = json!({
             "data": [
                 { "name": "seasonal_promotion_text_only", "language": "en", "status": "APPROVED", "category": "MARKETING", "id": "564750795574598",

@@ -93,10 +93,11 @@ impl fmt::Display for Refusal {
 mod tests {
     use super::*;
 
-    /// The table "Response error strings" of <https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns>,
-    /// read in November 2026.
+    /// The reasons are those of <https://docs.rs/apns-h2/latest/apns_h2/response/enum.ErrorReason.html>, all 32 and no other (read
+    /// 2026-11-22). Which status each comes with is as we know it, and as a public client's tests have it: of Apple's own page,
+    /// <https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns>, we had the statuses alone.
     #[test]
-    fn reasons_mean_what_the_reference_says() {
+    fn reasons_have_their_meaning() {
         use Meaning::*;
         for (status, reason, meaning) in [
             (400, "BadCollapseId", BadMessage),
@@ -135,6 +136,8 @@ mod tests {
             let refusal = Refusal::read(status, None, format!("{{\"reason\":\"{reason}\"}}").as_bytes());
             assert_eq!(refusal.meaning(true), meaning, "{status} {reason}");
         }
+        // What APNs is said to answer in truth (<https://github.com/swift-server-community/APNSwift/pull/229>).
+        assert_eq!(Refusal::read(403, None, b"{\"reason\":\"BadEnvironmentKeyInToken\"}").meaning(true), Denied);
         let disallowed = Refusal::read(400, None, b"{\"reason\":\"TopicDisallowed\"}");
         assert_eq!(disallowed.meaning(false), BadMessage, "the topic is the payload's own");
         assert_eq!(Refusal::read(502, None, b"<html>").to_string(), "APNs answered 502 HTTP_502");
