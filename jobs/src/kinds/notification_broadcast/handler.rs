@@ -3,7 +3,7 @@
 //! An attempt makes children until all are made, and then looks how they fare: it comes back until all have ended, and has no slot meanwhile,
 //! which its children may need.
 
-use std::{sync::Arc, time::Duration};
+use std::{os::fd::AsRawFd as _, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +19,13 @@ use crate::{
     contract::Contract,
     handler::{ArtifactError, Context, Failure, Handler, Outcome},
     ledger,
+    submit::NewJob,
 };
 
 /// Children that are made in one commit, between two checkpoints.
 const CHUNK: usize = 500;
+/// Bytes of their payloads in one commit, give or take one child.
+const CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How soon it looks again how its children fare, at first and at most.
 const LOOK_FIRST_MS: u64 = 1_000;
 const LOOK_MS_MAX: u64 = 60_000;
@@ -65,7 +68,7 @@ impl Broadcast {
             (None, Some(artifact)) => Audience::filed(context, artifact).await?,
             (None, None) => return Err(Outcome::bury("audience_invalid", "an audience has recipients or an artifact")),
         };
-        let (rows, mut audience) = audience.count()?;
+        let (rows, mut audience) = off_thread(move || audience.count()).await?;
         let before = context.checkpoint.as_deref().map(serde_json::from_str::<Progress>);
         let mut progress = match before {
             Some(Ok(progress)) if progress.rows != rows => {
@@ -75,13 +78,13 @@ impl Broadcast {
             Some(Ok(progress)) => progress,
             _ => Progress { rows, next: Some(Place::START), began_at: self.0.now(), looks: 0 },
         };
-        let family = Family {
-            tenant: &context.tenant,
+        let family = Arc::new(Family {
+            tenant: context.tenant.clone(),
             parent: context.job,
             deadline: context.deadline,
-            message: &payload.message,
+            message: payload.message.clone(),
             priority: payload.priority,
-        };
+        });
         if let Some(place) = progress.next {
             if place == Place::START {
                 context.info(format!("{rows} recipients"));
@@ -90,10 +93,10 @@ impl Broadcast {
                 audience.seek(place)?;
             }
             let apart_ms = self.apart_ms(context, payload).await;
-            self.bear(context, &family, &mut audience, &mut progress, apart_ms).await?;
+            audience = self.bear(context, &family, audience, &mut progress, apart_ms).await?;
             audience.seek_start()?;
         }
-        look(context, &family, &mut audience, &mut progress).await
+        look(context, &family, audience, &mut progress).await
     }
 
     /// How far apart the connection wants its calls; a connection that cannot be opened is the children's trouble.
@@ -108,25 +111,24 @@ impl Broadcast {
     async fn bear(
         &self,
         context: &Context,
-        family: &Family<'_>,
-        audience: &mut Audience,
+        family: &Arc<Family>,
+        mut audience: Audience,
         progress: &mut Progress,
         apart_ms: f64,
-    ) -> Result<(), Outcome> {
+    ) -> Result<Audience, Outcome> {
         loop {
-            let rows = audience.read(CHUNK)?;
-            let Some(last) = rows.last() else { break };
-            let made = last.number;
             let passed_ms = self.0.now().ms_since(progress.began_at);
-            let children = rows.iter().filter_map(|row| {
-                let place_ms = (row.number - 1) as f64 * apart_ms;
-                family.child(row.number, row.recipient.as_ref().ok()?, (place_ms as i64 - passed_ms).max(0)).ok()
-            });
+            let delay_ms = move |row: u64| (((row - 1) as f64 * apart_ms) as i64 - passed_ms).max(0);
+            let family = family.clone();
+            let (made, children, rest) = off_thread(move || {
+                let (made, children) = chunk(&family, &mut audience, delay_ms)?;
+                Ok((made, children, audience))
+            })
+            .await?;
+            audience = rest;
+            let Some(made) = made else { break };
             // The attempt is over, or is to end: somebody else goes on, or nobody.
-            let stopped = || Outcome::Snooze(Duration::from_secs(1));
-            if context.cancel.is_cancelled()
-                || !context.ledger.bear(context.job, context.attempt, children.collect()).await.map_err(away)?
-            {
+            if context.cancel.is_cancelled() || !context.ledger.bear(context.job, context.attempt, children).await.map_err(away)? {
                 return Err(stopped());
             }
             progress.next = Some(audience.place());
@@ -135,22 +137,63 @@ impl Broadcast {
             context.progress(u8::try_from(percent).unwrap_or(50), format!("{made} of {} made", progress.rows));
         }
         progress.next = None;
-        keep(context, progress)
+        keep(context, progress)?;
+        Ok(audience)
     }
 }
 
+/// The jobs of the next rows, as many as one commit has, and which row was the last; none where no row is left.
+fn chunk(family: &Family, audience: &mut Audience, delay_ms: impl Fn(u64) -> i64) -> Result<(Option<u64>, Vec<NewJob>), Outcome> {
+    let (mut last, mut children, mut rows, mut bytes) = (None, Vec::new(), 0, 0);
+    while rows < CHUNK && bytes < CHUNK_BYTES_MAX {
+        let Some(row) = audience.row()? else { break };
+        rows += 1;
+        last = Some(row.number);
+        let child = row.recipient.and_then(|recipient| family.child(row.number, &recipient, delay_ms(row.number)));
+        if let Ok(child) = child {
+            bytes += child.payload.get().len();
+            children.push(child);
+        }
+    }
+    Ok((last, children))
+}
+
+/// Work that waits for the disk or computes for long: beside the runtime's threads, so that whoever ends the attempt need not wait for it.
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Outcome> + Send + 'static) -> Result<T, Outcome> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panicked) => std::panic::resume_unwind(panicked.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string()))),
+    }
+}
+
+const fn stopped() -> Outcome {
+    Outcome::Snooze(Duration::from_secs(1))
+}
+
+fn unwritten(error: impl std::fmt::Display) -> Outcome {
+    Outcome::retry("objects_unavailable", format!("writing the report: {error}"))
+}
+
 /// Looks how the children fare: finished where all have ended.
-async fn look(context: &Context, family: &Family<'_>, audience: &mut Audience, progress: &mut Progress) -> Result<Outcome, Outcome> {
-    let unwritten = |error: &dyn std::fmt::Display| Outcome::retry("objects_unavailable", format!("writing the report: {error}"));
-    let mut report = Report::new().map_err(|error| unwritten(&error))?;
+async fn look(context: &Context, family: &Arc<Family>, mut audience: Audience, progress: &mut Progress) -> Result<Outcome, Outcome> {
+    let mut report = Report::new().map_err(unwritten)?;
     loop {
-        let rows = audience.read(CHUNK)?;
+        if context.cancel.is_cancelled() {
+            return Err(stopped());
+        }
+        let (rows, rest) = off_thread(move || Ok((audience.read(CHUNK)?, audience))).await?;
+        audience = rest;
         if rows.is_empty() {
             break;
         }
         let ids: Vec<_> = rows.iter().filter_map(|row| Some(family.id_of(&row.recipient.as_ref().ok()?.to))).collect();
         let children = context.ledger.children(&context.tenant, &ids).await.map_err(away)?;
-        report.add(family, &rows, children).map_err(|error| unwritten(&error))?;
+        let family = family.clone();
+        report = off_thread(move || {
+            report.add(&family, &rows, children).map_err(unwritten)?;
+            Ok(report)
+        })
+        .await?;
     }
     let open = report.open;
     let ended = progress.rows.saturating_sub(open);
@@ -161,11 +204,14 @@ async fn look(context: &Context, family: &Family<'_>, audience: &mut Audience, p
         keep(context, progress)?;
         return Ok(Outcome::Snooze(next_look(progress)));
     }
-    let (totals, file) = report.finish().map_err(|error| unwritten(&error))?;
-    let kept = context.artifact(REPORT, "text/csv; charset=utf-8", file.path().to_path_buf()).await;
+    let (totals, file) = off_thread(move || report.finish().map_err(unwritten)).await?;
+    // The file has no name but this one, under which it is opened anew, from its beginning.
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let kept = context.artifact(REPORT, "text/csv; charset=utf-8", path).await;
+    drop(file);
     kept.map_err(|error| match error {
-        ArtifactError::Over(_) => Outcome::Snooze(Duration::from_secs(1)),
-        error => unwritten(&error),
+        ArtifactError::Over(_) => stopped(),
+        error => unwritten(error),
     })?;
     Ok(done(&totals))
 }
