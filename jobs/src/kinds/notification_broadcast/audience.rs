@@ -2,15 +2,20 @@
 //! memory as a whole, nor is a record that is too long; the copy has no name, so it is gone with whoever reads it, however that ends.
 //! All but [`Audience::filed`] waits for the disk: it is called off the runtime's threads.
 
-use std::{collections::HashSet, fs::File, io, sync::Arc};
+use std::{collections::HashSet, fs::File, io, os::fd::AsRawFd as _, path::PathBuf, sync::Arc, time::Duration};
 
 use csv::{ByteRecord, Position, Reader, ReaderBuilder};
 use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{AUDIENCE_BYTES_MAX, COLUMNS_MAX, FromArtifact, RECIPIENT_BYTES_MAX, ROWS_MAX, Recipient, TO_CHARS_MAX, bounded::Bounded};
+use super::{
+    AUDIENCE, AUDIENCE_BYTES_MAX, COLUMNS_MAX, FromArtifact, RECIPIENT_BYTES_MAX, ROWS_MAX, Recipient, TO_CHARS_MAX, bounded::Bounded,
+    handler::off_thread,
+};
 use crate::{
-    handler::{Context, Outcome},
+    artifact::Artifact,
+    handler::{ArtifactError, Context, Outcome},
+    job::JobId,
     objects,
 };
 
@@ -53,6 +58,36 @@ fn unavailable(error: impl std::fmt::Display) -> Outcome {
     Outcome::retry("objects_unavailable", format!("the audience: {error}"))
 }
 
+/// A job's artifact of this name.
+async fn find(context: &Context, job: JobId, name: &str) -> Result<Option<Artifact>, Outcome> {
+    let files = context.ledger.files(&context.tenant, job).await;
+    let files = files.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
+    Ok(files.into_iter().find(|artifact| artifact.name == name))
+}
+
+/// A copy of an artifact on this machine.
+async fn copied(context: &Context, artifact: &Artifact) -> Result<Arc<File>, Outcome> {
+    if artifact.bytes > AUDIENCE_BYTES_MAX {
+        return Err(invalid(format!("the file has {} bytes of the {AUDIENCE_BYTES_MAX} allowed", artifact.bytes)));
+    }
+    let unknown = || Outcome::bury("audience_unknown", format!("the file {:?} is no longer kept", artifact.name));
+    let key = artifact.key.parse().map_err(|error: objects::Error| invalid(error.to_string()))?;
+    let object = context.objects.get(&key).await.map_err(unavailable)?.ok_or_else(unknown)?;
+    let file = tokio::task::spawn_blocking(tempfile::tempfile).await.map_err(unavailable)?.map_err(unavailable)?;
+    let (mut content, mut file) = (object.content, tokio::fs::File::from_std(file));
+    let copied = tokio::io::copy(&mut content, &mut file).await.map_err(unavailable)?;
+    file.flush().await.map_err(unavailable)?;
+    if copied != artifact.bytes {
+        return Err(unavailable(format!("{copied} of {} bytes arrived", artifact.bytes)));
+    }
+    Ok(Arc::new(file.into_std().await))
+}
+
+/// The one name of a file without a name, under which it is opened anew, from its beginning, as long as it is held here.
+pub(super) fn path_of(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
 /// Why a record could not be read.
 fn misread(error: &csv::Error) -> Outcome {
     match error.kind() {
@@ -80,26 +115,24 @@ impl Audience {
         Self::Listed { recipients, next: 0 }
     }
 
-    /// One in a file, which is copied to this machine.
+    /// One in a file, which is copied to this machine. The first attempt keeps it as an artifact of the broadcast's own, from which the
+    /// later ones read: the job that made it may be pruned meanwhile, or its file be another.
     pub(super) async fn filed(context: &Context, from: &FromArtifact) -> Result<Self, Outcome> {
+        if let Some(own) = find(context, context.job, AUDIENCE).await? {
+            let file = copied(context, &own).await?;
+            return off_thread(move || Self::open(file)).await;
+        }
         let unknown = || Outcome::bury("audience_unknown", format!("the job {} has no artifact {:?}", from.job, from.name));
-        let files = context.ledger.files(&context.tenant, from.job).await;
-        let files = files.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
-        let artifact = files.into_iter().find(|artifact| artifact.name == from.name).ok_or_else(unknown)?;
-        if artifact.bytes > AUDIENCE_BYTES_MAX {
-            return Err(invalid(format!("the file has {} bytes of the {AUDIENCE_BYTES_MAX} allowed", artifact.bytes)));
-        }
-        let key = artifact.key.parse().map_err(|error: objects::Error| invalid(error.to_string()))?;
-        let object = context.objects.get(&key).await.map_err(unavailable)?.ok_or_else(unknown)?;
-        let file = tokio::task::spawn_blocking(tempfile::tempfile).await.map_err(unavailable)?.map_err(unavailable)?;
-        let (mut content, mut file) = (object.content, tokio::fs::File::from_std(file));
-        let copied = tokio::io::copy(&mut content, &mut file).await.map_err(unavailable)?;
-        file.flush().await.map_err(unavailable)?;
-        if copied != artifact.bytes {
-            return Err(unavailable(format!("{copied} of {} bytes arrived", artifact.bytes)));
-        }
-        let file = Arc::new(file.into_std().await);
-        super::handler::off_thread(move || Self::open(file)).await
+        let artifact = find(context, from.job, &from.name).await?.ok_or_else(unknown)?;
+        let file = copied(context, &artifact).await?;
+        let opened = file.clone();
+        let audience = off_thread(move || Self::open(opened)).await?;
+        let kept = context.artifact(AUDIENCE, "text/csv", path_of(&file)).await;
+        kept.map_err(|error| match error {
+            ArtifactError::Over(_) => Outcome::Snooze(Duration::from_secs(1)),
+            error => unavailable(error),
+        })?;
+        Ok(audience)
     }
 
     fn open(file: Arc<File>) -> Result<Self, Outcome> {

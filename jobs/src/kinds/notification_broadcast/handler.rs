@@ -3,18 +3,19 @@
 //! An attempt makes children until all are made, and then looks how they fare: it comes back until all have ended, and has no slot meanwhile,
 //! which its children may need.
 
-use std::{os::fd::AsRawFd as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     KIND, Payload, REPORT, Totals,
-    audience::{Audience, Place},
+    audience::{Audience, Place, Row, path_of},
     child::Family,
     contract,
     report::Report,
 };
 use crate::{
+    children::Child,
     clock::{Clock, Timestamp},
     contract::Contract,
     handler::{ArtifactError, Context, Failure, Handler, Outcome},
@@ -29,7 +30,7 @@ const CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How soon it looks again how its children fare, at first and at most.
 const LOOK_FIRST_MS: u64 = 1_000;
 const LOOK_MS_MAX: u64 = 60_000;
-/// A look reads all children: it comes again after so many milliseconds for each thousand of them.
+/// A look copies the audience, and the last one reads all children: it comes again after so many milliseconds for each thousand of them.
 const LOOK_MS_PER_THOUSAND: u64 = 200;
 
 /// The handler.
@@ -47,6 +48,9 @@ struct Progress {
     /// How often it was looked how they fare.
     #[serde(default)]
     looks: u32,
+    /// Where the rows begin of which it was not seen that all have ended; none at the beginning.
+    #[serde(default)]
+    ended: Option<Place>,
 }
 
 impl Handler for Broadcast {
@@ -76,7 +80,7 @@ impl Broadcast {
                 return Err(Outcome::bury("audience_changed", message));
             }
             Some(Ok(progress)) => progress,
-            _ => Progress { rows, next: Some(Place::START), began_at: self.0.now(), looks: 0 },
+            _ => Progress { rows, next: Some(Place::START), began_at: self.0.now(), looks: 0, ended: None },
         };
         let family = Arc::new(Family {
             tenant: context.tenant.clone(),
@@ -174,20 +178,30 @@ fn unwritten(error: impl std::fmt::Display) -> Outcome {
     Outcome::retry("objects_unavailable", format!("writing the report: {error}"))
 }
 
-/// Looks how the children fare: finished where all have ended.
+/// Looks how the children fare: finished where all have ended. It looks from where it was, up to the first chunk in which one has not, and
+/// makes the report once there is none.
 async fn look(context: &Context, family: &Arc<Family>, mut audience: Audience, progress: &mut Progress) -> Result<Outcome, Outcome> {
+    if let Some(place) = progress.ended {
+        audience.seek(place)?;
+    }
+    loop {
+        let (rows, children, rest) = fare(context, family, audience).await?;
+        audience = rest;
+        let Some(last) = rows.last() else { break };
+        let open = children.iter().filter(|child| !child.state.is_final()).count();
+        if open > 0 {
+            return again(context, progress, last.number.saturating_sub(open as u64));
+        }
+        progress.ended = Some(audience.place());
+    }
+    audience.seek_start()?;
     let mut report = Report::new().map_err(unwritten)?;
     loop {
-        if context.cancel.is_cancelled() {
-            return Err(stopped());
-        }
-        let (rows, rest) = off_thread(move || Ok((audience.read(CHUNK)?, audience))).await?;
+        let (rows, children, rest) = fare(context, family, audience).await?;
         audience = rest;
         if rows.is_empty() {
             break;
         }
-        let ids: Vec<_> = rows.iter().filter_map(|row| Some(family.id_of(&row.recipient.as_ref().ok()?.to))).collect();
-        let children = context.ledger.children(&context.tenant, &ids).await.map_err(away)?;
         let family = family.clone();
         report = off_thread(move || {
             report.add(&family, &rows, children).map_err(unwritten)?;
@@ -195,19 +209,13 @@ async fn look(context: &Context, family: &Arc<Family>, mut audience: Audience, p
         })
         .await?;
     }
-    let open = report.open;
-    let ended = progress.rows.saturating_sub(open);
-    if open > 0 {
-        let percent = 50 + ended.saturating_mul(50) / progress.rows.max(1);
-        context.progress(u8::try_from(percent).unwrap_or(99).min(99), format!("{ended} of {} ended", progress.rows));
-        progress.looks += 1;
-        keep(context, progress)?;
-        return Ok(Outcome::Snooze(next_look(progress)));
+    if report.open > 0 {
+        // Somebody has sent one back meanwhile.
+        progress.ended = None;
+        return again(context, progress, progress.rows.saturating_sub(report.open));
     }
     let (totals, file) = off_thread(move || report.finish().map_err(unwritten)).await?;
-    // The file has no name but this one, under which it is opened anew, from its beginning.
-    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    let kept = context.artifact(REPORT, "text/csv; charset=utf-8", path).await;
+    let kept = context.artifact(REPORT, "text/csv; charset=utf-8", path_of(&file)).await;
     drop(file);
     kept.map_err(|error| match error {
         ArtifactError::Over(_) => stopped(),
@@ -216,9 +224,29 @@ async fn look(context: &Context, family: &Arc<Family>, mut audience: Audience, p
     Ok(done(&totals))
 }
 
+/// The next rows and their children.
+async fn fare(context: &Context, family: &Family, mut audience: Audience) -> Result<(Vec<Row>, Vec<Child>, Audience), Outcome> {
+    if context.cancel.is_cancelled() {
+        return Err(stopped());
+    }
+    let (rows, audience) = off_thread(move || Ok((audience.read(CHUNK)?, audience))).await?;
+    let ids: Vec<_> = rows.iter().filter_map(|row| Some(family.id_of(&row.recipient.as_ref().ok()?.to))).collect();
+    let children = context.ledger.children(&context.tenant, &ids).await.map_err(away)?;
+    Ok((rows, children, audience))
+}
+
+/// It looks again later; so many rows have ended at least, as those behind the first that has not are not looked at.
+fn again(context: &Context, progress: &mut Progress, ended: u64) -> Result<Outcome, Outcome> {
+    let percent = 50 + ended.saturating_mul(50) / progress.rows.max(1);
+    context.progress(u8::try_from(percent).unwrap_or(99).min(99), format!("at least {ended} of {} ended", progress.rows));
+    progress.looks += 1;
+    keep(context, progress)?;
+    Ok(Outcome::Snooze(next_look(progress)))
+}
+
 fn next_look(progress: &Progress) -> Duration {
     let patience_ms = LOOK_FIRST_MS << progress.looks.saturating_sub(1).min(6);
-    Duration::from_millis(patience_ms.max(progress.rows / 1_000 * LOOK_MS_PER_THOUSAND).min(LOOK_MS_MAX))
+    Duration::from_millis(patience_ms.min(LOOK_MS_MAX).max(progress.rows / 1_000 * LOOK_MS_PER_THOUSAND))
 }
 
 fn done(totals: &Totals) -> Outcome {
