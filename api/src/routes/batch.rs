@@ -169,9 +169,9 @@ async fn catalog(api: &Api, read: &[Result<Submission, ApiError>]) -> Result<win
 }
 
 /// Reading and checking 32 MiB takes long enough to hold up everybody else on this thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "a batch could not be read");
+        tracing::error!(%error, "what was sent could not be checked");
         ApiError::Internal
     })
 }

@@ -14,6 +14,7 @@ use axum::{
 };
 use utoipa::IntoParams;
 use windrow_jobs::{
+    clock::Timestamp,
     job::{Job, JobId},
     keys::{self, Inserted},
     notification::admit::Admission,
@@ -22,6 +23,7 @@ use windrow_jobs::{
 };
 
 use super::{
+    batch::blocking,
     tagged::KnownTag,
     view::{SeenJob, SubmittedJob, View},
 };
@@ -38,6 +40,8 @@ use crate::{
 
 /// What the kinds begin with whose jobs give messages to providers.
 const NOTIFICATIONS: &str = "notification.";
+/// A payload of so many bytes is large.
+const LARGE_BYTES: usize = 16 * 1024;
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 openapi::gives! {
@@ -121,8 +125,7 @@ pub(crate) async fn create(
     submission.idempotency_key = idempotency::key(&headers)?;
     let in_flight = submission.idempotency_key.as_deref().map(|key| api.in_flight.enter(&caller.tenant, key)).transpose()?;
     let now = api.ledger.now().await?;
-    let catalog = api.kinds.with(&submission.kind).await?;
-    let job = submit(&caller.tenant, submission, &catalog, &api.queues, now)?;
+    let job = checked(&api, &caller.tenant, submission, now).await?;
     admit(&mut Admission::new(api.ledger.as_ref(), &caller.tenant), &job).await?;
     let inserted = api.ledger.insert(vec![job.clone()]).await?.pop().ok_or(ApiError::Internal)?;
     // Whoever comes now finds the answer in the ledger, however long this request waits for its outcome.
@@ -157,6 +160,16 @@ pub(crate) async fn create(
     Ok(response)
 }
 
+/// The job of a submission. A large payload is checked beside this thread: ten thousand recipients take long.
+async fn checked(api: &Api, tenant: &TenantId, submission: Submission, now: Timestamp) -> Result<NewJob, ApiError> {
+    let catalog = api.kinds.with(&submission.kind).await?;
+    if submission.payload.get().len() < LARGE_BYTES {
+        return Ok(submit(tenant, submission, &catalog, &api.queues, now)?);
+    }
+    let (tenant, queues) = (tenant.clone(), api.queues.clone());
+    Ok(blocking(move || submit(&tenant, submission, &catalog, &queues, now)).await??)
+}
+
 /// Refuses a job for what only the ledger knows of its payload.
 pub(crate) async fn admit(admission: &mut Admission<'_, dyn Front>, job: &NewJob) -> Result<(), ApiError> {
     let checked = admission.check(&job.kind, &job.payload).await?;
@@ -166,8 +179,7 @@ pub(crate) async fn admit(admission: &mut Admission<'_, dyn Front>, job: &NewJob
 /// Submits what the api itself asks for, and answers as for any job.
 pub(crate) async fn accept(api: &Api, tenant: &TenantId, submission: Submission, prefer: Prefer) -> Result<Response, ApiError> {
     let now = api.ledger.now().await?;
-    let catalog = api.kinds.with(&submission.kind).await?;
-    let job = submit(tenant, submission, &catalog, &api.queues, now)?;
+    let job = checked(api, tenant, submission, now).await?;
     admit(&mut Admission::new(api.ledger.as_ref(), tenant), &job).await?;
     api.ledger.insert(vec![job.clone()]).await?;
     let given = accepted(job);

@@ -4,12 +4,13 @@
 //! It never looks for a payload without a template or an attachment. What a schema can say is said there; what needs no look at the ledger
 //! says `kinds::check`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
+    approved::Synced,
     find::{Found, NotFound, find},
     wording::FromTemplate,
 };
@@ -17,7 +18,11 @@ use crate::{
     artifact::Artifact,
     contract::Violation,
     job::JobId,
-    kinds::{notification_broadcast, notification_email::ATTACHED_BYTES_MAX, notification_whatsapp},
+    kinds::{
+        notification_broadcast::{self, LOCALES_MAX},
+        notification_email::ATTACHED_BYTES_MAX,
+        notification_whatsapp,
+    },
     ledger::{Approvals, Connections, Inspect, Result, Wordings},
     tenant::TenantId,
 };
@@ -29,12 +34,19 @@ const LOCALE: &str = "locale";
 /// What stands in a layout for what it goes around.
 pub(super) const CONTENT: &str = "content";
 
+/// Recipients that are looked at before others get their turn on this thread.
+const RECIPIENTS_AT_ONCE: usize = 100;
+/// The lookups of approved templates that are kept.
+const APPROVED_KEPT: usize = 100;
+
 /// Answers for one request: what several of its payloads ask for is looked for once.
 pub struct Admission<'l, L: ?Sized> {
     ledger: &'l L,
     tenant: &'l TenantId,
-    terms: HashMap<Asked, std::result::Result<Terms, NotFound>>,
+    terms: HashMap<Asked, std::result::Result<Arc<Terms>, NotFound>>,
     artifacts: HashMap<JobId, Vec<Artifact>>,
+    /// By connection and name.
+    approved: HashMap<(String, String), Option<Synced>>,
 }
 
 /// A template as it is asked for: name, language and version.
@@ -66,7 +78,7 @@ struct Attached {
 impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l, L> {
     /// For one request of this tenant.
     pub fn new(ledger: &'l L, tenant: &'l TenantId) -> Self {
-        Self { ledger, tenant, terms: HashMap::new(), artifacts: HashMap::new() }
+        Self { ledger, tenant, terms: HashMap::new(), artifacts: HashMap::new(), approved: HashMap::new() }
     }
 
     /// What is wrong with the payload of a job of this kind; its pointer begins at the payload.
@@ -74,15 +86,47 @@ impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l,
         if !kind.starts_with(FAMILY) {
             return Ok(Ok(()));
         }
-        let payload = serde_json::from_str(payload.get()).unwrap_or_default();
         if kind != notification_broadcast::KIND {
-            return self.check_message(kind, &payload).await;
+            return self.check_message(kind, &serde_json::from_str(payload.get()).unwrap_or_default()).await;
         }
-        let Ok(broadcast) = serde_json::from_value::<notification_broadcast::Payload>(payload) else { return Ok(Ok(())) };
-        for addressed in notification_broadcast::check::addressed(&broadcast) {
+        let Ok(broadcast) = serde_json::from_str::<notification_broadcast::Payload>(payload.get()) else { return Ok(Ok(())) };
+        if let Some(addressed) = notification_broadcast::check::addressed(&broadcast) {
             let checked = self.check_message(&broadcast.message.kind, &addressed.payload).await?;
             if let Some(violation) = checked.err().and_then(|violation| addressed.place(violation)) {
                 return Ok(Err(violation));
+            }
+        }
+        self.recipients(&broadcast).await
+    }
+
+    /// What the template lacks of each listed recipient; what it has of all is looked at once for each language.
+    async fn recipients(&mut self, broadcast: &notification_broadcast::Payload) -> Result<std::result::Result<(), Violation>> {
+        let template = broadcast.message.payload.get("template").map(FromTemplate::deserialize);
+        let Some(Ok(from)) = template else { return Ok(Ok(())) };
+        let mut known: HashMap<Option<&str>, Shared> = HashMap::new();
+        for (index, recipient) in broadcast.audience.recipients.iter().flatten().enumerate() {
+            let place = |violation| Ok(notification_broadcast::check::place(violation, Some(index)).map_or(Ok(()), Err));
+            let locale = recipient.locale.as_deref().or(from.locale.as_deref());
+            if !known.contains_key(&locale) {
+                if known.len() >= LOCALES_MAX {
+                    return place(violation("/template/locale".into(), format!("is one more than the {LOCALES_MAX} languages allowed")));
+                }
+                let asked = FromTemplate {
+                    name: from.name.clone(),
+                    locale: locale.map(str::to_owned),
+                    version: from.version,
+                    variables: Map::new(),
+                };
+                match self.template(&asked).await? {
+                    Ok(terms) => known.insert(locale, Shared::of(terms, &from.variables)),
+                    Err(not_found) => return place(violation(format!("/template{}", not_found.pointer()), not_found.to_string())),
+                };
+            }
+            if let Some(Err(violation)) = known.get(&locale).map(|shared| shared.check(&recipient.variables, "/template/variables")) {
+                return place(violation);
+            }
+            if index % RECIPIENTS_AT_ONCE == RECIPIENTS_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
             }
         }
         Ok(Ok(()))
@@ -90,7 +134,9 @@ impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l,
 
     async fn check_message(&mut self, kind: &str, payload: &Value) -> Result<std::result::Result<(), Violation>> {
         if kind == notification_whatsapp::KIND
-            && let Err(violation) = notification_whatsapp::admit::admit(self.ledger, self.tenant, payload).await?
+            && let Some(wants) = notification_whatsapp::admit::wants(payload)
+            && let Some(known) = self.approved(&wants.connection, &wants.template.name).await?
+            && let Err(violation) = notification_whatsapp::admit::admit(known, &wants.template)
         {
             return Ok(Err(violation));
         }
@@ -108,14 +154,31 @@ impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l,
         self.attachments(&wants.attachments).await
     }
 
+    /// The connection's approved templates of this name, where it was synced before.
+    async fn approved(&mut self, connection: &str, name: &str) -> Result<Option<&Synced>> {
+        let asked = (connection.to_owned(), name.to_owned());
+        if !self.approved.contains_key(&asked) {
+            // A connection may be made later.
+            let known = match self.ledger.connection(self.tenant, connection).await? {
+                Some(connection) => self.ledger.approved(self.tenant, connection.id, name).await?,
+                None => None,
+            };
+            if self.approved.len() >= APPROVED_KEPT {
+                self.approved.clear();
+            }
+            self.approved.insert(asked.clone(), known);
+        }
+        Ok(self.approved.get(&asked).and_then(Option::as_ref))
+    }
+
     /// What this template asks for.
-    pub async fn template(&mut self, from: &FromTemplate) -> Result<std::result::Result<Terms, NotFound>> {
+    pub async fn template(&mut self, from: &FromTemplate) -> Result<std::result::Result<Arc<Terms>, NotFound>> {
         let asked = (from.name.clone(), from.locale.clone(), from.version);
         if let Some(known) = self.terms.get(&asked) {
             return Ok(known.clone());
         }
         let found = find(self.ledger, self.tenant, from).await?;
-        let terms = found.map(|found| Terms::of(&found));
+        let terms = found.map(|found| Arc::new(Terms::of(&found)));
         self.terms.insert(asked, terms.clone());
         Ok(terms)
     }
@@ -159,20 +222,48 @@ impl Terms {
 
     /// What these variables lack, at this pointer.
     pub fn check(&self, variables: &Map<String, Value>, pointer: &str) -> std::result::Result<(), Violation> {
-        if variables.contains_key(LOCALE) {
-            return Err(violation(format!("{pointer}/{LOCALE}"), "is given to every template by itself"));
+        check_names(variables, pointer)?;
+        let layers = [variables, &self.defaults];
+        match self.needs.iter().find_map(|need| Some((need, lacking(need, &layers)?))) {
+            Some((need, missing)) => Err(lacks(need, &missing, pointer)),
+            None => Ok(()),
         }
-        let mut all = self.defaults.clone();
-        all.extend(variables.clone());
-        let all = Value::Object(all);
-        for need in &self.needs {
-            let steps: Vec<&str> = need.split('.').flat_map(steps).collect();
-            if let Some(missing) = missing(&all, &steps) {
-                return Err(violation(format!("{pointer}{missing}"), format!("the template needs {need}, which is missing")));
+    }
+}
+
+/// Terms beside variables that all recipients share: what each may lay its own over.
+struct Shared {
+    terms: Arc<Terms>,
+    /// What of each need is missing for whoever has nothing of their own.
+    missing: Vec<Option<String>>,
+}
+
+impl Shared {
+    fn of(terms: Arc<Terms>, shared: &Map<String, Value>) -> Self {
+        let missing = terms.needs.iter().map(|need| lacking(need, &[shared, &terms.defaults])).collect();
+        Self { terms, missing }
+    }
+
+    /// What is missing for whoever has these of their own.
+    fn check(&self, variables: &Map<String, Value>, pointer: &str) -> std::result::Result<(), Violation> {
+        check_names(variables, pointer)?;
+        for (need, missing) in self.terms.needs.iter().zip(&self.missing) {
+            let missing = if variables.contains_key(root(need)) { &lacking(need, &[variables]) } else { missing };
+            if let Some(missing) = missing {
+                return Err(lacks(need, missing, pointer));
             }
         }
         Ok(())
     }
+}
+
+fn check_names(variables: &Map<String, Value>, pointer: &str) -> std::result::Result<(), Violation> {
+    let is_ours = variables.contains_key(LOCALE);
+    if is_ours { Err(violation(format!("{pointer}/{LOCALE}"), "is given to every template by itself")) } else { Ok(()) }
+}
+
+fn lacks(need: &str, missing: &str, pointer: &str) -> Violation {
+    violation(format!("{pointer}{missing}"), format!("the template needs {need}, which is missing"))
 }
 
 fn violation(pointer: String, message: impl Into<String>) -> Violation {
@@ -186,6 +277,26 @@ fn steps(part: &str) -> impl Iterator<Item = &str> {
     std::iter::once(name).chain(std::iter::repeat_n("[]", each))
 }
 
+/// The variable that a need begins with.
+fn root(need: &str) -> &str {
+    need.split('.').next().and_then(|part| steps(part).next()).unwrap_or(need)
+}
+
+/// Where the first of what a need leads to is missing, as a JSON pointer: the variable is the first layer's that has it.
+fn lacking(need: &str, layers: &[&Map<String, Value>]) -> Option<String> {
+    let path: Vec<&str> = need.split('.').flat_map(steps).collect();
+    let (root, rest) = path.split_first()?;
+    let rest = match layers.iter().find_map(|layer| layer.get(*root)) {
+        Some(value) => missing(value, rest)?,
+        None => String::new(),
+    };
+    Some(format!("{}{rest}", token(root)))
+}
+
+fn token(step: &str) -> String {
+    format!("/{}", step.replace('~', "~0").replace('/', "~1"))
+}
+
 /// Where the first of what these steps lead to is missing, as a JSON pointer.
 fn missing(value: &Value, steps: &[&str]) -> Option<String> {
     let (step, rest) = steps.split_first()?;
@@ -194,11 +305,11 @@ fn missing(value: &Value, steps: &[&str]) -> Option<String> {
         let elements = value.as_array().into_iter().flatten().enumerate();
         return elements.into_iter().find_map(|(index, element)| Some(format!("/{index}{}", missing(element, rest)?)));
     }
-    let name = format!("/{}", step.replace('~', "~0").replace('/', "~1"));
-    match value.as_object().and_then(|fields| fields.get(*step)) {
-        Some(value) => Some(format!("{name}{}", missing(value, rest)?)),
-        None => Some(name),
-    }
+    let rest = match value.as_object().and_then(|fields| fields.get(*step)) {
+        Some(value) => missing(value, rest)?,
+        None => String::new(),
+    };
+    Some(format!("{}{rest}", token(step)))
 }
 
 #[cfg(test)]
@@ -210,7 +321,20 @@ mod tests {
     fn lacks(needs: &[&str], defaults: Value, variables: Value) -> Option<String> {
         let object = |value: Value| value.as_object().cloned().unwrap_or_default();
         let terms = Terms { needs: needs.iter().map(ToString::to_string).collect(), defaults: object(defaults) };
-        terms.check(&object(variables), "/v").err().map(|violation| violation.pointer)
+        let variables = object(variables);
+        let alone = terms.check(&variables, "/v").err().map(|violation| violation.pointer);
+        // However they are shared out between what all have and what is a recipient's own, the same is missing.
+        let terms = Arc::new(terms);
+        for name in variables.keys().map(Some).chain([None]) {
+            let (own, shared) = variables.clone().into_iter().partition(|(other, _)| Some(other) == name);
+            let (own, shared): (Map<_, _>, Map<_, _>) = (own, shared);
+            if shared.contains_key(LOCALE) {
+                continue;
+            }
+            let together = Shared::of(terms.clone(), &shared).check(&own, "/v").err().map(|violation| violation.pointer);
+            assert_eq!(together, alone, "{own:?} over {shared:?}");
+        }
+        alone
     }
 
     #[test]

@@ -1,25 +1,28 @@
 //! Reads an audience, recipient by recipient: from the payload, or from a CSV file that was copied out of the object store. A file is never in
-//! memory as a whole.
+//! memory as a whole, nor is a record that is too long; the copy has no name, so it is gone with whoever reads it, however that ends.
+//! All but [`Audience::filed`] waits for the disk: it is called off the runtime's threads.
 
-use std::{fs::File, io::Write as _};
+use std::{collections::HashSet, fs::File, io, os::fd::AsRawFd as _, path::PathBuf, sync::Arc, time::Duration};
 
 use csv::{ByteRecord, Position, Reader, ReaderBuilder};
 use serde_json::{Map, Value};
-use tempfile::NamedTempFile;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
 
-use super::{AUDIENCE_BYTES_MAX, FromArtifact, ROWS_MAX, Recipient};
+use super::{
+    AUDIENCE, AUDIENCE_BYTES_MAX, COLUMNS_MAX, FromArtifact, RECIPIENT_BYTES_MAX, ROWS_MAX, Recipient, TO_CHARS_MAX, bounded::Bounded,
+    handler::off_thread,
+};
 use crate::{
-    handler::{Context, Outcome},
+    artifact::Artifact,
+    handler::{ArtifactError, Context, Outcome},
+    job::JobId,
     objects,
 };
 
 /// What begins a file that some programs write.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// The longest row, in bytes.
-const ROW_BYTES_MAX: usize = 64 * 1024;
-/// How much is copied at once.
-const COPY_BYTES: usize = 64 * 1024;
+/// The rows that are in memory at once have so many bytes, or are one.
+const READ_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// A row of an audience.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,14 +31,14 @@ pub(super) struct Row {
     pub number: u64,
     /// Who it is, or what is wrong with the row.
     pub recipient: Result<Recipient, String>,
-    /// What stands in the column `to`.
+    /// What stands in the column `to`, cut at [`TO_CHARS_MAX`].
     pub to: String,
 }
 
 /// Recipients, in order.
 pub(super) enum Audience {
     Listed { recipients: Vec<Recipient>, next: usize },
-    Filed { file: NamedTempFile, reader: Reader<File>, columns: Columns, next: u64 },
+    Filed { file: Arc<File>, reader: Reader<Bounded>, columns: Columns, next: u64 },
 }
 
 /// What the columns of a file are.
@@ -55,8 +58,55 @@ fn unavailable(error: impl std::fmt::Display) -> Outcome {
     Outcome::retry("objects_unavailable", format!("the audience: {error}"))
 }
 
-fn reader_of(file: &NamedTempFile) -> Result<Reader<File>, Outcome> {
-    Ok(ReaderBuilder::new().flexible(true).from_reader(file.reopen().map_err(unavailable)?))
+/// A job's artifact of this name.
+async fn find(context: &Context, job: JobId, name: &str) -> Result<Option<Artifact>, Outcome> {
+    let files = context.ledger.files(&context.tenant, job).await;
+    let files = files.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
+    Ok(files.into_iter().find(|artifact| artifact.name == name))
+}
+
+/// A copy of an artifact on this machine.
+async fn copied(context: &Context, artifact: &Artifact) -> Result<Arc<File>, Outcome> {
+    if artifact.bytes > AUDIENCE_BYTES_MAX {
+        return Err(invalid(format!("the file has {} bytes of the {AUDIENCE_BYTES_MAX} allowed", artifact.bytes)));
+    }
+    let unknown = || Outcome::bury("audience_unknown", format!("the file {:?} is no longer kept", artifact.name));
+    let key = artifact.key.parse().map_err(|error: objects::Error| invalid(error.to_string()))?;
+    let object = context.objects.get(&key).await.map_err(unavailable)?.ok_or_else(unknown)?;
+    let file = tokio::task::spawn_blocking(tempfile::tempfile).await.map_err(unavailable)?.map_err(unavailable)?;
+    let (mut content, mut file) = (object.content, tokio::fs::File::from_std(file));
+    let copied = tokio::io::copy(&mut content, &mut file).await.map_err(unavailable)?;
+    file.flush().await.map_err(unavailable)?;
+    if copied != artifact.bytes {
+        return Err(unavailable(format!("{copied} of {} bytes arrived", artifact.bytes)));
+    }
+    Ok(Arc::new(file.into_std().await))
+}
+
+/// The one name of a file without a name, under which it is opened anew, from its beginning, as long as it is held here.
+pub(super) fn path_of(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Why a record could not be read.
+fn misread(error: &csv::Error) -> Outcome {
+    match error.kind() {
+        csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => too_long(),
+        csv::ErrorKind::Io(error) => unavailable(error),
+        _ => invalid(error.to_string()),
+    }
+}
+
+fn too_long() -> Outcome {
+    invalid(format!("a row, or the header, has more than {RECIPIENT_BYTES_MAX} bytes; perhaps a quote is not closed"))
+}
+
+/// Reads the next record, of which no more than what is allowed comes into memory. Returns whether there is one.
+fn next_record(reader: &mut Reader<Bounded>, record: &mut ByteRecord) -> Result<bool, Outcome> {
+    let before = reader.position().byte();
+    reader.get_mut().allow(RECIPIENT_BYTES_MAX);
+    let is_there = reader.read_byte_record(record).map_err(|error| misread(&error))?;
+    if is_there && reader.position().byte() - before > RECIPIENT_BYTES_MAX as u64 { Err(too_long()) } else { Ok(is_there) }
 }
 
 impl Audience {
@@ -65,37 +115,30 @@ impl Audience {
         Self::Listed { recipients, next: 0 }
     }
 
-    /// One in a file, which is copied to this machine.
+    /// One in a file, which is copied to this machine. The first attempt keeps it as an artifact of the broadcast's own, from which the
+    /// later ones read: the job that made it may be pruned meanwhile, or its file be another.
     pub(super) async fn filed(context: &Context, from: &FromArtifact) -> Result<Self, Outcome> {
+        if let Some(own) = find(context, context.job, AUDIENCE).await? {
+            let file = copied(context, &own).await?;
+            return off_thread(move || Self::open(file)).await;
+        }
         let unknown = || Outcome::bury("audience_unknown", format!("the job {} has no artifact {:?}", from.job, from.name));
-        let files = context.ledger.files(&context.tenant, from.job).await;
-        let files = files.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
-        let artifact = files.into_iter().find(|artifact| artifact.name == from.name).ok_or_else(unknown)?;
-        if artifact.bytes > AUDIENCE_BYTES_MAX {
-            return Err(invalid(format!("the file has {} bytes of the {AUDIENCE_BYTES_MAX} allowed", artifact.bytes)));
-        }
-        let key = artifact.key.parse().map_err(|error: objects::Error| invalid(error.to_string()))?;
-        let object = context.objects.get(&key).await.map_err(unavailable)?.ok_or_else(unknown)?;
-        let mut file = NamedTempFile::new().map_err(unavailable)?;
-        let (mut content, mut buffer, mut copied) = (object.content, vec![0; COPY_BYTES], 0);
-        loop {
-            match content.read(&mut buffer).await.map_err(unavailable)? {
-                0 => break,
-                read => {
-                    copied += read as u64;
-                    file.write_all(&buffer[..read]).map_err(unavailable)?;
-                }
-            }
-        }
-        if copied != artifact.bytes {
-            return Err(unavailable(format!("{copied} of {} bytes arrived", artifact.bytes)));
-        }
-        Self::open(file)
+        let artifact = find(context, from.job, &from.name).await?.ok_or_else(unknown)?;
+        let file = copied(context, &artifact).await?;
+        let opened = file.clone();
+        let audience = off_thread(move || Self::open(opened)).await?;
+        let kept = context.artifact(AUDIENCE, "text/csv", path_of(&file)).await;
+        kept.map_err(|error| match error {
+            ArtifactError::Over(_) => Outcome::Snooze(Duration::from_secs(1)),
+            error => unavailable(error),
+        })?;
+        Ok(audience)
     }
 
-    fn open(file: NamedTempFile) -> Result<Self, Outcome> {
-        let mut reader = reader_of(&file)?;
-        let columns = Columns::of(reader.byte_headers().map_err(|error| invalid(error.to_string()))?).map_err(invalid)?;
+    fn open(file: Arc<File>) -> Result<Self, Outcome> {
+        let mut reader = ReaderBuilder::new().flexible(true).from_reader(Bounded::new(file.clone()));
+        reader.get_mut().allow(RECIPIENT_BYTES_MAX);
+        let columns = Columns::of(reader.byte_headers().map_err(|error| misread(&error))?).map_err(invalid)?;
         Ok(Self::Filed { file, reader, columns, next: 1 })
     }
 
@@ -105,7 +148,7 @@ impl Audience {
             Self::Listed { recipients, .. } => Ok((recipients.len() as u64, Self::listed(recipients))),
             Self::Filed { file, mut reader, .. } => {
                 let (mut record, mut rows) = (ByteRecord::new(), 0);
-                while reader.read_byte_record(&mut record).map_err(|error| invalid(error.to_string()))? {
+                while next_record(&mut reader, &mut record)? {
                     rows += 1;
                     if rows > ROWS_MAX {
                         return Err(invalid(format!("the file has more than {ROWS_MAX} rows")));
@@ -145,37 +188,43 @@ impl Audience {
     pub(super) fn seek_start(&mut self) -> Result<(), Outcome> {
         match self {
             Self::Listed { next, .. } => *next = 0,
-            Self::Filed { file, reader, next, .. } => {
-                *reader = reader_of(file)?;
-                *next = 1;
-            }
+            Self::Filed { file, .. } => *self = Self::open(file.clone())?,
         }
         Ok(())
     }
 
-    /// At most so many of the next rows; none at the end.
-    pub(super) fn read(&mut self, limit: usize) -> Result<Vec<Row>, Outcome> {
+    /// The next row; none at the end.
+    pub(super) fn row(&mut self) -> Result<Option<Row>, Outcome> {
         match self {
             Self::Listed { recipients, next } => {
-                let some = recipients.iter().skip(*next).take(limit).cloned();
-                let rows: Vec<Row> = (*next as u64 + 1..)
-                    .zip(some)
-                    .map(|(number, recipient)| Row { number, to: recipient.to.clone(), recipient: Ok(recipient) })
-                    .collect();
-                *next += rows.len();
-                Ok(rows)
+                let Some(recipient) = recipients.get(*next).cloned() else { return Ok(None) };
+                *next += 1;
+                Ok(Some(Row { number: *next as u64, to: cut(&recipient.to), recipient: Ok(recipient) }))
             }
             Self::Filed { reader, columns, next, .. } => {
-                let mut rows = Vec::new();
                 let mut record = ByteRecord::new();
-                while rows.len() < limit && reader.read_byte_record(&mut record).map_err(|error| invalid(error.to_string()))? {
-                    rows.push(columns.row(*next, &record));
-                    *next += 1;
+                if !next_record(reader, &mut record)? {
+                    return Ok(None);
                 }
-                Ok(rows)
+                *next += 1;
+                Ok(Some(columns.row(*next - 1, &record)))
             }
         }
     }
+
+    /// At most so many of the next rows; none at the end.
+    pub(super) fn read(&mut self, limit: usize) -> Result<Vec<Row>, Outcome> {
+        let (mut rows, began) = (Vec::new(), self.place().byte);
+        while rows.len() < limit && self.place().byte.saturating_sub(began) < READ_BYTES_MAX {
+            let Some(row) = self.row()? else { break };
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+}
+
+fn cut(to: &str) -> String {
+    to.chars().take(TO_CHARS_MAX).collect()
 }
 
 /// Where reading is.
@@ -196,24 +245,26 @@ impl Place {
 
 impl Columns {
     fn of(header: &ByteRecord) -> Result<Self, String> {
+        if header.len() > COLUMNS_MAX {
+            return Err(format!("the file has {} columns of the {COLUMNS_MAX} allowed", header.len()));
+        }
+        let mut taken = HashSet::new();
         let mut columns = Self { to: usize::MAX, locale: None, variables: Vec::new(), count: header.len() };
         for (index, name) in header.iter().enumerate() {
             let name = if index == 0 { name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name) } else { name };
             let name = std::str::from_utf8(name).map_err(|_| "the header is not UTF-8".to_owned())?.trim();
-            let is_taken = match name {
-                "to" => std::mem::replace(&mut columns.to, index) != usize::MAX,
-                "locale" => columns.locale.replace(index).is_some(),
+            match name {
+                "to" => columns.to = index,
+                "locale" => columns.locale = Some(index),
                 name => {
                     let plain = |text: &str| text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
                     if name.is_empty() || !plain(name) || name.starts_with(|first: char| first.is_ascii_digit()) {
                         return Err(format!("the column {name:?} has no name that a variable can have"));
                     }
-                    let is_taken = columns.variables.iter().any(|(_, other)| other == name);
                     columns.variables.push((index, name.to_owned()));
-                    is_taken
                 }
-            };
-            if is_taken {
+            }
+            if !taken.insert(name) {
                 return Err(format!("two columns are named {name:?}"));
             }
         }
@@ -224,16 +275,13 @@ impl Columns {
     }
 
     fn row(&self, number: u64, record: &ByteRecord) -> Row {
-        let to = String::from_utf8_lossy(record.get(self.to).unwrap_or_default()).into_owned();
+        let to = cut(&String::from_utf8_lossy(record.get(self.to).unwrap_or_default()));
         Row { number, recipient: self.recipient(record), to }
     }
 
     fn recipient(&self, record: &ByteRecord) -> Result<Recipient, String> {
         if record.len() != self.count {
             return Err(format!("the row has {} fields, the header {}", record.len(), self.count));
-        }
-        if record.as_slice().len() > ROW_BYTES_MAX {
-            return Err(format!("the row has more than {ROW_BYTES_MAX} bytes"));
         }
         let text = |index: usize| std::str::from_utf8(&record[index]).map_err(|_| "the row is not UTF-8".to_owned());
         let to = text(self.to)?.trim().to_owned();
@@ -254,12 +302,14 @@ impl Columns {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn of(text: &[u8]) -> Result<Audience, Outcome> {
-        let mut file = NamedTempFile::new().expect("a file");
+        let mut file = tempfile::tempfile().expect("a file");
         file.write_all(text).expect("written");
-        Audience::open(file)
+        Audience::open(Arc::new(file))
     }
 
     fn rows(audience: &mut Audience) -> Vec<Row> {
@@ -328,5 +378,43 @@ mod tests {
                 _ => panic!("{text:?} was taken"),
             }
         }
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_refused_before_it_is_in_memory() {
+        let row = |bytes: usize| format!("to,n\na,{}\nb,\n", "x".repeat(bytes - 3));
+        let (count, mut audience) = of(row(RECIPIENT_BYTES_MAX).as_bytes()).expect("open").count().expect("countable");
+        assert_eq!((count, rows(&mut audience).len()), (2, 2));
+        // After a header and a row that fill nearly all that is allowed of each.
+        let full = format!("to{},n\n{}", " ".repeat(RECIPIENT_BYTES_MAX - 5), row(RECIPIENT_BYTES_MAX).trim_start_matches("to,n\n"));
+        let (count, mut audience) = of(full.as_bytes()).expect("open").count().expect("countable");
+        audience.seek_start().expect("seekable");
+        assert_eq!((count, rows(&mut audience).len()), (2, 2));
+        let unclosed = format!("to\n\"{}", "a\n".repeat(8 * 1024 * 1024));
+        for text in
+            [row(RECIPIENT_BYTES_MAX + 1), row(RECIPIENT_BYTES_MAX + 10_000), unclosed, format!("to,\"{}", "x".repeat(RECIPIENT_BYTES_MAX))]
+        {
+            match of(text.as_bytes()).and_then(Audience::count) {
+                Err(Outcome::Bury(error)) => assert!(error.code == "audience_invalid" && error.message.contains("65536"), "{error:?}"),
+                _ => panic!("{} was taken", &text[..20]),
+            }
+        }
+        // What the reader takes from the file of a record without an end is what is allowed.
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&vec![b'x'; 1024 * 1024]).expect("written");
+        let mut reader = Bounded::new(Arc::new(file));
+        reader.allow(1_000);
+        let mut taken = Vec::new();
+        assert_eq!(io::Read::read_to_end(&mut reader, &mut taken).expect_err("too long").kind(), io::ErrorKind::InvalidData);
+        assert_eq!(taken.len(), 1_000);
+    }
+
+    #[test]
+    fn columns_and_what_is_told_of_a_row_are_bounded() {
+        let header = |count: usize| (1..count).fold("to".to_owned(), |header, index| format!("{header},v{index}")) + "\n";
+        assert!(of(header(COLUMNS_MAX).as_bytes()).is_ok());
+        assert!(of(header(COLUMNS_MAX + 1).as_bytes()).is_err());
+        let text = format!("to\n{}\n", "\u{e9}".repeat(TO_CHARS_MAX + 1));
+        assert_eq!(rows(&mut of(text.as_bytes()).expect("open"))[0].to.chars().count(), TO_CHARS_MAX);
     }
 }

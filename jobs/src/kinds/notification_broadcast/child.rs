@@ -38,17 +38,41 @@ pub(super) fn payload(message: &Message, recipient: &Recipient) -> Result<Map<St
     if recipient.locale.is_none() && recipient.variables.is_empty() {
         return Ok(payload);
     }
-    let wrong = |pointer: &str| Violation { pointer: pointer.into(), message: "the message is not made from a template".into() };
-    let Some(template) = payload.get_mut("template").and_then(Value::as_object_mut) else {
-        return Err(wrong(if recipient.locale.is_some() { "/locale" } else { "/variables" }));
-    };
+    fits(message, recipient)?;
+    let Some(template) = payload.get_mut("template").and_then(Value::as_object_mut) else { return Ok(payload) };
     if let Some(locale) = &recipient.locale {
         template.insert("locale".into(), json!(locale));
     }
-    let variables = template.entry("variables").or_insert_with(|| json!({}));
-    let Some(variables) = variables.as_object_mut() else { return Err(wrong("/variables")) };
-    variables.extend(recipient.variables.clone());
+    if let Some(variables) = template.entry("variables").or_insert_with(|| json!({})).as_object_mut() {
+        variables.extend(recipient.variables.clone());
+    }
     Ok(payload)
+}
+
+/// Whether the message has a place for the recipient's language and variables; a pointer says which it has none for.
+pub(super) fn fits(message: &Message, recipient: &Recipient) -> Result<(), Violation> {
+    if recipient.locale.is_none() && recipient.variables.is_empty() {
+        return Ok(());
+    }
+    let wrong = |pointer: &str| Err(Violation { pointer: pointer.into(), message: "the message is not made from a template".into() });
+    match message.payload.get("template").and_then(Value::as_object) {
+        None => wrong(if recipient.locale.is_some() { "/locale" } else { "/variables" }),
+        Some(template) if template.get("variables").is_some_and(|variables| !variables.is_object()) => wrong("/variables"),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What is wrong with a `to` for this kind: it is asked with the smallest message of the kind around it, whatever the broadcast's says.
+pub(super) fn check_to(kind: &str, to: &str) -> Result<(), Violation> {
+    let words = match kind {
+        "notification.email" => json!({ "connection": "c", "subject": "s", "text": "t" }),
+        "notification.push" => json!({ "connection": "c", "notification": { "title": "t" } }),
+        _ => json!({ "connection": "c", "text": "t" }),
+    };
+    let Value::Object(smallest) = words else { return Ok(()) };
+    let recipient = Recipient { to: to.to_owned(), locale: None, variables: Map::new() };
+    let addressed = payload(&Message { kind: kind.to_owned(), payload: smallest }, &recipient)?;
+    check(kind, &Value::Object(addressed))
 }
 
 /// What is wrong with a recipient's payload, by its kind's contract; pointers begin at that payload.
@@ -59,15 +83,15 @@ pub(super) fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
 }
 
 /// What is the same for all children of a broadcast.
-pub(super) struct Family<'p> {
-    pub tenant: &'p TenantId,
+pub(super) struct Family {
+    pub tenant: TenantId,
     pub parent: JobId,
     pub deadline: Option<Timestamp>,
-    pub message: &'p Message,
+    pub message: Message,
     pub priority: i16,
 }
 
-impl Family<'_> {
+impl Family {
     /// The id of this recipient's job.
     pub(super) fn id_of(&self, to: &str) -> JobId {
         // Two spellings of an address are one mailbox nearly everywhere; of a token or a number each sign counts.
@@ -78,7 +102,7 @@ impl Family<'_> {
 
     /// The job of the recipient in this row, to be run after this delay: its times count from when the ledger keeps it.
     pub(super) fn child(&self, row: u64, recipient: &Recipient, delay_ms: i64) -> Result<NewJob, String> {
-        let mut payload = payload(self.message, recipient).map_err(|violation| violation.message)?;
+        let mut payload = payload(&self.message, recipient).map_err(|violation| violation.message)?;
         payload.insert("part_of".into(), json!(self.parent));
         let payload = to_raw_value(&payload).map_err(|error| error.to_string())?;
         let tags = vec![format!("{TAG}{}", self.parent), format!("{ROW}{row}")];
@@ -87,7 +111,7 @@ impl Family<'_> {
         let zero = Timestamp::from_ms(0);
         let queues: Vec<_> = CATALOG.contracts().map(|contract| contract.queue.clone()).collect();
         let said = |rejection: Rejection| format!("{}: {rejection}", rejection.pointer().trim_start_matches("/payload"));
-        let job = submit(self.tenant, submission, &CATALOG, &queues, zero).map_err(said)?;
+        let job = submit(&self.tenant, submission, &CATALOG, &queues, zero).map_err(said)?;
         let state = if delay_ms > 0 { State::Scheduled } else { State::Available };
         Ok(NewJob { id: self.id_of(&recipient.to), state, run_at: zero.plus_ms(delay_ms), ..job })
     }

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "handlers")]
 mod audience;
+#[cfg(feature = "handlers")]
+mod bounded;
 pub mod check;
 mod child;
 #[cfg(feature = "handlers")]
@@ -34,8 +36,20 @@ pub const RECIPIENTS_MAX: usize = 10_000;
 pub const ROWS_MAX: u64 = 1_000_000;
 /// The largest artifact that is an audience, in bytes.
 pub const AUDIENCE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The most columns of such a file.
+pub const COLUMNS_MAX: usize = 200;
+/// The largest `message.payload`, in bytes of JSON: each recipient's job has a copy.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// The largest recipient, in bytes: of JSON where it is listed, of its row in a file.
+pub const RECIPIENT_BYTES_MAX: usize = 64 * 1024;
+/// The longest `to`, in characters.
+pub const TO_CHARS_MAX: usize = 4_096;
+/// The most languages of the recipients that a payload lists: what their template asks for is looked up for each.
+pub const LOCALES_MAX: usize = 200;
 /// The priority of its messages unless said: behind those that somebody waits for.
 pub const PRIORITY: i16 = -10;
+/// The artifact that is the broadcast's own copy of its audience's file.
+pub const AUDIENCE: &str = "audience.csv";
 /// The artifact that tells how each recipient fared.
 pub const REPORT: &str = "report.csv";
 
@@ -90,7 +104,7 @@ pub struct Audience {
 #[serde(deny_unknown_fields)]
 pub struct Recipient {
     /// The e-mail address, the push token or the phone number.
-    #[schemars(length(min = 1, max = 4_096))]
+    #[schemars(length(min = 1, max = TO_CHARS_MAX))]
     pub to: String,
     /// Their language, for a message made from a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,7 +153,7 @@ pub fn contract() -> Contract {
     Contract::of::<Payload>(KIND).with_policy(policy).about(
         "One message to an audience: a job for each recipient, made in chunks with a checkpoint after each, so that a broadcast that is interrupted goes \
          on where it was and nobody is notified twice. Whoever is listed twice gets one message. The audience is listed in the payload (10,000 at most) or \
-         is a CSV file, the artifact of another job (1,000,000 rows at most). The jobs have the tag `broadcast:<id>`, the priority −10 unless you say \
+         is a CSV file, the artifact of another job (1,000,000 rows at most), of which it keeps a copy, `audience.csv`. A message has 64 KiB at most, a recipient as many. The jobs have the tag `broadcast:<id>`, the priority −10 unless you say \
          otherwise, and the rate of the connection (`rate_per_s`). When all have ended, the artifact `report.csv` tells how each recipient fared. \
          Cancelling a broadcast cancels what is not sent yet.",
         json!({
@@ -149,7 +163,7 @@ pub fn contract() -> Contract {
         json!({ "recipients": 2, "sent": 2, "dead": 0, "cancelled": 0, "invalid": 0, "duplicates": 0, "forgotten": 0, "report": REPORT }),
         &[
             ("audience_unknown", false, "the tenant has no artifact of this name at this job"),
-            ("audience_invalid", false, "the file is no CSV with a column `to`, or is too large"),
+            ("audience_invalid", false, "the file is no CSV with a column `to`, or is too large, or has more than 200 columns, or a row of more than 64 KiB"),
             ("audience_changed", false, "the file has other rows than when the broadcast began"),
             ("objects_unavailable", true, "the object store did not give the file, or did not take the report"),
         ],

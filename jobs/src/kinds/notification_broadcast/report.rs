@@ -1,9 +1,9 @@
-//! How each recipient fared: a CSV file with a row for each row of the audience.
+//! How each recipient fared: a CSV file with a row for each row of the audience. It has no name, so it is gone with whoever writes it. What
+//! others wrote is no formula to a program of spreadsheets.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, fs::File};
 
 use csv::Writer;
-use tempfile::NamedTempFile;
 
 use super::{
     Totals,
@@ -14,7 +14,7 @@ use crate::{children::Child, job::State};
 
 /// A report that is being written.
 pub(super) struct Report {
-    writer: Writer<NamedTempFile>,
+    writer: Writer<File>,
     pub totals: Totals,
     /// Those whose job has not ended.
     pub open: u64,
@@ -23,13 +23,13 @@ pub(super) struct Report {
 impl Report {
     /// An empty one.
     pub(super) fn new() -> std::io::Result<Self> {
-        let mut writer = Writer::from_writer(NamedTempFile::new()?);
+        let mut writer = Writer::from_writer(tempfile::tempfile()?);
         writer.write_record(["row", "to", "status", "job", "error_code", "error"])?;
         Ok(Self { writer, totals: Totals::default(), open: 0 })
     }
 
     /// Adds rows, of whose children these are kept.
-    pub(super) fn add(&mut self, family: &Family<'_>, rows: &[Row], children: Vec<Child>) -> Result<(), csv::Error> {
+    pub(super) fn add(&mut self, family: &Family, rows: &[Row], children: Vec<Child>) -> Result<(), csv::Error> {
         let children: BTreeMap<_, _> = children.into_iter().map(|child| (child.id, child)).collect();
         for row in rows {
             self.totals.recipients += 1;
@@ -41,7 +41,7 @@ impl Report {
             }) {
                 Err(message) => {
                     self.totals.invalid += 1;
-                    self.writer.write_record([&number, &row.to, "invalid", "", "recipient_invalid", &message])?;
+                    self.writer.write_record([&number, &*plain(&row.to), "invalid", "", "recipient_invalid", &*plain(&message)])?;
                     continue;
                 }
                 Ok(id) => id,
@@ -60,13 +60,13 @@ impl Report {
                 }
             };
             let (code, message) = error.map_or(("", ""), |error| (error.code.as_str(), error.message.as_str()));
-            self.writer.write_record([&number, &row.to, status, &id.to_string(), code, message])?;
+            self.writer.write_record([&number, &*plain(&row.to), status, &id.to_string(), code, &*plain(message)])?;
         }
         Ok(())
     }
 
-    /// The file, once it is whole. It is deleted when this is dropped.
-    pub(super) fn finish(self) -> Result<(Totals, NamedTempFile), std::io::Error> {
+    /// The file, once it is whole.
+    pub(super) fn finish(self) -> Result<(Totals, File), std::io::Error> {
         let file = self.writer.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
         Ok((self.totals, file))
     }
@@ -75,4 +75,30 @@ impl Report {
 fn count(of: &mut u64, status: &'static str) -> &'static str {
     *of += 1;
     status
+}
+
+/// The text, with an apostrophe before it where a spreadsheet would compute it; a phone number is none.
+fn plain(text: &str) -> Cow<'_, str> {
+    let is_number = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let computed = match text.split_at_checked(1) {
+        Some(("=" | "@" | "\t" | "\r" | "\n", _)) => true,
+        Some(("+" | "-", rest)) => !is_number(rest),
+        _ => false,
+    };
+    if computed { format!("'{text}").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_report_is_a_formula() {
+        for text in ["=1+1", "@SUM(A1)", "\t=1", "\r=1", "+cmd|' /C calc'!A0", "-1+1", "+", "-", "+49 151"] {
+            assert_eq!(plain(text), format!("'{text}"));
+        }
+        for text in ["", "+4915112345678", "-5", "ana@example.org", "token=1", "\u{e9}t\u{e9}"] {
+            assert_eq!(plain(text), text);
+        }
+    }
 }

@@ -8,32 +8,28 @@ use super::{
     ApprovedTemplate,
     fit::{find, fits},
 };
-use crate::{
-    contract::Violation,
-    ledger::{Approvals, Connections, Result},
-    tenant::TenantId,
-};
+use crate::{contract::Violation, notification::approved::Synced};
 
 /// What is looked at of a payload.
 #[derive(Deserialize)]
-struct Wants {
-    connection: String,
-    approved_template: Option<ApprovedTemplate>,
+pub struct Wants {
+    /// The connection that sends.
+    pub connection: String,
+    /// The template that it names.
+    #[serde(rename = "approved_template")]
+    pub template: ApprovedTemplate,
 }
 
-/// What is wrong with a payload of the kind; the pointer begins at the payload.
-pub async fn admit<L: Approvals + Connections + ?Sized>(
-    ledger: &L,
-    tenant: &TenantId,
-    payload: &Value,
-) -> Result<std::result::Result<(), Violation>> {
-    let Ok(Wants { connection, approved_template: Some(wanted) }) = Wants::deserialize(payload) else { return Ok(Ok(())) };
-    // A connection may be made later.
-    let Some(connection) = ledger.connection(tenant, &connection).await? else { return Ok(Ok(())) };
-    let Some(known) = ledger.approved(tenant, connection.id, &wanted.name).await? else { return Ok(Ok(())) };
-    let fits = find(&known.languages, &wanted).and_then(|template| fits(template, &wanted));
-    Ok(fits.map_err(|misfit| Violation {
+/// What of a payload is to be looked up, if anything.
+pub fn wants(payload: &Value) -> Option<Wants> {
+    Wants::deserialize(payload).ok()
+}
+
+/// What is wrong with a template, by what is known of the connection's; the pointer begins at the payload.
+pub fn admit(known: &Synced, wanted: &ApprovedTemplate) -> Result<(), Violation> {
+    let fits = find(&known.languages, wanted).and_then(|template| fits(template, wanted));
+    fits.map_err(|misfit| Violation {
         pointer: format!("/approved_template{}", misfit.violation.pointer),
         message: format!("{} (as Meta told at {}; a job notification.whatsapp_templates asks anew)", misfit.violation.message, known.at),
-    }))
+    })
 }
