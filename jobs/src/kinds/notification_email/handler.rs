@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Access, AccessError, Hidden, Opened, Used, catalog},
+    connection::{Access, AccessError, Opened, Used, catalog},
     contract::Contract,
     effect::{Call, Failed, Kept, Receipt, Sent, Standing},
     handler::{Context, Failure, Handler, Outcome},
@@ -86,7 +86,6 @@ struct Mailing<'a> {
     payload: Payload,
     opened: Opened,
     server: Server,
-    hidden: Hidden,
     from: Mailbox,
     message_id: String,
 }
@@ -106,9 +105,9 @@ impl<'a> Mailing<'a> {
         let configured = || Mailbox::from(opened.config["from"].as_str().unwrap_or_default());
         let from = payload.from.clone().unwrap_or_else(configured);
         let message_id = format!("<{}.{EFFECT}@{}>", context.job, domain_of(&from.address));
-        let (server, hidden) = (Server::of(&opened), opened.secrets.hidden());
+        let server = Server::of(&opened);
         let (services, pools) = (&handler.services, &handler.pools);
-        Ok(Self { services, pools, context, payload, opened, server, hidden, from, message_id })
+        Ok(Self { services, pools, context, payload, opened, server, from, message_id })
     }
 
     /// Sends it to everybody; to those for whom the server did not take it yet, the next attempt does.
@@ -267,8 +266,9 @@ impl<'a> Mailing<'a> {
 
     fn receipt(&self, taken: Taken, at: Timestamp) -> Receipt<Given> {
         let Taken { accepted, refused, deferred, answer } = taken;
-        let hide = |list: Vec<Refused>| list.into_iter().map(|one| Refused { answer: self.hidden.text(&one.answer), ..one }).collect();
-        let answer = Some(self.hidden.text(&answer.text));
+        let hide =
+            |list: Vec<Refused>| list.into_iter().map(|one| Refused { answer: self.server.hidden.text(&one.answer), ..one }).collect();
+        let answer = Some(self.server.hidden.text(&answer.text));
         let result = Given { at: Some(at), accepted, refused: hide(refused), deferred: hide(deferred), answer };
         Receipt { provider_id: Some(self.message_id.clone()), result }
     }
@@ -297,8 +297,8 @@ impl<'a> Mailing<'a> {
     /// Servers may repeat what they were sent: nothing that opens a door is told.
     fn hide(&self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::Retry { error, after } => Outcome::Retry { error: self.hidden.error(error), after },
-            Outcome::Bury(error) => Outcome::Bury(self.hidden.error(error)),
+            Outcome::Retry { error, after } => Outcome::Retry { error: self.server.hidden.error(error), after },
+            Outcome::Bury(error) => Outcome::Bury(self.server.hidden.error(error)),
             outcome => outcome,
         }
     }
