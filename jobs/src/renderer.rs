@@ -22,7 +22,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
@@ -59,6 +59,16 @@ impl Work {
             #[cfg(feature = "handlers")]
             Self::Files => "files",
             Self::Words => "words",
+        }
+    }
+
+    /// The longest answer, in bytes: what a template makes may not fill its caller's memory. A file has at most 4 MiB, and each byte of it six
+    /// as JSON; a message's words have at most 3 MiB, and few of theirs two.
+    const fn answer_bytes_max(self) -> u64 {
+        match self {
+            #[cfg(feature = "handlers")]
+            Self::Files => 32 * 1024 * 1024,
+            Self::Words => 8 * 1024 * 1024,
         }
     }
 
@@ -104,6 +114,9 @@ pub struct Process {
     output: BufReader<ChildStdout>,
     /// What it was told and has not been sent.
     unsent: Vec<u8>,
+    answer_bytes_max: u64,
+    /// Whether its last answer was longer.
+    is_overlong: bool,
 }
 
 /// Why a process ended in the middle of its work.
@@ -128,7 +141,8 @@ impl Process {
         let mut child = command.spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
-        Ok(Self { child, input, output: BufReader::new(output), unsent: Vec::new() })
+        let (output, answer_bytes_max) = (BufReader::new(output), work.answer_bytes_max());
+        Ok(Self { child, input, output, unsent: Vec::new(), answer_bytes_max, is_overlong: false })
     }
 
     /// Tells it something that it gives no answer to.
@@ -138,15 +152,16 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it, and returns the answer; none where the process has ended.
+    /// Asks it, and returns the answer; none where the process has ended, or its answer is too long (see `ended`).
     pub async fn ask<A: DeserializeOwned>(&mut self, line: &impl Serialize) -> io::Result<Option<A>> {
         self.tell(line)?;
         // It reads a whole line before it writes one. Where it ended meanwhile, there is no answer either.
         let _ = self.input.write_all(&self.unsent).await;
         self.unsent.clear();
         let mut answer = Vec::new();
-        self.output.read_until(b'\n', &mut answer).await?;
+        let read = (&mut self.output).take(self.answer_bytes_max).read_until(b'\n', &mut answer).await?;
         if answer.last() != Some(&b'\n') {
+            self.is_overlong = read as u64 == self.answer_bytes_max;
             return Ok(None);
         }
         Ok(Some(serde_json::from_slice(&answer)?))
@@ -161,8 +176,11 @@ impl Process {
         Duration::from_millis(fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * TICK_MS)
     }
 
-    /// Why it has ended.
+    /// Why it has ended. One whose answer has no end is ended by this.
     pub async fn ended(mut self) -> Ended {
+        if self.is_overlong {
+            return Ended::Limit(format!("what it makes is longer than {} bytes", self.answer_bytes_max));
+        }
         match self.child.wait().await {
             Ok(status) if status.signal() == Some(SIGXCPU) => Ended::Time("its rendering computed for too long".into()),
             Ok(status) => limit(status).map_or_else(|| Ended::Broken(format!("the renderer ended by itself: {status}")), Ended::Limit),

@@ -136,3 +136,28 @@ fn answer_here<A: DeserializeOwned>(question: &Question) -> Result<A, Unmade> {
     };
     line.and_then(serde_json::from_value).map_err(unavailable)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_the_templates_fault_and_ends_its_process() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("endless");
+        fs::write(&program, "#!/bin/sh\necho $$ > \"${0%/*}/id\"\nexec tr '\\0' a < /dev/zero\n").expect("a program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        let unmade = Renderers::new(program, 1).read(Parts::default()).await.expect_err("no answer");
+        let expected = whole("what it makes is longer than 8388608 bytes".into());
+        assert_eq!(unmade, expected);
+        let id = fs::read_to_string(folder.path().join("id")).expect("it was started");
+        let ended = async {
+            while fs::read_to_string(format!("/proc/{}/stat", id.trim())).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("it was ended");
+    }
+}

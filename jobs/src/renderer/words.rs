@@ -25,7 +25,7 @@ use crate::notification::{
     wording::SUBJECT_BYTES_MAX,
 };
 
-/// The largest text and the largest HTML of a message, in bytes.
+/// The largest text and the largest HTML of a message, in bytes; with its styles inlined HTML may be twice as large.
 pub const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// How long one message may compute, at the most; at the least it is a second less, as the kernel counts whole ones. An ordinary message
 /// takes some milliseconds.
@@ -229,10 +229,14 @@ fn inlined(html: &str) -> Result<String, Wordless> {
     Ok(inlined)
 }
 
-/// The HTML as text.
+/// The HTML as text, which may be much larger: a quote within a thousand has a thousand marks in each line.
 fn plain(html: &str) -> Result<String, Wordless> {
     let text = html2text::config::plain().raw_mode(true).allow_width_overflow().string_from_read(html.as_bytes(), TEXT_COLUMNS);
-    text.map_err(|error| Wordless::failed("html", format!("as text: {error}")))
+    let text = text.map_err(|error| Wordless::failed("html", format!("as text: {error}")))?;
+    if text.len() > OUTPUT_BYTES_MAX {
+        return Err(Wordless::failed("html", format!("it grows larger than {OUTPUT_BYTES_MAX} bytes as text")));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

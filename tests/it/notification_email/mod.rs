@@ -2,6 +2,7 @@
 
 mod arrives;
 mod kill;
+mod replay;
 mod troubles;
 
 use reqwest::Method;

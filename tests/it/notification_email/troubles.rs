@@ -1,9 +1,13 @@
 //! A mail server that says no, is silent or goes away, at every place of a conversation; and what is refused before it is a job.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+};
 use windrow_tests::{
     mail::{MailServer, PASSWORD},
     server::Server,
@@ -124,6 +128,18 @@ async fn some_recipients_are_refused_and_some_come_later() {
 }
 
 #[tokio::test]
+async fn what_a_hundred_recipients_are_answered_at_length_is_kept_and_those_left_are_tried_again() {
+    let (server, mail) = (serve().await, MailServer::start("none").await);
+    connect(&server, "mail", &mail, json!({})).await;
+    mail.script(json!([{ "at": "RCPT", "do": format!("450 4.2.1 {}", "ü".repeat(480)), "times": 99 }])).await;
+    let to: Vec<String> = (0..100).map(|n| format!("a{n}@example.com")).collect();
+    let job = sent(&server, json!({ "to": to })).await;
+    assert_eq!(job["result"]["accepted"].as_array().map(Vec::len), Some(100), "{job}");
+    let recipients: Vec<usize> = mail.messages().await.iter().filter_map(|one| Some(one["recipients"].as_array()?.len())).collect();
+    assert_eq!(recipients, [1, 99]);
+}
+
+#[tokio::test]
 async fn what_nobody_knows_follows_the_policy_and_is_shown() {
     let (server, mail) = (serve().await, MailServer::start("none").await);
     connect(&server, "mail", &mail, json!({ "send_timeout_s": 2 })).await;
@@ -206,8 +222,7 @@ async fn nothing_is_sent_where_tls_is_not_as_it_should_be() {
 
 /// A server that says more than it should behind its answer to STARTTLS.
 async fn injecting() -> u16 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -221,6 +236,96 @@ async fn injecting() -> u16 {
         }
     });
     port
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_takes_no_memory_and_ends_in_a_clear_error() {
+    let (server, mail) = (serve().await, MailServer::start("none").await);
+    connect(&server, "mail", &mail, json!({})).await;
+    sent(&server, json!({})).await;
+    let before_kib = peak_kib(server.pid());
+    for at in ["connect", "EHLO", "MAIL", "RCPT", "DATA", "message"] {
+        let changes = json!({ "port": endless(at).await, "send_timeout_s": 5 });
+        connect(&server, &at.to_lowercase(), &mail, changes).await;
+        let job = tried(&server, json!({ "connection": at.to_lowercase() })).await;
+        let code = if at == "message" { "answer_lost" } else { "connection_broken" };
+        assert_eq!((&job["error"]["code"], &job["error"]["retryable"]), (&json!(code), &json!(true)), "{at} {job}");
+        let message = job["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("its answer is longer than 131072 bytes"), "{at}: {message}");
+    }
+    for name in ["connect", "ehlo"] {
+        let test = server.post(&format!("/v1/connections/{name}/test")).await;
+        let job = server.wait(&test.body).await;
+        assert!(job["error"]["message"].as_str().is_some_and(|message| message.contains("longer than 131072 bytes")), "{name} {job}");
+    }
+    let more_kib = peak_kib(server.pid()) - before_kib;
+    println!("eight answers without an end took {more_kib} KiB");
+    assert!(more_kib < 32 * 1024, "{more_kib} KiB");
+}
+
+/// A server whose answer to this has no end.
+async fn endless(at: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_until(at, stream));
+        }
+    });
+    port
+}
+
+async fn answer_until(at: &str, stream: TcpStream) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let (mut place, mut line) = ("connect".to_owned(), String::new());
+    while place != at {
+        let answer = match place.as_str() {
+            "connect" => "220 mail.test\r\n",
+            "DATA" => "354 go on\r\n",
+            _ => "250 mail.test\r\n",
+        };
+        stream.write_all(answer.as_bytes()).await?;
+        let is_message = place == "DATA";
+        loop {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            if !is_message || line == ".\r\n" {
+                break;
+            }
+        }
+        let command = line.split([' ', '\r']).next().unwrap_or_default().to_owned();
+        place = if is_message { "message".to_owned() } else { command };
+    }
+    stream.write_all(b"250 ").await?;
+    loop {
+        stream.write_all(&[b'a'; 64 * 1024]).await?;
+    }
+}
+
+/// The most memory that a process ever had.
+fn peak_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_password_that_is_repeated_across_the_end_of_what_is_told_is_told_to_nobody() {
+    let (server, mail) = (serve().await, MailServer::start("implicit").await);
+    connect(&server, "mail", &mail, json!({})).await;
+    // A message tells 500 characters of the server's words.
+    for before in [470, 480, 490, 500] {
+        let words = format!("550 {}{PASSWORD}", "x".repeat(before - 4));
+        for at in ["RCPT", "message"] {
+            mail.script(json!([{ "at": at, "do": words }])).await;
+            let job = tried(&server, json!({})).await;
+            let message = job["error"]["message"].as_str().expect("a message");
+            assert!(message.contains("xxxx") && !message.contains(&PASSWORD[..4]), "{at} {before}: {message}");
+        }
+    }
+    assert!(!server.log().contains("planted"), "{}", server.log());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Access, AccessError, Hidden, Opened, Used, catalog},
+    connection::{Access, AccessError, Opened, Used, catalog},
     contract::Contract,
     effect::{Call, Failed, Kept, Receipt, Sent, Standing},
     handler::{Context, Failure, Handler, Outcome},
@@ -32,6 +32,8 @@ use crate::{
 const EFFECT: &str = "send";
 /// How often a message is sent to those for whom the server did not take it before: a job's attempts.
 const ROUNDS_MAX: usize = 100;
+/// How much of the answer to each recipient is kept, in bytes.
+const KEPT_BYTES_MAX: usize = 120;
 /// Where every turn at the server is taken, somebody else uses the worker meanwhile.
 const BUSY: Duration = Duration::from_secs(3);
 /// How long what is being said may still be said when the job is to stop: less than is left until it is dropped.
@@ -58,11 +60,18 @@ impl Handler for NotificationEmail {
     }
 
     async fn run(&self, context: Context, payload: Payload) -> Result<Outcome, Failure> {
+        let known = match known(&context).await {
+            Ok(known) => known,
+            Err(outcome) => return Ok(outcome),
+        };
+        if let Some(reply) = finished(&known) {
+            return Ok(Outcome::done(&reply));
+        }
         let mailing = match Mailing::of(self, &context, payload).await {
             Ok(mailing) => mailing,
             Err(outcome) => return Ok(outcome),
         };
-        Ok(mailing.hide(mailing.send().await.map_or_else(|outcome| outcome, |reply| Outcome::done(&reply))))
+        Ok(mailing.hide(mailing.send(&known).await.map_or_else(|outcome| outcome, |reply| Outcome::done(&reply))))
     }
 }
 
@@ -78,6 +87,16 @@ struct Given {
     answer: Option<String>,
 }
 
+impl Given {
+    /// Adds it to what came of the job, but for whom it was not taken yet.
+    fn told_in(self, reply: &mut Reply) -> Self {
+        reply.accepted.extend(self.accepted);
+        reply.refused.extend(self.refused);
+        reply.answer = self.answer.or(reply.answer.take());
+        Self { at: self.at, deferred: self.deferred, ..Self::default() }
+    }
+}
+
 /// A message that is being sent.
 struct Mailing<'a> {
     services: &'a Services,
@@ -86,7 +105,6 @@ struct Mailing<'a> {
     payload: Payload,
     opened: Opened,
     server: Server,
-    hidden: Hidden,
     from: Mailbox,
     message_id: String,
 }
@@ -106,14 +124,13 @@ impl<'a> Mailing<'a> {
         let configured = || Mailbox::from(opened.config["from"].as_str().unwrap_or_default());
         let from = payload.from.clone().unwrap_or_else(configured);
         let message_id = format!("<{}.{EFFECT}@{}>", context.job, domain_of(&from.address));
-        let (server, hidden) = (Server::of(&opened), opened.secrets.hidden());
+        let server = Server::of(&opened);
         let (services, pools) = (&handler.services, &handler.pools);
-        Ok(Self { services, pools, context, payload, opened, server, hidden, from, message_id })
+        Ok(Self { services, pools, context, payload, opened, server, from, message_id })
     }
 
     /// Sends it to everybody; to those for whom the server did not take it yet, the next attempt does.
-    async fn send(&self) -> Result<Reply, Outcome> {
-        let known = self.known().await?;
+    async fn send(&self, known: &[Kept]) -> Result<Reply, Outcome> {
         let mut left: Vec<String> = Vec::new();
         for (_, _, recipient) in self.payload.recipients() {
             if !left.contains(&recipient.address) {
@@ -123,12 +140,10 @@ impl<'a> Mailing<'a> {
         let mut reply = Reply { message_id: self.message_id.clone(), ..Reply::default() };
         let mut at = None;
         for round in 1..=ROUNDS_MAX {
-            let key = if round == 1 { EFFECT.to_owned() } else { format!("{EFFECT}.{round}") };
-            let (given, replayed) = self.give_once(&key, &left, at, is_settled(&known, &key)).await?;
+            let key = key_of(round);
+            let (given, replayed) = self.give_once(&key, &left, at, is_settled(known, &key)).await?;
             at = at.or(given.at);
-            reply.accepted.extend(given.accepted);
-            reply.refused.extend(given.refused);
-            reply.answer = given.answer.or(reply.answer);
+            let given = given.told_in(&mut reply);
             if given.deferred.is_empty() {
                 return Ok(reply);
             }
@@ -140,15 +155,6 @@ impl<'a> Mailing<'a> {
             left = given.deferred.into_iter().map(|one| one.address).collect();
         }
         Err(Outcome::bury("recipients_refused", format!("{} recipients were put off {ROUNDS_MAX} times", left.len())))
-    }
-
-    /// What was done before. A first attempt has done nothing.
-    async fn known(&self) -> Result<Vec<Kept>, Outcome> {
-        if self.context.attempt == 1 {
-            return Ok(Vec::new());
-        }
-        let known = self.context.effects.effects(&self.context.tenant, self.context.job).await;
-        known.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))
     }
 
     /// One effect: gives it to those who are left, unless that was done. Returns whether it was.
@@ -234,7 +240,7 @@ impl<'a> Mailing<'a> {
         match trouble {
             // Some have it already: that the others never will is what came of it.
             Trouble::Recipients { refused, deferred, .. } if deferred.is_empty() && is_rest => {
-                Ok(Sent::Done(Receipt { provider_id: None, result: Given { at: Some(at), refused, ..Given::default() } }))
+                Ok(Sent::Done(Receipt { provider_id: None, result: Given { at: Some(at), refused: short(refused), ..Given::default() } }))
             }
             trouble => Err(Failed::not_done(self.troubled(&trouble).await)),
         }
@@ -267,9 +273,7 @@ impl<'a> Mailing<'a> {
 
     fn receipt(&self, taken: Taken, at: Timestamp) -> Receipt<Given> {
         let Taken { accepted, refused, deferred, answer } = taken;
-        let hide = |list: Vec<Refused>| list.into_iter().map(|one| Refused { answer: self.hidden.text(&one.answer), ..one }).collect();
-        let answer = Some(self.hidden.text(&answer.text));
-        let result = Given { at: Some(at), accepted, refused: hide(refused), deferred: hide(deferred), answer };
+        let result = Given { at: Some(at), accepted, refused: short(refused), deferred: short(deferred), answer: Some(answer.text) };
         Receipt { provider_id: Some(self.message_id.clone()), result }
     }
 
@@ -297,11 +301,48 @@ impl<'a> Mailing<'a> {
     /// Servers may repeat what they were sent: nothing that opens a door is told.
     fn hide(&self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::Retry { error, after } => Outcome::Retry { error: self.hidden.error(error), after },
-            Outcome::Bury(error) => Outcome::Bury(self.hidden.error(error)),
+            Outcome::Retry { error, after } => Outcome::Retry { error: self.server.hidden.error(error), after },
+            Outcome::Bury(error) => Outcome::Bury(self.server.hidden.error(error)),
             outcome => outcome,
         }
     }
+}
+
+/// The effect by which those are tried who are left in this round.
+fn key_of(round: usize) -> String {
+    if round == 1 { EFFECT.to_owned() } else { format!("{EFFECT}.{round}") }
+}
+
+/// What was done before. A first attempt has done nothing.
+async fn known(context: &Context) -> Result<Vec<Kept>, Outcome> {
+    if context.attempt == 1 {
+        return Ok(Vec::new());
+    }
+    let known = context.effects.effects(&context.tenant, context.job).await;
+    known.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))
+}
+
+/// What came of it where everybody was tried and that was confirmed: the connection is not needed any more, and may be gone.
+fn finished(known: &[Kept]) -> Option<Reply> {
+    let mut reply = Reply::default();
+    for round in 1..=ROUNDS_MAX {
+        let key = key_of(round);
+        let facts = &known.iter().find(|kept| kept.key == key && kept.facts.standing == Standing::Confirmed)?.facts;
+        let given: Given = serde_json::from_str(facts.result.as_ref()?.0.get()).ok()?;
+        if round == 1 {
+            reply.message_id = facts.provider_id.clone()?;
+        }
+        if given.told_in(&mut reply).deferred.is_empty() {
+            return Some(reply);
+        }
+    }
+    None
+}
+
+/// Their answers so short that an effect keeps those of the most recipients there are: 100 addresses of 254 bytes have 31 KiB as JSON.
+fn short(refused: Vec<Refused>) -> Vec<Refused> {
+    let cut = |answer: String| answer[..answer.floor_char_boundary(KEPT_BYTES_MAX)].to_owned();
+    refused.into_iter().map(|one| Refused { answer: cut(one.answer), ..one }).collect()
 }
 
 /// Whether there is nothing left to do for it, whatever that means.
@@ -313,4 +354,22 @@ fn is_settled(known: &[Kept], key: &str) -> bool {
 fn closed(error: AccessError) -> Outcome {
     let error = error.as_job_error();
     if error.retryable { Outcome::Retry { error, after: None } } else { Outcome::Bury(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{effect::RESULT_BYTES_MAX, kinds::notification_email::RECIPIENTS_MAX};
+
+    #[test]
+    fn an_effect_keeps_what_became_of_the_most_recipients_there_are() {
+        let address = format!("\"{}\"@{}", "\\\"".repeat(31), "a.".repeat(94));
+        for word in ["ü", "\"", "🍏"] {
+            let one = |_| Refused { address: address.clone(), answer: word.repeat(500) };
+            let deferred = short((0..RECIPIENTS_MAX).map(one).collect());
+            let given = Given { at: Some(Timestamp::from_ms(0)), deferred, answer: Some(word.repeat(500)), ..Given::default() };
+            let bytes = serde_json::to_vec(&given).expect("JSON").len();
+            assert!(bytes <= RESULT_BYTES_MAX && given.deferred.len() == RECIPIENTS_MAX, "{bytes}");
+        }
+    }
 }

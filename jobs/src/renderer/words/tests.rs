@@ -61,6 +61,16 @@ fn a_text_is_made_of_html() {
 }
 
 #[test]
+fn a_text_made_of_html_and_html_with_its_styles_inlined_are_bounded() {
+    let quoted = format!("{}{}", "<blockquote>".repeat(300), "a<br>".repeat(5_000));
+    let styled = format!("<style>p {{ color: {} }}</style>{}", "a".repeat(50_000), "<p>x</p>".repeat(100));
+    for (html, says) in [(quoted, "1048576 bytes as text"), (styled, "2097152 bytes with its styles")] {
+        let refused = words(&asked(json!({ "html": html }), json!({}))).expect_err("refused");
+        assert!(matches!(&refused, Wordless::Failed(part, why) if part == "html" && why.contains(says)), "{refused:?}");
+    }
+}
+
+#[test]
 fn what_is_missing_is_named_with_its_part_and_line() {
     let refused = words(&asked(json!({ "text": "\n{{ order.id }}" }), json!({ "order": {} }))).expect_err("refused");
     assert_eq!(refused, Wordless::VariableMissing("text".into(), "line 2: order.id is not defined".into()));

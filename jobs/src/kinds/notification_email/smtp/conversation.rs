@@ -57,7 +57,7 @@ pub struct Taken {
 
 /// A conversation.
 pub struct Conversation {
-    host: String,
+    server: Server,
     connection: AsyncSmtpConnection,
     ended: Ended,
     since: Instant,
@@ -70,7 +70,7 @@ impl Conversation {
     pub async fn begin(outbound: &Outbound, server: &Server) -> Result<Self, Trouble> {
         let ended = Ended::default();
         let connection = greeted(outbound, server, &ended).await?;
-        Ok(Self { host: server.host.clone(), connection, ended, since: Instant::now(), messages: 0, over: false })
+        Ok(Self { server: server.clone(), connection, ended, since: Instant::now(), messages: 0, over: false })
     }
 
     /// When it began.
@@ -118,17 +118,17 @@ impl Conversation {
         if letter.needs_utf8() {
             let info = self.connection.server_info();
             if !info.supports_feature(Extension::SmtpUtfEight) || !info.supports_feature(Extension::EightBitMime) {
-                return Err(Trouble::NotAscii { host: self.host.clone() });
+                return Err(Trouble::NotAscii { host: self.server.host.clone() });
             }
             parameters.extend([MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)]);
         }
         let sender = self.connection.command(Mail::new(Some(letter.from.clone()), parameters)).await;
-        sender.map_err(|error| self.unwelcome(Trouble::of(&self.host, "MAIL", &error)))?;
+        sender.map_err(|error| self.unwelcome(Trouble::of(&self.server, "MAIL", &error)))?;
         let (mut accepted, mut refused, mut deferred) = (Vec::new(), Vec::new(), Vec::new());
         for address in &letter.to {
             match self.connection.command(Rcpt::new(address.clone(), Vec::new())).await {
                 Ok(_) => accepted.push(address.to_string()),
-                Err(error) => match Trouble::of(&self.host, "RCPT", &error) {
+                Err(error) => match Trouble::of(&self.server, "RCPT", &error) {
                     Trouble::Answered { answer, .. } if answer.code != 421 => {
                         let list = if answer.is_passing() { &mut deferred } else { &mut refused };
                         list.push(Refused { address: address.to_string(), answer: answer.text });
@@ -138,12 +138,12 @@ impl Conversation {
             }
         }
         if accepted.is_empty() {
-            return Err(Trouble::Recipients { host: self.host.clone(), refused, deferred });
+            return Err(Trouble::Recipients { host: self.server.host.clone(), refused, deferred });
         }
-        self.connection.command(Data).await.map_err(|error| Trouble::of(&self.host, "DATA", &error))?;
+        self.connection.command(Data).await.map_err(|error| Trouble::of(&self.server, "DATA", &error))?;
         let response = self.connection.message_iter(letter.bytes.chunks(PIECE_BYTES)).await;
-        let response = response.map_err(|error| Trouble::of(&self.host, "the message", &error))?;
-        Ok(Taken { accepted, refused, deferred, answer: Answer::of(&response) })
+        let response = response.map_err(|error| Trouble::of(&self.server, "the message", &error))?;
+        Ok(Taken { accepted, refused, deferred, answer: Answer::of(&response, &self.server.hidden) })
     }
 
     /// A server may ask for a password, or TLS, only when there is something to take (RFC 4954, section 6: 530).
@@ -159,9 +159,9 @@ impl Conversation {
     /// Asks for nothing.
     pub async fn noop(&mut self) -> Result<Answer, Trouble> {
         let answer = timeout(COURTESY, self.connection.command(Noop)).await;
-        let late = |_| Trouble::Late { host: self.host.clone(), waited_s: COURTESY.as_secs() };
-        let answer = answer.map_err(late)?.map_err(|error| Trouble::of(&self.host, "NOOP", &error))?;
-        Ok(Answer::of(&answer))
+        let late = |_| Trouble::Late { host: self.server.host.clone(), waited_s: COURTESY.as_secs() };
+        let answer = answer.map_err(late)?.map_err(|error| Trouble::of(&self.server, "NOOP", &error))?;
+        Ok(Answer::of(&answer, &self.server.hidden))
     }
 
     /// Leaves.

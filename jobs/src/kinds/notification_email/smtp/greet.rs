@@ -51,7 +51,7 @@ pub(super) async fn greeted(outbound: &Outbound, server: &Server, ended: &Ended)
     let wire = Box::new(Wire::new(line, greeting, ended.clone()));
     let hello = ClientId::Domain(server.hello_name.clone());
     let connected = AsyncSmtpConnection::connect_with_transport(wire, &hello).await;
-    let mut connection = connected.map_err(|error| Trouble::of(&server.host, "the greeting", &error))?;
+    let mut connection = connected.map_err(|error| Trouble::of(server, "the greeting", &error))?;
     if let Some((user, password)) = &server.login {
         log_in(server, &mut connection, Credentials::new(user.clone(), password.clone())).await?;
     }
@@ -66,7 +66,7 @@ async fn log_in(server: &Server, connection: &mut AsyncSmtpConnection, credentia
     }
     match connection.auth(&mechanisms, &credentials).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(match Trouble::of(&server.host, "AUTH", &error) {
+        Err(error) => Err(match Trouble::of(server, "AUTH", &error) {
             Trouble::Answered { answer, .. } if !answer.is_passing() => unwelcome(answer.text),
             trouble => trouble,
         }),
@@ -120,7 +120,7 @@ fn positive(server: &Server, to: &'static str, text: &str) -> Result<(), Trouble
         return Ok(());
     }
     let words: Vec<&str> = text.lines().filter_map(|line| line.get(4..)).collect();
-    Err(Trouble::Answered { host: server.host.clone(), to, answer: Answer::new(code, &words.join(" ")) })
+    Err(Trouble::Answered { host: server.host.clone(), to, answer: Answer::new(code, &words.join(" "), &server.hidden) })
 }
 
 async fn encrypted(server: &Server, stream: TcpStream) -> Result<Line, Trouble> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::domain_of;
 use crate::{
     connection::{
-        ConnectionId, Opened,
+        ConnectionId, Hidden, Opened,
         catalog::smtp::{CONNECTIONS, PASSWORD, SEND_TIMEOUT_S},
     },
     notification::mailbox::Mailbox,
@@ -39,6 +39,8 @@ pub struct Server {
     pub security: Security,
     /// Who we are, if it asks.
     pub login: Option<(String, String)>,
+    /// What it may repeat and nobody is told.
+    pub hidden: Hidden,
     /// The certificates that alone are trusted, as PEM.
     pub ca_pem: Option<String>,
     /// How we introduce ourselves.
@@ -70,6 +72,7 @@ impl Server {
             port: u16::try_from(number("port", port)).unwrap_or_default(),
             security,
             login,
+            hidden: opened.secrets.hidden(),
             ca_pem: text("ca_pem").map(str::to_owned),
             hello_name: text("hello_name").map_or(sender, str::to_owned),
             connections_max: number("connections_max", CONNECTIONS).max(1) as usize,

@@ -4,7 +4,8 @@ use std::fmt;
 
 use lettre::transport::smtp::{self, response::Response};
 
-use crate::{handler::Outcome, job::JobError, kinds::notification_email::Refused, outbound};
+use super::Server;
+use crate::{connection::Hidden, handler::Outcome, job::JobError, kinds::notification_email::Refused, outbound};
 
 /// How much of a server's words is told, in characters.
 const WORDS_MAX: usize = 500;
@@ -19,13 +20,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// As one line: whatever could be taken for something else is left out.
-    pub fn new(code: u16, words: &str) -> Self {
-        Self { code, text: plain(&format!("{code} {words}")) }
+    /// As one line: whatever could be taken for something else is left out, and so are secrets.
+    pub fn new(code: u16, words: &str, hidden: &Hidden) -> Self {
+        Self { code, text: plain(&format!("{code} {words}"), hidden) }
     }
 
-    pub(super) fn of(response: &Response) -> Self {
-        Self::new(response.code().into(), &response.message().collect::<Vec<_>>().join(" "))
+    pub(super) fn of(response: &Response, hidden: &Hidden) -> Self {
+        Self::new(response.code().into(), &response.message().collect::<Vec<_>>().join(" "), hidden)
     }
 
     /// Whether it may say something else later.
@@ -110,13 +111,13 @@ pub enum Trouble {
 
 impl Trouble {
     /// What a command came to that was not done.
-    pub(super) fn of(host: &str, at: &'static str, error: &smtp::Error) -> Self {
+    pub(super) fn of(server: &Server, at: &'static str, error: &smtp::Error) -> Self {
         let source = std::error::Error::source(error);
         let why = source.map_or_else(|| error.to_string(), ToString::to_string);
-        let host = host.to_owned();
+        let (host, hidden) = (server.host.clone(), &server.hidden);
         match error.status() {
-            Some(code) => Self::Answered { host, to: at, answer: Answer::new(code.into(), &why) },
-            None => Self::Broken { host, at, why: plain(&why) },
+            Some(code) => Self::Answered { host, to: at, answer: Answer::new(code.into(), &why, hidden) },
+            None => Self::Broken { host, at, why: plain(&why, hidden) },
         }
     }
 
@@ -175,10 +176,13 @@ impl Trouble {
     }
 }
 
-/// Words of others as one line of bounded length.
-fn plain(words: &str) -> String {
+/// Words of others as one line of bounded length. Secrets go first: half of one that is cut would not be known for one.
+fn plain(words: &str, hidden: &Hidden) -> String {
+    let words = hidden.cut_text(words);
     let plain: String = words.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS_MAX).collect()
+    // What was broken into lines may be one now.
+    let line = hidden.text(&plain.split_whitespace().collect::<Vec<_>>().join(" "));
+    line.chars().take(WORDS_MAX).collect()
 }
 
 fn words_of(refused: &[Refused], deferred: &[Refused]) -> String {
@@ -194,7 +198,7 @@ mod tests {
     fn an_answer_decides_what_becomes_of_the_job() {
         let host = || "mail.example.com".to_owned();
         let refused = || vec![Refused { address: "ana@example.com".into(), answer: "words".into() }];
-        let answered = |to, code| Trouble::Answered { host: host(), to, answer: Answer::new(code, "words") };
+        let answered = |to, code| Trouble::Answered { host: host(), to, answer: Answer::new(code, "words", &Hidden::default()) };
         let cases = [
             (answered("MAIL", 451), "server_busy", true, false),
             (answered("MAIL", 421), "server_busy", true, true),
@@ -215,8 +219,20 @@ mod tests {
 
     #[test]
     fn a_servers_words_are_one_line_of_bounded_length() {
-        assert_eq!(Answer::new(550, "5.1.1 no\r\nsuch\tuser\u{1b}[2J").text, "550 5.1.1 no such user [2J");
-        assert_eq!(Answer::new(250, "").text, "250");
-        assert_eq!(Answer::new(550, &"ü".repeat(2_000)).text.chars().count(), WORDS_MAX);
+        let answer = |code, words: &str| Answer::new(code, words, &Hidden::default()).text;
+        assert_eq!(answer(550, "5.1.1 no\r\nsuch\tuser\u{1b}[2J"), "550 5.1.1 no such user [2J");
+        assert_eq!(answer(250, ""), "250");
+        assert_eq!(answer(550, &"ü".repeat(2_000)).chars().count(), WORDS_MAX);
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_before_the_words_are_cut() {
+        let hidden = Hidden::default().and_text("planted  secret/5c1d").and_text("cGxhbnRlZA");
+        for before in 0..WORDS_MAX + 30 {
+            for secret in ["planted  secret/5c1d", "cGxhbnRlZA"] {
+                let told = Answer::new(535, &format!("{}{secret} and more", "x".repeat(before)), &hidden).text;
+                assert!(!told.contains(&secret[..4]) && told.chars().count() <= WORDS_MAX, "{before}: {told}");
+            }
+        }
     }
 }

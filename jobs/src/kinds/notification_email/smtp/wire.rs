@@ -2,6 +2,8 @@
 //!
 //! lettre begins each conversation by reading a greeting. After STARTTLS a server says none (RFC 3207, section 4.2), so the one that it said
 //! before is read again. And it notes when the end of a message was handed over: after that, nobody knows what became of it until the answer comes.
+//!
+//! lettre looks at how long a line is once it has all of it. So here an answer ends the connection where it is longer than any that lettre takes.
 
 use std::{
     fmt, io,
@@ -24,6 +26,9 @@ use tokio_rustls::client::TlsStream;
 /// The end of a message, which lettre writes by itself. Within a message there is none: a line that begins with a dot has two.
 const END: &[u8] = b"\r\n.\r\n";
 
+/// The most that is read before something is written again: more than the longest answer that lettre takes (100,000 bytes).
+const ANSWER_BYTES_MAX: usize = 128 * 1024;
+
 /// A connection.
 pub(super) enum Line {
     /// For everybody to read.
@@ -37,6 +42,8 @@ pub(super) struct Wire {
     line: Line,
     /// What is read first.
     greeting: Vec<u8>,
+    /// Bytes that were read since something was written.
+    heard: usize,
     ended: Ended,
 }
 
@@ -59,7 +66,7 @@ impl Ended {
 impl Wire {
     /// Over this connection, on which `greeting` was read already.
     pub fn new(line: Line, greeting: Vec<u8>, ended: Ended) -> Self {
-        Self { line, greeting, ended }
+        Self { line, greeting, heard: 0, ended }
     }
 
     fn line(self: Pin<&mut Self>) -> &mut Line {
@@ -90,15 +97,22 @@ impl AsyncRead for Wire {
             self.greeting.drain(..many);
             return Poll::Ready(Ok(()));
         }
-        match self.line() {
+        if self.heard > ANSWER_BYTES_MAX {
+            return Poll::Ready(Err(io::Error::other(format!("its answer is longer than {ANSWER_BYTES_MAX} bytes"))));
+        }
+        let before = into.filled().len();
+        let read = match self.as_mut().line() {
             Line::Plain(stream) => Pin::new(stream).poll_read(context, into),
             Line::Encrypted(stream) => Pin::new(stream).poll_read(context, into),
-        }
+        };
+        self.heard += into.filled().len() - before;
+        read
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.heard = 0;
         // Before it is written: whether some of it went out is not known where writing fails.
         if bytes == END {
             self.ended.0.store(true, Ordering::SeqCst);
