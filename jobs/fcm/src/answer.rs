@@ -10,6 +10,12 @@ use serde::Deserialize;
 
 /// How much of an answer that is no JSON is told.
 const EXCERPT_CHARS: usize = 200;
+/// How much of FCM's words is kept.
+const MESSAGE_CHARS_MAX: usize = 1_000;
+/// How much of a code, or of a status among Google's, is kept.
+const CODE_CHARS_MAX: usize = 100;
+/// How much of a message's name is kept: the longest are a project's id and some 40 characters.
+const NAME_CHARS_MAX: usize = 200;
 
 /// A message that FCM took, or would take.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -136,7 +142,7 @@ impl From<String> for ErrorCode {
             "UNAVAILABLE" => Self::Unavailable,
             "INTERNAL" => Self::Internal,
             "THIRD_PARTY_AUTH_ERROR" => Self::ThirdPartyAuthError,
-            _ => Self::Other(text),
+            _ => Self::Other(cut(text, CODE_CHARS_MAX)),
         }
     }
 }
@@ -192,7 +198,8 @@ enum Detail {
 pub fn read(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Sent, Box<SendError>> {
     if (200..300).contains(&status) {
         // It was taken, whatever it is called.
-        return Ok(serde_json::from_slice(body).unwrap_or(Sent { name: None }));
+        let sent = serde_json::from_slice(body).unwrap_or(Sent { name: None });
+        return Ok(Sent { name: sent.name.map(|name| cut(name, NAME_CHARS_MAX)) });
     }
     let mut error = SendError {
         status,
@@ -207,7 +214,8 @@ pub fn read(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Sent,
         error.message = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS).collect();
         return Err(Box::new(error));
     };
-    (error.message, error.rpc_status) = (said.message, said.status);
+    error.message = cut(said.message, MESSAGE_CHARS_MAX);
+    error.rpc_status = said.status.map(|status| cut(status, CODE_CHARS_MAX));
     for detail in said.details {
         match serde_json::from_value(detail) {
             Ok(Detail::Fcm { error_code }) => error.code = error_code.or(error.code),
@@ -217,6 +225,13 @@ pub fn read(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<Sent,
         }
     }
     Err(Box::new(error))
+}
+
+fn cut(mut text: String, chars_max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars_max) {
+        text.truncate(end);
+    }
+    text
 }
 
 /// A duration as Google writes it: `3.5s`.
@@ -299,6 +314,20 @@ mod tests {
             Ok(Some("projects/p/messages/1".into()))
         );
         assert_eq!(read(200, None, b"?").map(|sent| sent.name), Ok(None));
+    }
+
+    #[test]
+    fn of_long_words_a_part_is_kept() {
+        let long = "é".repeat(60_000);
+        let sent = read(200, None, serde_json::json!({ "name": long }).to_string().as_bytes()).expect("it was taken");
+        assert_eq!(sent.name.map(|name| name.chars().count()), Some(NAME_CHARS_MAX));
+        let error = refused(
+            400,
+            &serde_json::json!({ "error": { "message": long, "status": long, "details": [{ "@type": FCM, "errorCode": long }] } }),
+        );
+        assert_eq!(error.message.chars().count(), MESSAGE_CHARS_MAX);
+        assert_eq!(error.rpc_status.as_deref().map(|status| status.chars().count()), Some(CODE_CHARS_MAX));
+        assert_eq!(error.reason().chars().count(), CODE_CHARS_MAX);
     }
 
     #[test]

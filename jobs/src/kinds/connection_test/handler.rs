@@ -55,7 +55,7 @@ impl TestConnection {
     /// Does what the catalogue says, and returns what was seen.
     async fn test(&self, context: &Context, opened: &Opened) -> Result<String, Failed> {
         match opened.provider.as_str() {
-            apns::NAME => push::device_of_nobody(&self.apple, opened).await,
+            apns::NAME => push::device_of_nobody(&self.apple, context, opened).await,
             fcm::NAME => push::message_to_nobody(&self.outbound, &self.tokens, self.clock.as_ref(), context, opened).await,
             http::NAME => ping::ping(&self.outbound, opened, self.clock.now()).await,
             oauth2::NAME | service_account::NAME => {

@@ -24,6 +24,7 @@ use super::fate::Said;
 use crate::{
     clock::Clock,
     connection::Opened,
+    handler::Context,
     job::JobError,
     kinds::http_request::retry_after,
     outbound::{self, Apart, HeaderMap, HeaderName, HeaderValue, Limits, Method, Outbound, Request, header},
@@ -32,6 +33,8 @@ use crate::{
 
 /// What APNs may take, and say.
 const LIMITS: Limits = Limits { total_ms: 30_000, silence_ms: 10_000, body_bytes_max: 16 * 1024, redirects_max: 0 };
+/// How much of `apns-id` is kept: a UUID has 36 characters.
+const ID_CHARS_MAX: usize = 100;
 /// The most ways to APNs that are kept; past that all are forgotten, and made anew.
 const WAYS_MAX: usize = 256;
 
@@ -55,6 +58,8 @@ pub enum Untold {
     Invalid(String),
     /// Nobody answered.
     Way(outbound::Error),
+    /// The lease was too short, or the job to stop, before it was asked again with another token.
+    Over,
 }
 
 impl Apple {
@@ -64,22 +69,23 @@ impl Apple {
     }
 
     /// Sends a message to a device, known by the effect's key, and says what APNs says to it.
-    pub(super) async fn send(&self, opened: &Opened, device: &str, message: &Message, key: &str) -> Said {
+    pub(super) async fn send(&self, context: &Context, opened: &Opened, device: &str, message: &Message, key: &str) -> Said {
         if !is_device(device) {
             return Said::Dead { reason: "BadDeviceToken".into(), at: None };
         }
-        match self.ask(opened, device, message, key).await {
+        match self.ask(context, opened, device, message, key).await {
             Ok(Ok(id)) => Said::Taken(id),
             Ok(Err(refusal)) => refusal.said(message.topic_is_own()),
             Err(Untold::Invalid(why)) => Said::Closed(JobError::new("connection_invalid", why, false), None),
             Err(Untold::Way(error)) => super::untold(&error),
+            Err(Untold::Over) => super::over(),
         }
     }
 
     /// Sends a message to a device that cannot exist. `Ok`: key, team and topic are right.
-    pub async fn test(&self, opened: &Opened) -> Result<String, Result<JobError, Untold>> {
+    pub async fn test(&self, context: &Context, opened: &Opened) -> Result<String, Result<JobError, Untold>> {
         let message = Message::of_test(&text(opened, "topic"));
-        let refusal = match self.ask(opened, &"0".repeat(64), &message, "connection.test").await.map_err(Err)? {
+        let refusal = match self.ask(context, opened, &"0".repeat(64), &message, "connection.test").await.map_err(Err)? {
             Ok(_) => return Ok("it took a message to a device that does not exist".into()),
             Err(refusal) => refusal,
         };
@@ -95,20 +101,31 @@ impl Apple {
     }
 
     /// What it calls the message, or why it did not take it. A provider token that has ended is renewed once.
-    async fn ask(&self, opened: &Opened, device: &str, message: &Message, key: &str) -> Result<Result<Option<String>, Refusal>, Untold> {
+    async fn ask(
+        &self,
+        context: &Context,
+        opened: &Opened,
+        device: &str,
+        message: &Message,
+        key: &str,
+    ) -> Result<Result<Option<String>, Refusal>, Untold> {
         let mut token = self.0.tokens.token(opened, self.0.clock.now()).map_err(Untold::Invalid)?;
         let mut answered = self.post(opened, device, message, key, &token).await?;
         if answered.as_ref().is_err_and(|refusal| refusal.meaning(true) == Meaning::Expired)
             && let Some(renewed) = self.0.tokens.renewed(opened, &token, self.0.clock.now()).map_err(Untold::Invalid)?
         {
+            if !super::may_ask_again(context) {
+                return Err(Untold::Over);
+            }
             token = renewed;
             answered = self.post(opened, device, message, key, &token).await?;
         }
         // Whoever answers may repeat what it was sent.
-        Ok(answered.map_err(|refusal| {
-            let hidden = opened.secrets.hidden().and_text(&token);
-            Refusal { reason: hidden.cut_text(&refusal.reason), ..refusal }
-        }))
+        let hidden = opened.secrets.hidden().and_text(&token);
+        Ok(match answered {
+            Ok(id) => Ok(id.map(|id| hidden.cut_text(&id))),
+            Err(refusal) => Err(Refusal { reason: hidden.cut_text(&refusal.reason), ..refusal }),
+        })
     }
 
     async fn post(
@@ -135,7 +152,7 @@ impl Apple {
         let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (id, after) = (header("apns-id"), header("retry-after"));
         if answer.status.is_success() {
-            return Ok(Ok(id));
+            return Ok(Ok(id.map(|id| id.chars().take(ID_CHARS_MAX).collect())));
         }
         let after = after.and_then(|after| retry_after(&after, self.0.clock.now()));
         let status = answer.status.as_u16();

@@ -78,6 +78,8 @@ pub(super) struct Tally {
     laters: Vec<(JobError, Option<Duration>)>,
     closed: Option<(JobError, Option<Duration>)>,
     ended: Option<Outcome>,
+    /// A turn of ours that would have come too late: of no account beside what a provider says.
+    snooze: Option<Duration>,
     parked: usize,
     untried: usize,
 }
@@ -102,6 +104,10 @@ impl Tally {
             Came::Parked => self.parked += 1,
             // That it was cancelled counts more than that others found the lease too short.
             Came::Ended(Outcome::Cancel) => self.ended = Some(Outcome::Cancel),
+            Came::Ended(Outcome::Snooze(wait)) => {
+                self.snooze = self.snooze.or(Some(wait));
+                self.untried += 1;
+            }
             Came::Ended(outcome) => self.ended = self.ended.take().or(Some(outcome)),
             Came::Untried => self.untried += 1,
         }
@@ -112,6 +118,7 @@ impl Tally {
         let nothing_taken = self.report.sent == 0 && self.report.dead.is_empty();
         self.ended.is_some()
             || self.closed.is_some()
+            || self.snooze.is_some()
             || self.laters.len() >= LATERS_MAX
             || (nothing_taken && self.report.failed.len() >= REFUSED_MAX)
     }
@@ -140,6 +147,9 @@ impl Tally {
             let message = format!("{open} to be sent again, {sent} sent, {dead} dead: {}", first.message);
             let after = self.laters.iter().filter_map(|(_, after)| *after).max();
             return Outcome::Retry { error: JobError::new(&first.code, message, true), after };
+        }
+        if let Some(wait) = self.snooze {
+            return Outcome::Snooze(wait);
         }
         // Others were taken after it had looked as if none would be.
         if self.untried > 0 && self.done() > 0 {
@@ -223,6 +233,19 @@ mod tests {
         assert_eq!(code(outcome([Came::Parked, sent()])), "effect_parked");
         assert_eq!(code(outcome([refused(), refused()])), "message_refused");
         assert!(matches!(outcome([refused(), dead()]), Outcome::Done(_)));
+    }
+
+    #[test]
+    fn a_turn_that_comes_too_late_hides_nothing_that_a_provider_says() {
+        let snooze = || Came::Ended(Outcome::Snooze(Duration::from_secs(3)));
+        let Outcome::Retry { error, after } = outcome([sent(), snooze(), later("push_later", Some(60)), snooze()]) else { panic!("again") };
+        assert_eq!(after, Some(Duration::from_secs(60)));
+        assert_eq!(error.message, "3 to be sent again, 1 sent, 0 dead: busy");
+        let closed = Came::Said(Said::Closed(JobError::new("token_unavailable", "no", true), Some(Duration::from_secs(60))));
+        assert!(matches!(outcome([snooze(), closed]), Outcome::Retry { after: Some(after), .. } if after.as_secs() == 60));
+        let others = [sent(), dead(), refused(), Came::Parked, Came::Untried];
+        assert_eq!(outcome([&[snooze()], others.as_slice()].concat()), Outcome::Snooze(Duration::from_secs(3)), "nobody said anything else");
+        assert_eq!(outcome([snooze(), Came::Ended(Outcome::Cancel)]), Outcome::Cancel);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How FCM is spoken to: the message that a payload makes, a token that is good, and what the answer means.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use fcm::{AndroidConfig, AndroidNotification, ApnsConfig, Meaning, Message, SendError, Target};
 use serde_json::{Map, Value};
@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 use super::{Payload, Shown, fate::Said};
 use crate::{
     clock::Clock,
-    connection::{Access, Opened},
+    connection::Opened,
+    handler::Context,
     job::JobError,
     kinds::http_request::retry_after,
     outbound::{
         self, HeaderValue, Limits, Method, Outbound, Request, header,
-        tokens::{TokenError, Tokens},
+        tokens::{Token, TokenError, Tokens},
     },
 };
 
@@ -59,6 +60,8 @@ pub enum Untold {
     Token(TokenError),
     /// Nobody answered.
     Way(outbound::Error),
+    /// The lease was too short, or the job to stop, before it was asked again with another token.
+    Over,
 }
 
 impl<'s> Google<'s> {
@@ -69,40 +72,49 @@ impl<'s> Google<'s> {
         Self { tokens, clock, opened, client }
     }
 
-    /// Sends a message, and says what FCM says to it.
-    pub async fn send(&self, access: &Arc<dyn Access>, message: &Message, validate_only: bool) -> Said {
-        match self.ask(access, message, validate_only).await {
+    /// A token to send with: had before a message's intent, as waiting for it sends nothing.
+    pub(super) async fn token(&self, context: &Context) -> Result<Token, Said> {
+        self.tokens.token(&context.access, self.opened).await.map_err(|error| tokenless(&error))
+    }
+
+    /// Sends a message with this token, and says what FCM says to it.
+    pub(super) async fn send(&self, context: &Context, token: Token, message: &Message, validate_only: bool) -> Said {
+        match self.ask(context, token, message, validate_only).await {
             Ok(Ok(sent)) => Said::Taken(sent.name),
             Ok(Err(error)) => self.read(&error),
-            Err(Untold::Token(error)) => {
-                // A connection that is refused waits to be mended, and the job with it as long as it has attempts.
-                Said::Closed(JobError { retryable: true, ..error.as_job_error() }, error.after())
-            }
+            Err(Untold::Token(error)) => tokenless(&error),
             Err(Untold::Way(error)) => super::untold(&error),
+            Err(Untold::Over) => super::over(),
         }
     }
 
     /// The same, as FCM says it. A token that is refused may have ended early: a new one is tried once.
     pub async fn ask(
         &self,
-        access: &Arc<dyn Access>,
+        context: &Context,
+        mut token: Token,
         message: &Message,
         validate_only: bool,
     ) -> Result<Result<fcm::Sent, SendError>, Untold> {
-        let mut token = self.tokens.token(access, self.opened).await.map_err(Untold::Token)?;
         let mut answered = self.client.send(message, validate_only, token.as_str()).await.map_err(Untold::Way)?;
         if answered.as_ref().is_err_and(|error| error.meaning() == Meaning::Unauthenticated) {
             self.tokens.forget(self.opened, &token);
-            token = self.tokens.token(access, self.opened).await.map_err(Untold::Token)?;
+            token = self.tokens.token(&context.access, self.opened).await.map_err(Untold::Token)?;
+            if !super::may_ask_again(context) {
+                return Err(Untold::Over);
+            }
             answered = self.client.send(message, validate_only, token.as_str()).await.map_err(Untold::Way)?;
         }
         // Whoever answers may repeat what it was sent.
-        Ok(answered.map_err(|error| {
-            let hidden = self.opened.secrets.hidden().and_text(token.as_str());
-            let code = error.code.map(|code| hidden.text(&code.to_string()).into());
-            let rpc_status = error.rpc_status.map(|status| hidden.text(&status));
-            SendError { message: hidden.cut_text(&error.message), code, rpc_status, ..error }
-        }))
+        let hidden = self.opened.secrets.hidden().and_text(token.as_str());
+        Ok(match answered {
+            Ok(sent) => Ok(fcm::Sent { name: sent.name.map(|name| hidden.cut_text(&name)) }),
+            Err(error) => {
+                let code = error.code.map(|code| hidden.cut_text(&code.to_string()).into());
+                let rpc_status = error.rpc_status.map(|status| hidden.cut_text(&status));
+                Err(SendError { message: hidden.cut_text(&error.message), code, rpc_status, ..error })
+            }
+        })
     }
 
     fn read(&self, error: &SendError) -> Said {
@@ -116,6 +128,11 @@ impl<'s> Google<'s> {
             Meaning::Unclear => Said::Unclear(job_error("push_unanswered"), asked),
         }
     }
+}
+
+/// A connection that is refused waits to be mended, and the job with it as long as it has attempts.
+fn tokenless(error: &TokenError) -> Said {
+    Said::Closed(JobError { retryable: true, ..error.as_job_error() }, error.after())
 }
 
 /// The message that a payload makes with these words, without its target. What cannot be read is left out: it was checked when the

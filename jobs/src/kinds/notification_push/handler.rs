@@ -1,4 +1,7 @@
 //! The code of `notification.push`: open the connection, fill in the words, send to all who have none yet, say what came of it.
+//!
+//! All that waits before a message can be sent (its turn, an access token) comes before the effect's intent, so that an attempt which
+//! dies there leaves nothing in doubt. Where nobody is left to send to, nothing is opened or filled in: the receipts are enough.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,6 +26,7 @@ use crate::{
     handler::{Context, Failure, Handler, Outcome},
     job::JobError,
     kinds::Services,
+    outbound::tokens::Token,
 };
 
 /// How many messages of a job are under way at once: over HTTP/2 they share a connection.
@@ -50,6 +54,12 @@ impl Handler for Push {
     }
 
     async fn run(&self, context: Context, payload: Payload) -> Result<Outcome, Failure> {
+        let (kept, recipients) = (known(&context).await?, recipients(&payload));
+        let policy = policy(payload.when_unknown);
+        if recipients.iter().all(|recipient| is_settled(kept.get(&recipient.key), policy)) {
+            let sending = Sending { context: &context, way: None, payload: &payload, kept, tally: Mutex::default() };
+            return Ok(sending.send_all(recipients).await);
+        }
         let opened = match context.connection(&payload.connection, &[catalog::fcm::NAME, catalog::apns::NAME]).await {
             Ok(opened) => opened,
             Err(error) => return Ok(closed(&error)),
@@ -67,11 +77,16 @@ impl Handler for Push {
         } else {
             Gate::Google(google, Box::new(google::message(&payload, shown.as_ref())))
         };
-        let kept = context.effects.effects(&context.tenant, context.job).await?;
-        let kept = kept.into_iter().map(|kept| (kept.key.clone(), kept)).collect();
-        let sending = Sending { context: &context, opened: &opened, payload: &payload, gate, kept, tally: Mutex::default() };
-        Ok(sending.send_all().await)
+        let way = Some(Way { opened: &opened, gate });
+        let sending = Sending { context: &context, way, payload: &payload, kept, tally: Mutex::default() };
+        Ok(sending.send_all(recipients).await)
     }
+}
+
+/// An open connection, and how its provider is spoken to.
+struct Way<'s> {
+    opened: &'s Opened,
+    gate: Gate<'s>,
 }
 
 /// How a provider is spoken to, and what it is told.
@@ -86,20 +101,26 @@ struct Recipient {
     target: Target,
 }
 
+/// All that has to be there before a message is sent.
+struct Ready<'s> {
+    way: &'s Way<'s>,
+    /// FCM's; APNs' are made without waiting.
+    token: Option<Token>,
+}
+
 /// A job's messages on their way.
 struct Sending<'s> {
     context: &'s Context,
-    opened: &'s Opened,
+    /// None where all is settled.
+    way: Option<Way<'s>>,
     payload: &'s Payload,
-    gate: Gate<'s>,
     /// The effects of the attempts before.
     kept: HashMap<String, Kept>,
     tally: Mutex<Tally>,
 }
 
 impl Sending<'_> {
-    async fn send_all(self) -> Outcome {
-        let recipients = recipients(self.payload);
+    async fn send_all(self, recipients: Vec<Recipient>) -> Outcome {
         let total = recipients.len();
         let each: Vec<_> = recipients.into_iter().map(|recipient| self.to(recipient, total)).collect();
         stream::iter(each).buffer_unordered(AT_ONCE).collect::<()>().await;
@@ -132,17 +153,26 @@ impl Sending<'_> {
 
     /// One message, as an effect.
     async fn send(&self, recipient: &Recipient) -> Came {
-        let policy = match self.payload.when_unknown {
-            WhenUnknown::Resend => Policy::Resend,
-            WhenUnknown::Drop => Policy::Drop,
-            WhenUnknown::Park => Policy::Park,
-        };
+        let policy = policy(self.payload.when_unknown);
+        let mut ready = None;
+        if !is_settled(self.kept.get(&recipient.key), policy) {
+            ready = tokio::select! {
+                made = self.ready() => match made {
+                    Ok(made) => made,
+                    Err(came) => return came,
+                },
+                () = self.context.cancel.cancelled() => return Came::Ended(Outcome::Cancel),
+            };
+        }
         let said = OnceLock::new();
         let effect = self.context.effect(&recipient.key, policy);
         let performed = effect.run(|call| async {
-            self.context.turn(self.opened).await.map_err(Failed::not_done)?;
+            let Some(ready) = ready.take() else {
+                // It was settled a moment ago, and a person took that back.
+                return Err(Failed::not_done(Outcome::retry("effect_changed", "the effect was changed meanwhile")));
+            };
             let came = tokio::select! {
-                came = self.ask(recipient, call) => came,
+                came = self.ask(recipient, ready, call) => came,
                 () = self.context.cancel.cancelled() => return Err(Failed::unknown(Outcome::Cancel)),
             };
             let sent = settled(&came);
@@ -160,21 +190,31 @@ impl Sending<'_> {
         }
     }
 
-    async fn ask(&self, recipient: &Recipient, call: Call) -> Said {
-        match &self.gate {
-            Gate::Google(google, message) => {
-                let message = google::addressed(message, recipient.target.clone(), &call.key);
-                google.send(&self.context.access, &message, self.payload.validate_only).await
+    /// A token, then the turn: nobody takes a place in the row who could not use it. None where there is no way.
+    async fn ready(&self) -> Result<Option<Ready<'_>>, Came> {
+        let Some(way) = &self.way else { return Ok(None) };
+        let token = match &way.gate {
+            Gate::Google(google, _) => Some(google.token(self.context).await.map_err(Came::Said)?),
+            Gate::Apple(..) => None,
+        };
+        self.context.turn(way.opened).await.map_err(Came::Ended)?;
+        Ok(Some(Ready { way, token }))
+    }
+
+    async fn ask(&self, recipient: &Recipient, Ready { way, token }: Ready<'_>, call: Call) -> Said {
+        match (&way.gate, token, &recipient.target) {
+            (Gate::Google(google, message), Some(token), target) => {
+                let message = google::addressed(message, target.clone(), &call.key);
+                google.send(self.context, token, &message, self.payload.validate_only).await
             }
-            Gate::Apple(apple, message) => match &recipient.target {
-                Target::Token(token) => apple.send(self.opened, token, message, &call.key).await,
-                _ => unreachable!("a message to a topic is unfit for APNs"),
-            },
+            (Gate::Apple(apple, message), _, Target::Token(token)) => apple.send(self.context, way.opened, token, message, &call.key).await,
+            _ => unreachable!("FCM's token is there, and a message to a topic is unfit for APNs"),
         }
     }
 
     /// What a message says of the connection. That nobody could be told does not undo it.
     async fn report(&self, came: &Came) {
+        let Some(way) = &self.way else { return };
         let used = match came {
             Came::Said(Said::Closed(error, _)) if error.code == "connection_refused" || error.code == "connection_invalid" => {
                 Used::Refused(JobError { retryable: false, ..error.clone() })
@@ -182,8 +222,8 @@ impl Sending<'_> {
             Came::Done(..) if !self.tally.lock().unwrap_or_else(PoisonError::into_inner).has_done() => Used::Well,
             _ => return,
         };
-        if let Err(error) = self.context.access.report(self.opened, used).await {
-            tracing::warn!(job.id = %self.context.job, connection = %self.opened.id, %error, "a connection's use was not noted");
+        if let Err(error) = self.context.access.report(way.opened, used).await {
+            tracing::warn!(job.id = %self.context.job, connection = %way.opened.id, %error, "a connection's use was not noted");
         }
     }
 }
@@ -199,6 +239,32 @@ fn settled(said: &Said) -> Result<Sent<Fate>, Failed> {
         Said::Later(error, after) | Said::Closed(error, after) => Err(Failed::not_done(again(error, *after))),
         Said::Unclear(error, after) => Err(Failed::unknown(again(error, *after))),
     }
+}
+
+/// The effects of the attempts before. A first attempt has none.
+async fn known(context: &Context) -> Result<HashMap<String, Kept>, Failure> {
+    if context.attempt == 1 {
+        return Ok(HashMap::new());
+    }
+    let kept = context.effects.effects(&context.tenant, context.job).await?;
+    Ok(kept.into_iter().map(|kept| (kept.key.clone(), kept)).collect())
+}
+
+const fn policy(when_unknown: WhenUnknown) -> Policy {
+    match when_unknown {
+        WhenUnknown::Resend => Policy::Resend,
+        WhenUnknown::Drop => Policy::Drop,
+        WhenUnknown::Park => Policy::Park,
+    }
+}
+
+/// Whether an effect needs no message any more, by this policy.
+fn is_settled(kept: Option<&Kept>, policy: Policy) -> bool {
+    kept.is_some_and(|kept| match kept.facts.standing {
+        Standing::Withdrawn => false,
+        Standing::Intended => policy != Policy::Resend,
+        _ => true,
+    })
 }
 
 /// What an attempt before has come to, where that is settled.

@@ -151,6 +151,19 @@ fn untold(error: &crate::outbound::Error) -> fate::Said {
     fate::Said::Unclear(job_error("push_unanswered"), None)
 }
 
+/// Whether a refusal that another token may mend can be followed by a second try: the first may have taken long.
+#[cfg(feature = "handlers")]
+fn may_ask_again(context: &crate::handler::Context) -> bool {
+    context.lease.valid() && !context.cancel.is_cancelled()
+}
+
+/// What it means that there was no second try: the first was refused, so nothing was sent.
+#[cfg(feature = "handlers")]
+fn over() -> fate::Said {
+    let message = "the lease is too short, or the job is to stop, so it was not asked again with another token";
+    fate::Said::Closed(crate::job::JobError::new("lease_short", message, true), None)
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {

@@ -26,10 +26,10 @@ pub(super) async fn message_to_nobody(
     context: &Context,
     opened: &Opened,
 ) -> Result<String, Failed> {
-    tokens.new_token(&context.access, opened).await?;
+    let token = tokens.new_token(&context.access, opened).await?;
     let message = Message::to_topic(TOPIC).with_notification("connection.test", "connection.test");
     let google = Google::new(outbound, tokens, clock, opened);
-    match google.ask(&context.access, &message, true).await {
+    match google.ask(context, token, &message, true).await {
         Ok(Ok(_)) => Ok("a token was given, and a message was checked and not delivered".into()),
         Ok(Err(error)) => Err(match error.meaning() {
             Meaning::Unauthenticated | Meaning::Denied => Failed::Refused(JobError::new("connection_refused", error.to_string(), false)),
@@ -37,17 +37,23 @@ pub(super) async fn message_to_nobody(
         }),
         Err(Untold::Token(error)) => Err(error.into()),
         Err(Untold::Way(error)) => Err(unreached(&error)),
+        Err(Untold::Over) => Err(over()),
     }
 }
 
 /// Sends to a device token that cannot exist.
-pub(super) async fn device_of_nobody(apple: &Apple, opened: &Opened) -> Result<String, Failed> {
-    apple.test(opened).await.map_err(|failed| match failed {
+pub(super) async fn device_of_nobody(apple: &Apple, context: &Context, opened: &Opened) -> Result<String, Failed> {
+    apple.test(context, opened).await.map_err(|failed| match failed {
         Ok(error) if error.retryable => Failed::Unasked(error),
         Ok(error) => Failed::Refused(error),
         Err(apple::Untold::Invalid(why)) => Failed::Refused(JobError::new("connection_invalid", why, false)),
         Err(apple::Untold::Way(error)) => unreached(&error),
+        Err(apple::Untold::Over) => over(),
     })
+}
+
+fn over() -> Failed {
+    Failed::Unasked(JobError::new("lease_short", "the lease is too short, or the job is to stop, before another token was tried", true))
 }
 
 fn unreached(error: &outbound::Error) -> Failed {

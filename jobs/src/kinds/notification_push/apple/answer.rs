@@ -8,6 +8,8 @@ use crate::{clock::Timestamp, job::JobError, kinds::notification_push::fate::Sai
 
 /// How long is waited after a 429 where APNs does not say.
 const BUSY_WAIT: Duration = Duration::from_secs(60);
+/// How much of a reason is kept; the longest there is has 27 characters.
+const REASON_CHARS_MAX: usize = 100;
 /// How long is waited after `TooManyProviderTokenUpdates`: the time between two of them.
 const TOKENS_WAIT: Duration = Duration::from_secs(20 * 60);
 
@@ -49,7 +51,7 @@ impl Refusal {
             timestamp: Option<i64>,
         }
         match serde_json::from_slice::<Body>(body) {
-            Ok(Body { reason, timestamp }) => Self { status, reason, at: timestamp.map(Timestamp::from_ms), after },
+            Ok(Body { reason, timestamp }) => Self { status, reason: reason.chars().take(REASON_CHARS_MAX).collect(), at: timestamp.map(Timestamp::from_ms), after },
             Err(_) => Self { status, reason: format!("HTTP_{status}"), at: None, after },
         }
     }
@@ -140,6 +142,8 @@ mod tests {
         assert_eq!(Refusal::read(403, None, b"{\"reason\":\"BadEnvironmentKeyInToken\"}").meaning(true), Denied);
         let disallowed = Refusal::read(400, None, b"{\"reason\":\"TopicDisallowed\"}");
         assert_eq!(disallowed.meaning(false), BadMessage, "the topic is the payload's own");
+        let long = Refusal::read(400, None, format!("{{\"reason\":\"{}\"}}", "é".repeat(9_000)).as_bytes());
+        assert_eq!(long.reason, "é".repeat(REASON_CHARS_MAX));
         assert_eq!(Refusal::read(502, None, b"<html>").to_string(), "APNs answered 502 HTTP_502");
     }
 
