@@ -48,7 +48,7 @@ use windrow_jobs::{
     settings::{SchedulesSettings, Settings},
 };
 
-use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, standing::LastWord, wait::Changes};
+use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, routes::hooks::refused::Refused, standing::LastWord, wait::Changes};
 
 /// What the api may do to a ledger: take in, look, keep schedules, connections, bundles and templates of notifications, and hear what became of effects
 /// and messages.
@@ -111,6 +111,7 @@ pub struct Api {
     pub(crate) signer: Signer,
     pub(crate) keys: TenantKeys,
     pub(crate) in_flight: InFlight,
+    pub(crate) refused: Refused,
     pub(crate) unpacking: Arc<Semaphore>,
     pub(crate) renderers: Renderers,
     pub(crate) changes: Changes,
@@ -133,6 +134,7 @@ impl Api {
             objects: parts.objects,
             signer: parts.signer,
             in_flight: InFlight::default(),
+            refused: Refused::default(),
             unpacking: Arc::new(Semaphore::new(routes::bundles::UNPACKINGS_MAX)),
             renderers: parts.renderers,
             changes: parts.changes,

@@ -155,6 +155,9 @@ pub struct Event {
 pub struct Facts {
     /// The connection's provider.
     pub provider: String,
+    /// The account at the provider that the connection was for when it was told, where what is told may be of another.
+    #[serde(default)]
+    pub account: Option<String>,
     /// What followed the path, without the question mark.
     pub query: String,
     /// The body's media type.
@@ -214,6 +217,26 @@ pub struct NewEvent {
     pub facts: Facts,
     /// The body, byte for byte.
     pub payload: Vec<u8>,
+}
+
+/// Which of a connection's events are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Only those before this one.
+    pub before: Option<EventId>,
+    /// At most so many.
+    pub size: usize,
+    /// And only those before which what is known has at most so many bytes.
+    pub bytes_max: usize,
+}
+
+/// A page of events, latest first, without their payloads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The events.
+    pub events: Vec<Event>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// What became of an event that was to be kept.

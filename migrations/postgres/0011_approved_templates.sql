@@ -1,4 +1,5 @@
--- WhatsApp's approved templates, as Meta told of them when a connection was last synced. They go with the connection.
+-- WhatsApp's approved templates, as Meta told of them when a connection was last synced, or by its hook since (as_of_ms). They go with
+-- the connection.
 
 CREATE TABLE approved_syncs (
     connection   uuid   NOT NULL PRIMARY KEY REFERENCES connections (id) ON DELETE CASCADE,
@@ -12,5 +13,6 @@ CREATE TABLE approved_templates (
     language     text   COLLATE "C" NOT NULL,
     status       text   NOT NULL,
     facts        text   NOT NULL,
+    as_of_ms     bigint NOT NULL,
     PRIMARY KEY (connection, name, language)
 );

@@ -2,7 +2,9 @@
 //!
 //! The token of the URL and the signature are the permission; no key is asked for. This is the one place of the api that opens a secret for
 //! another purpose than to seal it again: to verify what came. What is told is applied by a job, which the same transaction keeps.
-//! Next: `windrow_jobs::hook::verify`, then the ledger's `keep_event`, then `kinds/hook_apply/`.
+//! Refused calls are counted in `hooks/refused.rs`. Next: `windrow_jobs::hook::verify`, then the ledger's `keep_event`, then `kinds/hook_apply/`.
+
+pub(crate) mod refused;
 
 use std::collections::BTreeMap;
 
@@ -87,7 +89,7 @@ pub(crate) async fn tell(
     let secrets = secrets(&api, &connection).await?;
     if !secrets.get(scheme.secret()).is_some_and(|secret| verify(scheme, secret, &call, now)) {
         count(&connection, "refused");
-        api.ledger.count_refused(&hook.tenant, hook.connection).await?;
+        refused::count(&api, &hook);
         return Err(ApiError::SignatureInvalid);
     }
     drop(secrets);
@@ -96,6 +98,7 @@ pub(crate) async fn tell(
     let jobs = jobs(&api, &hook, id, now).await?;
     let facts = Facts {
         provider: connection.provider.clone(),
+        account: connection.facts.config[whatsapp::BUSINESS_ACCOUNT_ID].as_str().map(str::to_owned),
         query,
         content_type,
         headers: kept,

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     connection::ConnectionId,
-    hook::{Event, EventId, Hook, Outcome},
+    hook::{Event, EventId, Hook, Listed, Outcome},
     job::JobError,
     notification::delivery::{Came, Report},
     tenant::TenantId,
@@ -58,6 +58,16 @@ pub(super) struct EventRow {
     pub facts: String,
     #[sqlx(default)]
     pub payload: Vec<u8>,
+    /// How many there are within one more than a page's size, where one was asked for.
+    #[sqlx(default)]
+    pub found: i64,
+}
+
+/// A page of rows.
+pub(super) fn listed(rows: Vec<EventRow>) -> Result<Listed> {
+    let found = rows.first().map_or(0, |row| usize::try_from(row.found).unwrap_or_default());
+    let events = rows.into_iter().map(EventRow::into_event).collect::<Result<Vec<Event>>>()?;
+    Ok(Listed { more: found > events.len(), events })
 }
 
 impl EventRow {

@@ -48,7 +48,7 @@ use crate::{
     connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     contract::Contract,
     effect::{Intended, Intent, Kept, Turn},
-    hook::{Event, EventId, Hook, Keeping, NewEvent, NewHook},
+    hook::{self, Event, EventId, Hook, Keeping, NewEvent, NewHook},
     job::{Attempt, Job, JobError, JobId},
     keys::{Inserted, Written},
     library::{Asking, Edition, Entry, Role},
@@ -277,8 +277,8 @@ pub trait Approvals: Send + Sync {
     /// What is known of a connection's templates of this name; none where its templates were never asked for.
     async fn approved(&self, tenant: &TenantId, connection: ConnectionId, name: &str) -> Result<Option<Synced>>;
 
-    /// Changes the status of one, as it was reported. Returns whether it is known.
-    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned) -> Result<bool>;
+    /// Changes the status of one, as it was reported then, unless something later is known. Returns whether it was changed.
+    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned, told_at: Timestamp) -> Result<bool>;
 }
 
 /// What jobs did to the outside world.
@@ -374,7 +374,7 @@ pub trait Hooks: Send + Sync {
     async fn end_hook(&self, tenant: &TenantId, connection: ConnectionId) -> Result<bool>;
 
     /// Counts a call whose signature was wrong.
-    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId) -> Result<()>;
+    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId, calls: u64) -> Result<()>;
 
     /// Keeps an event and the jobs that see to it, in one transaction; neither where the hook was told the same before. An event
     /// whose answer was lost can be repeated.
@@ -383,8 +383,8 @@ pub trait Hooks: Send + Sync {
     /// One event of the tenant, payload and all, and the ledger's now.
     async fn event(&self, tenant: &TenantId, id: EventId) -> Result<Option<(Event, Timestamp)>>;
 
-    /// At most `limit` of a connection's events, latest first, before this one, without their payloads.
-    async fn events(&self, tenant: &TenantId, connection: ConnectionId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>>;
+    /// A page of a connection's events.
+    async fn events(&self, tenant: &TenantId, connection: ConnectionId, page: hook::Page) -> Result<hook::Listed>;
 
     /// Applies reports of an event, each known by its place in it, and notes what became of them, in one transaction. Those that were
     /// applied before are passed over. One that is about no delivery is noted only on the `last` try. Returns the event as it stands,

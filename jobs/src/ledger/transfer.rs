@@ -351,7 +351,14 @@ const TABLES: [Table; 25] = [
     Table { name: "approved_syncs", columns: &[("connection", "uuid"), ("tenant", "text"), ("synced_at_ms", "bigint")] },
     Table {
         name: "approved_templates",
-        columns: &[("connection", "uuid"), ("name", "text"), ("language", "text"), ("status", "text"), ("facts", "text")],
+        columns: &[
+            ("connection", "uuid"),
+            ("name", "text"),
+            ("language", "text"),
+            ("status", "text"),
+            ("facts", "text"),
+            ("as_of_ms", "bigint"),
+        ],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

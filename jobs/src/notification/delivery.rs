@@ -196,10 +196,15 @@ impl Delivery {
         }
     }
 
-    /// The same once its sending is noted; none where that says nothing new.
+    /// The same once its sending is noted; none where that says nothing new. What another connection has said before of a message that
+    /// is not its own is forgotten.
     pub fn with_sending(&self, sending: &Sending, now: Timestamp) -> Option<Self> {
         let noted = Self::noted(sending.clone(), now);
-        let mut after = Self { connection: sending.connection, ..self.clone() };
+        if self.connection != sending.connection {
+            let Self { version, created_at, changed_at, .. } = *self;
+            return self.changed(Self { version, created_at, changed_at, ..noted }, now);
+        }
+        let mut after = self.clone();
         after.provider_id = after.provider_id.or(noted.provider_id);
         after.facts.recipient = after.facts.recipient.or(noted.facts.recipient);
         after.facts = after.facts.with(Status::Sent, None, None, now);

@@ -38,7 +38,7 @@ impl From<WhenUnknown> for Policy {
 }
 
 #[cfg(feature = "handlers")]
-pub(crate) use self::asking::{Asked, ask, closed, failed, heard_of, unsent, use_of};
+pub(crate) use self::asking::{Asked, ask, closed, confirmed, failed, heard_of, is_settled, kept, unsent, use_of, word};
 
 #[cfg(feature = "handlers")]
 mod asking {
@@ -48,11 +48,12 @@ mod asking {
 
     use crate::{
         clock::Timestamp,
-        connection::{AccessError, Opened, Used},
-        effect::Failed,
+        connection::{AccessError, Hidden, Opened, Used},
+        effect::{Failed, Kept, Performed, Reported, Standing},
         handler::{Context, Outcome},
         kinds::http_request::retry_after,
         ledger,
+        notification::delivery::Delivery,
         outbound::{self, Limits, Outbound, Request, header},
     };
 
@@ -62,6 +63,8 @@ mod asking {
     const TOTAL_MS: u64 = 30_000;
     /// How much of an answer that is no JSON is told.
     const EXCERPT_BYTES: usize = 512;
+    /// The longest of a provider's ids and words that is kept: as long as an id in a report may be.
+    const WORD_BYTES_MAX: usize = 512;
 
     /// What was answered.
     pub(crate) struct Asked {
@@ -78,11 +81,19 @@ mod asking {
             serde_json::from_slice(&self.body).ok()
         }
 
-        /// The beginning of the body, for a message.
-        pub fn excerpt(&self) -> String {
-            let cut = &self.body[..self.body.len().min(EXCERPT_BYTES)];
-            String::from_utf8_lossy(cut).chars().filter(|character| !character.is_control() || *character == '\n').collect()
+        /// The beginning of the body, for a message, without what is hidden: that is taken out of all of it first, or the cut would leave
+        /// the beginning of a secret.
+        pub fn excerpt(&self, hidden: &Hidden) -> String {
+            let whole = hidden.text(&String::from_utf8_lossy(&self.body));
+            let cut = &whole[..whole.floor_char_boundary(EXCERPT_BYTES)];
+            cut.chars().filter(|character| !character.is_control() || *character == '\n').collect()
         }
+    }
+
+    /// A provider's word for something, as it is kept: whoever answers may repeat what it was sent, and at any length.
+    pub(crate) fn word(hidden: &Hidden, told: &str) -> String {
+        let word: String = hidden.text(told).chars().filter(|character| !character.is_control()).collect();
+        word[..word.floor_char_boundary(WORD_BYTES_MAX)].to_owned()
     }
 
     /// Asks, and reads the whole answer.
@@ -110,17 +121,67 @@ mod asking {
         if error.is_unsent() { Failed::not_done(unsent(error)) } else { Failed::unknown(Outcome::retry(error.code(), error.to_string())) }
     }
 
-    /// What the provider calls the message, where it has reported anything of it before its sending was noted: then it was taken.
-    pub(crate) async fn heard_of(context: &Context) -> Result<Option<String>, Failed> {
+    /// How the sending stands that an attempt before began. A first attempt has begun nothing.
+    pub(crate) async fn kept(context: &Context) -> Result<Option<Kept>, Outcome> {
+        if context.attempt == 1 {
+            return Ok(None);
+        }
+        let known = context.effects.effects(&context.tenant, context.job).await;
+        let known = known.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
+        Ok(known.into_iter().find(|kept| kept.key == super::EFFECT))
+    }
+
+    /// Whether nothing will be sent any more.
+    pub(crate) fn is_settled(kept: Option<&Kept>) -> bool {
+        kept.is_some_and(|kept| !matches!(kept.facts.standing, Standing::Intended | Standing::Withdrawn))
+    }
+
+    /// What came of a sending that is confirmed: that stays so, whatever has become of the connection and the words.
+    pub(crate) fn confirmed<T: DeserializeOwned>(kept: Option<&Kept>) -> Option<Performed<T>> {
+        let facts = kept.map(|kept| &kept.facts).filter(|facts| facts.standing == Standing::Confirmed)?;
+        let result = facts.result.as_ref().and_then(|Reported(json)| serde_json::from_str(json.get()).ok());
+        Some(Performed { result, provider_id: facts.provider_id.clone(), replayed: true })
+    }
+
+    /// What the provider calls the message, where it has reported anything of it, by this connection, before its sending was noted: then
+    /// it was taken.
+    pub(crate) async fn heard_of(context: &Context, opened: &Opened) -> Result<Option<String>, Failed> {
         let away = |error: ledger::Error| Failed::unknown(Outcome::retry("ledger_unavailable", error.to_string()));
         let deliveries = context.ledger.deliveries(&context.tenant, context.job).await.map_err(away)?;
-        Ok(deliveries.into_iter().find(|delivery| delivery.key == super::EFFECT).and_then(|delivery| delivery.provider_id))
+        let ours = |delivery: &Delivery| delivery.key == super::EFFECT && delivery.connection == opened.id;
+        Ok(deliveries.into_iter().find(ours).and_then(|delivery| delivery.provider_id))
     }
 
     /// Says what came of using a connection. That nobody could be told does not undo the call.
     pub(crate) async fn use_of(context: &Context, opened: &Opened, used: Used) {
         if let Err(error) = context.access.report(opened, used).await {
             tracing::warn!(job.id = %context.job, connection = %opened.id, %error, "a connection's use was not noted");
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        const TOKEN: &str = "planted-token-5c1f90d277aa";
+
+        #[test]
+        fn a_secret_on_the_cut_leaves_nothing() {
+            let hidden = Hidden::default().and_text(TOKEN);
+            for before in EXCERPT_BYTES - TOKEN.len() - 1..=EXCERPT_BYTES + 1 {
+                let body = format!("{}{TOKEN}</html>", "x".repeat(before)).into_bytes();
+                let excerpt = Asked { status: 502, after: None, body }.excerpt(&hidden);
+                assert!(excerpt.len() <= EXCERPT_BYTES && !excerpt.contains(&TOKEN[..3]), "{before}: {excerpt}");
+            }
+            let umlauts = Asked { status: 502, after: None, body: "ü\u{7}".repeat(EXCERPT_BYTES).into_bytes() };
+            assert!(umlauts.excerpt(&hidden).chars().all(|character| character == 'ü'));
+        }
+
+        #[test]
+        fn words_are_short_and_have_no_secret() {
+            let hidden = Hidden::default().and_text(TOKEN);
+            assert_eq!(word(&hidden, &format!("SM1\0 {TOKEN}")), "SM1 (hidden)");
+            assert_eq!(word(&hidden, &"ü".repeat(WORD_BYTES_MAX)).len(), WORD_BYTES_MAX);
         }
     }
 }

@@ -22,9 +22,10 @@ const CONTROL: &str = "c0ntrol-value";
 /// Everything that was answered or written somewhere, by where.
 type Seen = Vec<(String, Vec<u8>)>;
 
-/// Uses connections in every way there is, and puts secrets into every field there is. Returns what was answered.
-async fn run(client: &Client, endpoint: &Endpoint) -> Seen {
-    let mut seen = Seen::new();
+/// Uses connections in every way there is, and puts secrets into every field there is. Returns what was answered, and what opens the
+/// hooks that were made.
+async fn run(client: &Client, endpoint: &Endpoint) -> (Seen, Vec<String>) {
+    let (mut seen, mut made_up) = (Seen::new(), Vec::new());
     let mut note = |what: &str, body: &Value| seen.push((what.to_owned(), body.to_string().into_bytes()));
     let url = endpoint.url();
     let http = json!({ "url": url, "headers": { "X-Control": CONTROL }, "basic_user": "me" });
@@ -117,19 +118,26 @@ async fn run(client: &Client, endpoint: &Endpoint) -> Seen {
         note("no JSON", &test(client, "crm").await);
     }
     // What verifies hooks, good calls and bad ones, and a challenge whose query has the secret.
-    let sms = json!({ "account_sid": format!("AC{}", "0".repeat(32)) });
+    let sms = json!({ "account_sid": format!("AC{}", "0".repeat(32)), "base_url": url, "from": "Windrow" });
     let made =
         create(client, json!({ "name": "sms", "provider": "twilio", "config": sms, "secrets": { "auth_token": format!("auth-{MARK}") } }));
     note("create twilio", &made.await.body);
-    let wa = json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398" });
+    let wa = json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398", "base_url": url });
     let verify = format!("verify-{MARK}");
     let secrets = json!({ "access_token": format!("access-{MARK}"), "app_secret": format!("app-{MARK}"), "verify_token": verify });
     note("create whatsapp", &create(client, json!({ "name": "wa", "provider": "whatsapp", "config": wa, "secrets": secrets })).await.body);
+    let mut callback = String::new();
     for name in ["hook", "sms", "wa"] {
         let made = client.send(Method::POST, &format!("/v1/connections/{name}/hook"), &[], Some(json!({ "forward_url": url }))).await;
         assert_eq!(made.status, 201, "{}", made.body);
         let path = made.body["url"].as_str().and_then(|url| url.find("/v1/hooks/").map(|at| url[at..].to_owned())).expect("a URL");
-        note("a hook", &made.body);
+        // They are told this once.
+        let (token, secret) = (path.trim_start_matches("/v1/hooks/"), made.body["forward_secret"].as_str().expect("a secret"));
+        made_up.extend([token.to_owned(), secret.trim_start_matches("whsec_").to_owned()]);
+        note("a hook", &made.body["hook"]);
+        if name == "sms" {
+            callback = made.body["url"].as_str().expect("a URL").to_owned();
+        }
         let headers = [("x-twilio-signature", "AAAA"), ("x-hub-signature-256", "sha256=00"), ("webhook-signature", "v1,AAAA")];
         let refused = client.send(Method::POST, &path, &headers, Some(json!({ "of": "a stranger" }))).await;
         assert_eq!(refused.status, 401, "{}", refused.body);
@@ -144,6 +152,41 @@ async fn run(client: &Client, endpoint: &Endpoint) -> Seen {
         note("how it stands", &client.read(&format!("/v1/connections/{name}/hook")).await);
         note("what it was told", &client.read(&format!("/v1/connections/{name}/hook/events")).await);
     }
+    // What Twilio and Meta repeat, whole, in the middle of a long page, and where they say what a message is called.
+    let (auth, access) = (format!("auth-{MARK}"), format!("access-{MARK}"));
+    let encoded = reqwest::Url::parse_with_params("http://a", [("", &callback)]).expect("a URL");
+    let echoed = format!("{auth}, {access}, {callback}, {encoded}");
+    let open = json!({ "status": "active", "friendly_name": echoed, "display_phone_number": access, "verified_name": echoed });
+    let jobs = [
+        ("sms", "notification.sms", json!({ "connection": "sms", "to": "+4915112345678", "text": "hello" })),
+        ("wa", "notification.whatsapp", json!({ "connection": "wa", "to": "+4915112345678", "text": "hello" })),
+        ("wa", "notification.whatsapp_templates", json!({ "connection": "wa" })),
+    ];
+    let taken = json!({ "sid": echoed, "status": echoed, "messages": [{ "id": echoed, "message_status": echoed }] }).to_string();
+    let told = json!({ "code": 20003, "message": echoed, "error": { "code": 190, "message": echoed } }).to_string();
+    // The first 512 bytes are told: each secret lies across their end once.
+    let pages = [&auth, &access, &callback].map(|secret| format!("{}{secret}</html>", "x".repeat(516 - secret.len())));
+    let answers = [(201, taken), (401, told.clone()), (400, told.clone()), (500, told)];
+    for (status, body) in answers.into_iter().chain(pages.into_iter().map(|page| (500, page))) {
+        for (name, kind, payload) in &jobs {
+            endpoint.answer(200, open.to_string());
+            let job = test(client, name).await;
+            assert_eq!(job["state"], "completed", "{name} is open again: {job}");
+            note("tested", &job);
+            endpoint.answer(status, body.clone());
+            let job = client.submit(json!({ "kind": kind, "payload": payload, "max_attempts": 1 })).await;
+            let job = client.wait(&job).await;
+            let done = status == 201 && *kind != "notification.whatsapp_templates";
+            assert_eq!(job["state"], if done { "completed" } else { "dead" }, "{status}: {job}");
+            assert!(job.to_string().contains("(hidden)") || !body.contains("{"), "{status}: it was repeated: {job}");
+            note("repeated to a message", &job);
+            let path = format!("/v1/jobs/{}", job["id"].as_str().expect("an id"));
+            note("its attempts", &json!(client.attempts(&job).await));
+            note("its effects", &client.read(&format!("{path}/effects")).await);
+            note("its deliveries", &client.read(&format!("{path}/deliveries")).await);
+            note("how they stand", &client.read("/v1/connections").await);
+        }
+    }
     let edited = change(client, "hook", json!({ "secrets": { "basic_password": format!("second-{MARK}") } })).await;
     assert_eq!(edited.status, 200, "{}", edited.body);
     note("edited", &edited.body);
@@ -154,7 +197,7 @@ async fn run(client: &Client, endpoint: &Endpoint) -> Seen {
     let gone = client.send(Method::DELETE, "/v1/connections/sync", &[], None).await;
     assert_eq!(gone.status, 204);
     seen.push(("/metrics".into(), client.text("/metrics").await.into_bytes()));
-    seen
+    (seen, made_up)
 }
 
 /// Whether these bytes have the text, as it is, in hexadecimal or in base 64.
@@ -195,10 +238,14 @@ fn files(folder: &Path, seen: &mut Seen) {
     }
 }
 
-fn check(seen: &Seen) {
+fn check(seen: &Seen, made_up: &[String]) {
+    assert_eq!(made_up.len(), 6, "each of three hooks has a token and a secret");
     for (what, bytes) in seen {
+        let text = String::from_utf8_lossy(bytes);
+        // Half of one is too much.
+        let shown = made_up.iter().find(|secret| text.contains(&secret[..secret.len() / 2]));
+        assert_eq!(shown, None, "what opens a hook is in {what}");
         if has(bytes, MARK) {
-            let text = String::from_utf8_lossy(bytes);
             let at = text.find(MARK).unwrap_or(0);
             let (from, until) = (text.floor_char_boundary(at.saturating_sub(300)), text.ceil_char_boundary((at + 300).min(text.len())));
             panic!("a secret is in {what}: …{}…", &text[from..until]);
@@ -219,7 +266,7 @@ fn the_looking_finds_every_form() {
 async fn a_standalone_server_leaves_no_secret_anywhere() {
     let endpoint = Endpoint::start(200, "{}").await;
     let server = Server::start_with(&[ALLOW, ("WINDROW_LOG", "trace")]).await;
-    let mut seen = run(&server, &endpoint).await;
+    let (mut seen, made_up) = run(&server, &endpoint).await;
     // The endpoint was really sent them.
     let sent = endpoint.seen();
     assert!(sent.iter().any(|received| received.body.contains(MARK)), "the secrets were used");
@@ -231,7 +278,7 @@ async fn a_standalone_server_leaves_no_secret_anywhere() {
     assert!(control.iter().any(|what| what.contains("windrow.db")), "the looking works: {control:?}");
     let log = server.log();
     assert!(log.contains("TRACE") || log.contains("\"trace\""), "the log is at trace");
-    check(&seen);
+    check(&seen, &made_up);
 }
 
 #[tokio::test]
@@ -240,13 +287,13 @@ async fn a_cluster_leaves_no_secret_anywhere() {
     let variables = [ALLOW, ("WINDROW_LOG", "trace"), ("WINDROW_MASTER_KEY", OLD)];
     let shape = Shape { apis: 1, workers: 1, schedulers: 1, redis: true, proxied: false, variables: &variables };
     let cluster = Cluster::of(shape).await;
-    let mut seen = run(&cluster, &endpoint).await;
+    let (mut seen, made_up) = run(&cluster, &endpoint).await;
     assert_eq!(make(&cluster, "after", &endpoint.url()).await.status, 201);
     seen.push(("the logs".into(), cluster.process_logs().into_bytes()));
     seen.extend(dump(&mut cluster.database().await).await);
     let control = seen.iter().any(|(what, bytes)| what == "table connections" && has(bytes, CONTROL));
     assert!(control, "the looking works");
-    check(&seen);
+    check(&seen, &made_up);
 }
 
 /// Every row of every table, as text.

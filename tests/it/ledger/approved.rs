@@ -10,12 +10,16 @@ use windrow_jobs::{
     notification::approved::{Approved, Fetched, Turned},
     tenant::TenantId,
 };
-use windrow_tests::jobs::{tenant, tenant_named};
+use windrow_tests::{
+    jobs::{tenant, tenant_named},
+    ledgers::START,
+};
 
 conformance! {
     templates_are_kept_in_the_place_of_those_before,
     a_connection_that_was_never_synced_knows_nothing,
     a_status_turns_until_the_next_sync,
+    what_was_reported_later_counts_whichever_is_applied_first,
     many_templates_are_kept_at_once,
     syncs_at_once_follow_each_other,
     templates_go_with_their_connection,
@@ -80,8 +84,8 @@ async fn a_connection_that_was_never_synced_knows_nothing(ledger: &dyn Ledger, _
     assert!(keep(ledger, other.clone(), theirs, vec![template("order", "de", "APPROVED")]).await);
     assert_eq!(ledger.approved(&tenant(), theirs, "order").await.expect("read"), None, "another's are not there");
     let turned = Turned { name: "order".into(), language: "de".into(), status: "PAUSED".into() };
-    assert!(!ledger.turn_approved(&tenant(), theirs, &turned).await.expect("turn"));
-    assert!(ledger.turn_approved(&other, theirs, &turned).await.expect("turn"));
+    assert!(!ledger.turn_approved(&tenant(), theirs, &turned, START).await.expect("turn"));
+    assert!(ledger.turn_approved(&other, theirs, &turned, START).await.expect("turn"));
     assert!(keep(ledger, tenant(), one, Vec::new()).await);
     assert_eq!(known(ledger, one, "order").await, [], "synced, and none there");
 }
@@ -91,11 +95,28 @@ async fn a_status_turns_until_the_next_sync(ledger: &dyn Ledger, _: &VirtualCloc
     let good = vec![template("order", "de", "APPROVED"), template("order", "en_US", "APPROVED")];
     assert!(keep(ledger, tenant(), one, good.clone()).await);
     let turned = |language: &str| Turned { name: "order".into(), language: language.into(), status: "PAUSED".into() };
-    assert!(ledger.turn_approved(&tenant(), one, &turned("de")).await.expect("turn"));
-    assert!(!ledger.turn_approved(&tenant(), one, &turned("fr")).await.expect("turn"));
+    assert!(ledger.turn_approved(&tenant(), one, &turned("de"), START).await.expect("turn"));
+    assert!(!ledger.turn_approved(&tenant(), one, &turned("fr"), START).await.expect("turn"));
     assert_eq!(known(ledger, one, "order").await, [template("order", "de", "PAUSED"), good[1].clone()]);
     assert!(keep(ledger, tenant(), one, good.clone()).await);
     assert_eq!(known(ledger, one, "order").await, good);
+}
+
+async fn what_was_reported_later_counts_whichever_is_applied_first(ledger: &dyn Ledger, clock: &VirtualClock) {
+    let one = connect(ledger, 1, tenant()).await;
+    assert!(keep(ledger, tenant(), one, vec![template("order", "de", "APPROVED")]).await);
+    let turned = async |status: &str, after_ms: i64| {
+        let turned = Turned { name: "order".into(), language: "de".into(), status: status.into() };
+        ledger.turn_approved(&tenant(), one, &turned, START.plus_ms(after_ms)).await.expect("turn")
+    };
+    assert!(turned("PAUSED", 10).await && turned("APPROVED", 20).await);
+    assert!(!turned("PAUSED", 10).await, "the event is applied again");
+    assert_eq!(known(ledger, one, "order").await, [template("order", "de", "APPROVED")]);
+    clock.advance_ms(40);
+    assert!(keep(ledger, tenant(), one, vec![template("order", "de", "APPROVED")]).await);
+    assert!(!turned("PAUSED", 30).await, "the sync knew that");
+    assert!(turned("PAUSED", 50).await);
+    assert_eq!(known(ledger, one, "order").await, [template("order", "de", "PAUSED")]);
 }
 
 async fn many_templates_are_kept_at_once(ledger: &dyn Ledger, _: &VirtualClock) {

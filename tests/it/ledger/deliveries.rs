@@ -19,6 +19,7 @@ conformance! {
     a_report_finds_its_delivery_by_either_name,
     a_report_changes_nothing_of_another_connection_or_tenant,
     a_report_that_comes_first_begins_a_delivery_of_an_effect_and_of_nothing_else,
+    a_report_that_comes_first_by_another_connection_is_forgotten,
     reports_at_once_all_count,
     a_pruned_job_takes_its_deliveries_along,
 }
@@ -135,6 +136,21 @@ async fn a_report_that_comes_first_begins_a_delivery_of_an_effect_and_of_nothing
     assert_eq!(tell(ledger, &report([theirs("SM1")], Status::Delivered)).await, Came::Applied);
     let kept = deliveries(ledger, 1).await;
     assert_eq!((kept.len(), kept[0].facts.status(), kept[0].connection), (1, Status::Delivered, CONNECTION));
+}
+
+async fn a_report_that_comes_first_by_another_connection_is_forgotten(ledger: &dyn Ledger, _: &VirtualClock) {
+    with_effect(ledger, 1, "send").await;
+    let other = ConnectionId(Uuid::from_u128(8));
+    let strange = report([ours(1, "send"), theirs("X1")], Status::Read);
+    assert_eq!(ledger.report(&tenant(), other, &strange).await.expect("report"), Came::Applied);
+    assert_eq!(tell(ledger, &report([ours(1, "send")], Status::Delivered)).await, Came::Unmatched, "it is not known yet whose it is");
+    assert!(ledger.note_sending(sending(1, "send", None)).await.expect("note"));
+    let noted = deliveries(ledger, 1).await.remove(0);
+    assert_eq!((noted.connection, noted.facts.status(), noted.provider_id.as_deref()), (CONNECTION, Status::Sent, None));
+    assert_eq!(ledger.report(&tenant(), other, &strange).await.expect("report"), Came::Unmatched);
+    assert_eq!(tell(ledger, &report([ours(1, "send"), theirs("SM1")], Status::Delivered)).await, Came::Applied);
+    let kept = deliveries(ledger, 1).await.remove(0);
+    assert_eq!((kept.facts.status(), kept.provider_id.as_deref()), (Status::Delivered, Some("SM1")));
 }
 
 async fn reports_at_once_all_count(ledger: &dyn Ledger, _: &VirtualClock) {

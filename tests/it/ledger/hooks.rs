@@ -8,7 +8,7 @@ use uuid::Uuid;
 use windrow_jobs::{
     clock::VirtualClock,
     connection::{ConnectionId, Facts as ConnectionFacts, NewConnection, Stored},
-    hook::{Event, EventId, Facts, Hook, Keeping, NewEvent, NewHook},
+    hook::{Event, EventId, Facts, Hook, Keeping, Listed, NewEvent, NewHook, Page},
     job::JobError,
     ledger::Ledger,
     notification::delivery::{Came, Status},
@@ -49,6 +49,7 @@ async fn set(ledger: &dyn Ledger, token: u8) -> Hook {
 fn event(number: u128, digest: u8) -> NewEvent {
     let facts = Facts {
         provider: "http".into(),
+        account: None,
         query: "a=b".into(),
         content_type: "application/json".into(),
         headers: BTreeMap::from([("webhook-id".into(), "msg_1".into())]),
@@ -68,6 +69,10 @@ async fn keep(ledger: &dyn Ledger, number: u128, digest: u8, jobs: Vec<NewJob>) 
 
 async fn look(ledger: &dyn Ledger, number: u128) -> Option<Event> {
     ledger.event(&tenant(), EventId(Uuid::from_u128(number))).await.expect("event").map(|(event, _)| event)
+}
+
+async fn listed(ledger: &dyn Ledger, before: Option<EventId>, size: usize) -> Listed {
+    ledger.events(&tenant(), CONNECTION, Page { before, size, bytes_max: ALL }).await.expect("events")
 }
 
 async fn a_hook_is_made_found_by_its_token_and_replaced(ledger: &dyn Ledger, clock: &VirtualClock) {
@@ -106,13 +111,13 @@ async fn a_hook_ends_with_its_connection(ledger: &dyn Ledger, _: &VirtualClock) 
 async fn refused_calls_are_counted(ledger: &dyn Ledger, clock: &VirtualClock) {
     connect(ledger, CONNECTION, tenant()).await;
     set(ledger, 1).await;
-    for _ in 0..3 {
+    for calls in [1, 7, 2] {
         clock.advance_ms(1);
-        ledger.count_refused(&tenant(), CONNECTION).await.expect("count");
+        ledger.count_refused(&tenant(), CONNECTION, calls).await.expect("count");
     }
-    ledger.count_refused(&tenant_named("other"), CONNECTION).await.expect("count");
+    ledger.count_refused(&tenant_named("other"), CONNECTION, 1).await.expect("count");
     let hook = set(ledger, 2).await;
-    assert_eq!((hook.refused, hook.refused_at), (3, Some(START.plus_ms(3))), "another token keeps the count");
+    assert_eq!((hook.refused, hook.refused_at), (10, Some(START.plus_ms(3))), "another token keeps the count");
 }
 
 async fn an_event_is_kept_once_with_its_jobs(ledger: &dyn Ledger, clock: &VirtualClock) {
@@ -136,7 +141,7 @@ async fn an_event_is_kept_once_with_its_jobs(ledger: &dyn Ledger, clock: &Virtua
 async fn of_the_same_told_twenty_times_at_once_one_is_kept(ledger: &dyn Ledger, _: &VirtualClock) {
     let told = join_all((1..=20).map(|number| keep(ledger, number, 1, vec![ready(number as u64)]))).await;
     assert_eq!(told.iter().filter(|told| **told == Keeping::Kept).count(), 1, "{told:?}");
-    assert_eq!(ledger.events(&tenant(), CONNECTION, None, 50).await.expect("events").len(), 1);
+    assert_eq!(listed(ledger, None, 50).await.events.len(), 1);
     assert_eq!(ledger.balances().await.expect("balances")[0].accepted, 1);
 }
 
@@ -145,12 +150,22 @@ async fn events_come_latest_first_and_are_their_tenants_alone(ledger: &dyn Ledge
         keep(ledger, number.into(), number, vec![]).await;
     }
     let numbers = |events: &[Event]| events.iter().map(|event| event.id.0.as_u128()).collect::<Vec<_>>();
-    let page = ledger.events(&tenant(), CONNECTION, None, 2).await.expect("events");
+    let Listed { events: page, more } = listed(ledger, None, 2).await;
+    assert!(more);
     assert_eq!((numbers(&page), page[0].payload.len(), page[0].facts.bytes), (vec![5, 4], 0, 4));
-    let next = ledger.events(&tenant(), CONNECTION, Some(page[1].id), 10).await.expect("events");
-    assert_eq!(numbers(&next), [3, 2, 1]);
+    let next = listed(ledger, Some(page[1].id), 3).await;
+    assert_eq!((numbers(&next.events), next.more), (vec![3, 2, 1], false));
+    let all = Page { before: None, size: 10, bytes_max: ALL };
+    let one = Page { bytes_max: 0, ..all };
+    let first = ledger.events(&tenant(), CONNECTION, one).await.expect("events");
+    assert_eq!((numbers(&first.events), first.more), (vec![5], true), "one is told, however long it is");
+    let bytes = serde_json::to_string(&page[0].facts).expect("JSON").len();
+    for (bytes_max, told) in [(bytes - 1, vec![5]), (bytes, vec![5, 4]), (2 * bytes, vec![5, 4, 3]), (4 * bytes, vec![5, 4, 3, 2, 1])] {
+        let listed = ledger.events(&tenant(), CONNECTION, Page { bytes_max, ..all }).await.expect("events");
+        assert_eq!((numbers(&listed.events), listed.more), (told.clone(), told.len() < 5), "{bytes_max}");
+    }
     let other = tenant_named("other");
-    assert_eq!(ledger.events(&other, CONNECTION, None, 10).await.expect("events"), []);
+    assert_eq!(ledger.events(&other, CONNECTION, all).await.expect("events"), Listed { events: vec![], more: false });
     assert!(ledger.event(&other, page[0].id).await.expect("event").is_none());
     assert_eq!(ledger.apply_reports(&other, page[0].id, vec![], true).await.expect("apply"), None);
     assert!(!ledger.close_event(&other, page[0].id, None).await.expect("close"));
@@ -202,7 +217,7 @@ async fn events_are_forgotten_in_their_time(ledger: &dyn Ledger, clock: &Virtual
     }
     assert_eq!(ledger.forget_events(15, 1).await.expect("forget"), 1, "no more than it may");
     assert_eq!(ledger.forget_events(15, ALL).await.expect("forget"), 1);
-    let left = ledger.events(&tenant(), CONNECTION, None, 10).await.expect("events");
+    let left = listed(ledger, None, 10).await.events;
     assert_eq!(left.iter().map(|event| event.id.0.as_u128()).collect::<Vec<_>>(), [3]);
     assert_eq!(keep(ledger, 9, 1, vec![]).await, Keeping::Kept, "what was forgotten is new");
 }

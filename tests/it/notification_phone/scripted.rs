@@ -55,6 +55,25 @@ async fn each_error_of_twilios_ends_as_documented() {
 }
 
 #[tokio::test]
+async fn what_was_sent_is_done_whatever_becomes_of_its_connection() {
+    let stage = Stage::new().await;
+    stage.phone().await;
+    stage.whatsapp().await;
+    for (kind, name, to) in [(SMS, "phone", "+4915112347999"), (WHATSAPP, "whatsapp", "+4915112346999")] {
+        let job = stage.came_of(kind, json!({ "to": to, "text": "hello", "when_unknown": "park" }), 2).await;
+        assert_eq!(error(&job), ("dead", "effect_parked", 2), "{job}");
+        // Somebody has looked at the provider's.
+        let word = json!({ "happened": true, "provider_id": "X1" });
+        assert_eq!(stage.send(reqwest::Method::POST, &path(&job, "/effects/send"), Some(word)).await.status, 200);
+        assert_eq!(stage.send(reqwest::Method::DELETE, &format!("/v1/connections/{name}"), None).await.status, 204);
+        assert!(stage.server.redrive(&job).await.status < 300);
+        let job = stage.server.wait(&job).await;
+        assert_eq!((error(&job).0, &job["result"]["provider_id"]), ("completed", &json!("X1")), "{job}");
+    }
+    assert_eq!((stage.messages()["+4915112347999"].len(), stage.whatsapps()["4915112346999"].len()), (1, 1), "nothing is sent again");
+}
+
+#[tokio::test]
 async fn what_is_not_let_in_puts_the_connection_into_error() {
     let stage = Stage::new().await;
     stage.connect("phone", "twilio", json!({ "from": "Windrow" }), json!({ "auth_token": WRONG })).await;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use windrow_jobs::{
     clock::Timestamp,
     connection::{Connection, ConnectionId},
-    hook::{Event, EventId, Hook, NewHook, Outcome, Scheme, hash_of, url, verify::key_of},
+    hook::{self, Event, EventId, Hook, NewHook, Outcome, Page, Scheme, hash_of, url, verify::key_of},
     job::{JobError, JobId},
 };
 
@@ -30,7 +30,8 @@ use crate::{
     auth::Caller,
     body::{Json, NoBody},
     error::{ApiError, LedgerErrors},
-    openapi, page,
+    openapi,
+    page::{self, PAGE_BYTES_MAX},
     query::{NoParams, Params},
 };
 
@@ -258,9 +259,8 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, path: Connectio
     let connection = find(&api, &caller.tenant, &path).await?;
     let list = json!(["hook_events", caller.tenant, connection.id]);
     let before = asked.after(&list, |last| Uuid::from_slice(last).ok().map(EventId))?;
-    let mut events = api.ledger.events(&caller.tenant, connection.id, before, asked.size + 1).await?;
-    let more = events.len() > asked.size;
-    events.truncate(asked.size);
+    let part = Page { before, size: asked.size, bytes_max: PAGE_BYTES_MAX };
+    let hook::Listed { events, more } = api.ledger.events(&caller.tenant, connection.id, part).await?;
     let next_page_token = events.last().filter(|_| more).map(|last| page::token(&list, last.id.0.as_bytes()));
     let (next, events) = (next_page_token.clone(), events.into_iter().map(Shown::from).collect());
     let path = format!("/v1/connections/{}/hook/events", connection.name);

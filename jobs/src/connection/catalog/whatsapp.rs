@@ -13,6 +13,9 @@ pub const APP_SECRET: &str = "app_secret";
 /// What Meta shows when it asks whether a hook is ours (`hub.verify_token`).
 pub const VERIFY_TOKEN: &str = "verify_token";
 
+/// Where the WhatsApp Business account's id is configured.
+pub const BUSINESS_ACCOUNT_ID: &str = "business_account_id";
+
 pub(super) fn provider() -> Provider {
     Provider {
         name: NAME,
@@ -23,11 +26,11 @@ pub(super) fn provider() -> Provider {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
             "additionalProperties": false,
-            "required": ["phone_number_id", "business_account_id"],
+            "required": ["phone_number_id", BUSINESS_ACCOUNT_ID],
             "properties": {
                 "phone_number_id": { "type": "string", "pattern": "^[0-9]{5,20}$",
                     "description": "The phone number's id at Meta, which is not the number." },
-                "business_account_id": { "type": "string", "pattern": "^[0-9]{5,20}$",
+                BUSINESS_ACCOUNT_ID: { "type": "string", "pattern": "^[0-9]{5,20}$",
                     "description": "The WhatsApp Business account's id (WABA), whose templates there are." },
                 "api_version": { "type": "string", "pattern": "^v[1-9][0-9]{1,2}\\.[0-9]$", "default": "v23.0",
                     "description": "The version of the Graph API." },

@@ -35,9 +35,9 @@ impl Handler for ApplyHook {
                 return Ok(Outcome::Bury(error));
             }
         };
-        // A status that is not known here yet comes with the next sync.
-        for turned in read::templates(&event.facts.provider, &event.incoming()) {
-            context.ledger.turn_approved(&context.tenant, event.connection, &turned).await?;
+        // A status that is not known here yet comes with the next sync. What was told later counts, whichever is applied first or again.
+        for turned in read::templates(&event.facts.provider, event.facts.account.as_deref(), &event.incoming()) {
+            context.ledger.turn_approved(&context.tenant, event.connection, &turned, event.received_at).await?;
         }
         let age_ms = now.ms_since(event.received_at);
         let came = apply(&context, event, &reports, age_ms >= UNMATCHED_AFTER_MS).await?;

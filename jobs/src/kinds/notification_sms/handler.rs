@@ -16,14 +16,14 @@ use crate::{
         catalog::twilio::{API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, NAME},
     },
     contract::Contract,
-    effect::{Call, Failed, Receipt, Sent},
+    effect::{Call, Failed, Performed, Receipt, Sent},
     handler::{Context, Failure, Handler, Outcome},
     job::JobError,
     kinds::Services,
     notification::{
         compose,
         delivery::Sending,
-        phone::{Asked, EFFECT, ask, closed, failed, heard_of, unsent, use_of},
+        phone::{Asked, EFFECT, ask, closed, confirmed, failed, heard_of, is_settled, kept, unsent, use_of, word},
     },
     outbound::{self, HeaderMap, HeaderValue, Method, Outbound, Request, Url, header},
 };
@@ -57,15 +57,26 @@ impl Handler for Sms {
     }
 
     async fn run(&self, context: Context, payload: Payload) -> Result<Outcome, Failure> {
-        let making = match Making::of(&self.services, &context, &payload).await {
-            Ok(making) => making,
+        let kept = match kept(&context).await {
+            Ok(kept) => kept,
             Err(outcome) => return Ok(outcome),
         };
+        let making = match Making::of(&self.services, &context, &payload).await {
+            Ok(making) => making,
+            Err(outcome) => {
+                return Ok(confirmed(kept.as_ref()).map_or(outcome, |sent| Outcome::done(&reply(sent, 0))));
+            }
+        };
+        // What may wait comes before the intent: an attempt that dies there leaves nothing in doubt.
+        if !is_settled(kept.as_ref())
+            && let Err(outcome) = context.turn(&making.opened).await
+        {
+            return Ok(outcome);
+        }
         let effect = context.effect(EFFECT, payload.when_unknown.into());
         let sent = effect.run_asking(
             |_| making.look(),
             |call| async {
-                context.turn(&making.opened).await.map_err(Failed::not_done)?;
                 tokio::select! {
                     sent = making.send(call) => sent.map_err(|failed| making.hide(failed)),
                     () = context.cancel.cancelled() => Err(Failed::unknown(Outcome::Cancel)),
@@ -76,13 +87,18 @@ impl Handler for Sms {
             Ok(performed) => performed,
             Err(stopped) => return Ok(stopped.into_outcome()),
         };
-        let unknown = || Reply { provider_id: performed.provider_id.clone(), status: "unknown".into(), segments: making.segments() };
-        let reply = performed.result.unwrap_or_else(unknown);
+        let reply = reply(performed, making.segments());
         if let Some(provider_id) = &reply.provider_id {
             making.note(provider_id).await?;
         }
         Ok(Outcome::done(&reply))
     }
+}
+
+/// What is told of a message that was sent. Of what nobody knows more, or was dropped, only that.
+fn reply(performed: Performed<Reply>, segments: usize) -> Reply {
+    let Performed { result, provider_id, .. } = performed;
+    result.unwrap_or_else(|| Reply { provider_id, status: "unknown".into(), segments })
 }
 
 /// A message in the making.
@@ -93,6 +109,8 @@ struct Making<'a> {
     opened: Opened,
     text: Option<String>,
     callback: Option<Url>,
+    /// What opens a door: the connection's secrets, and the hook's token.
+    hidden: Hidden,
 }
 
 impl<'a> Making<'a> {
@@ -101,8 +119,10 @@ impl<'a> Making<'a> {
         let text = words(services, context, payload).await?;
         // Where a hook was made, and the api's address is known: a message without reports is a message all the same.
         let hook = context.hook_url(&opened, services.public_url.as_deref()).await.map_err(|error| closed(&error))?;
-        let callback = hook.and_then(|url| url.parse().ok());
-        Ok(Self { services, context, payload, opened, text, callback })
+        let callback: Option<Url> = hook.and_then(|url| url.parse().ok());
+        let token = callback.as_ref().and_then(|url| url.path_segments()?.next_back()).unwrap_or_default();
+        let hidden = opened.secrets.hidden().and_text(token);
+        Ok(Self { services, context, payload, opened, text, callback, hidden })
     }
 
     async fn send(&self, call: Call) -> Result<Sent<Reply>, Failed> {
@@ -144,8 +164,9 @@ impl<'a> Making<'a> {
         let complaint: Complaint = answer.json().unwrap_or_default();
         let said = match (&complaint.message, complaint.code) {
             (Some(message), Some(code)) => format!("Twilio answered {} ({code}): {message}", answer.status),
-            _ => format!("Twilio answered {}: {}", answer.status, answer.excerpt()),
+            _ => format!("Twilio answered {}: {}", answer.status, answer.excerpt(&self.hidden)),
         };
+        let said = self.hidden.text(&said);
         let again = |code| Outcome::Retry { error: JobError::new(code, &said, true), after: answer.after };
         match verdict(answer.status, complaint.code) {
             Verdict::Refused => {
@@ -164,8 +185,9 @@ impl<'a> Making<'a> {
     }
 
     fn receipt(&self, message: Message) -> Receipt<Reply> {
-        let result = Reply { provider_id: Some(message.sid.clone()), status: message.status, segments: self.segments() };
-        Receipt { provider_id: Some(message.sid), result }
+        let (sid, status) = (word(&self.hidden, &message.sid), word(&self.hidden, &message.status));
+        let result = Reply { provider_id: Some(sid.clone()), status, segments: self.segments() };
+        Receipt { provider_id: Some(sid), result }
     }
 
     /// With media a message counts as one, however long its text.
@@ -179,7 +201,7 @@ impl<'a> Making<'a> {
     }
 
     async fn found(&self) -> Result<Option<Receipt<Reply>>, Failed> {
-        if let Some(sid) = heard_of(self.context).await? {
+        if let Some(sid) = heard_of(self.context, &self.opened).await? {
             let result = Reply { provider_id: Some(sid.clone()), status: "reported".into(), segments: self.segments() };
             return Ok(Some(Receipt { provider_id: Some(sid), result }));
         }
@@ -223,10 +245,9 @@ impl<'a> Making<'a> {
 
     /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
     fn hide(&self, failed: Failed) -> Failed {
-        let hidden: Hidden = self.opened.secrets.hidden();
         failed.map(|outcome| match outcome {
-            Outcome::Retry { error, after } => Outcome::Retry { error: hidden.error(error), after },
-            Outcome::Bury(error) => Outcome::Bury(hidden.error(error)),
+            Outcome::Retry { error, after } => Outcome::Retry { error: self.hidden.error(error), after },
+            Outcome::Bury(error) => Outcome::Bury(self.hidden.error(error)),
             outcome => outcome,
         })
     }

@@ -1,6 +1,8 @@
 //! The code of `notification.whatsapp`: open the connection, find the words or look the template up, send the message once more often than it is
 //! taken, note the sending.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{
@@ -15,7 +17,7 @@ use crate::{
         catalog::whatsapp::{ACCESS_TOKEN, NAME},
     },
     contract::Contract,
-    effect::{Call, Failed, Receipt, Sent},
+    effect::{Call, Failed, Performed, Receipt, Sent, Standing},
     handler::{Context, Failure, Handler, Outcome},
     job::JobError,
     kinds::{Services, notification_whatsapp_templates::handler::sync},
@@ -23,13 +25,15 @@ use crate::{
         approved::Approved,
         compose,
         delivery::Sending,
-        phone::{Asked, EFFECT, ask, closed, failed, heard_of, unsent, use_of},
+        phone::{Asked, EFFECT, ask, closed, confirmed, failed, heard_of, is_settled, kept, unsent, use_of, word},
     },
     outbound::{self, HeaderMap, HeaderValue, Method, Outbound, Request, Url, header},
 };
 
 /// How long what is known of templates is good enough to say no by.
 const KNOWN_MS: i64 = 600_000;
+/// How long a message waits for a sync, before its last page: with that one less than the kind's time-out.
+const SYNC: Duration = Duration::from_secs(45);
 
 /// The handler.
 pub struct WhatsApp {
@@ -51,15 +55,25 @@ impl Handler for WhatsApp {
     }
 
     async fn run(&self, context: Context, payload: Payload) -> Result<Outcome, Failure> {
-        let making = match Making::of(&self.services, &context, &payload).await {
-            Ok(making) => making,
+        let kept = match kept(&context).await {
+            Ok(kept) => kept,
             Err(outcome) => return Ok(outcome),
         };
+        let mut making = match Making::of(&self.services, &context, &payload).await {
+            Ok(making) => making,
+            Err(outcome) => return Ok(confirmed(kept.as_ref()).map_or(outcome, |sent| Outcome::done(&reply(sent)))),
+        };
+        making.in_doubt = kept.as_ref().is_some_and(|kept| kept.facts.standing == Standing::Intended);
+        // What may wait comes before the intent: an attempt that dies there leaves nothing in doubt.
+        if !is_settled(kept.as_ref())
+            && let Err(outcome) = making.ready().await
+        {
+            return Ok(outcome);
+        }
         let effect = context.effect(EFFECT, payload.when_unknown.into());
         let sent = effect.run_asking(
             |_| making.look(),
             |call| async {
-                context.turn(&making.opened).await.map_err(Failed::not_done)?;
                 tokio::select! {
                     sent = making.send(call) => sent.map_err(|failed| making.hide(failed)),
                     () = context.cancel.cancelled() => Err(Failed::unknown(Outcome::Cancel)),
@@ -70,13 +84,18 @@ impl Handler for WhatsApp {
             Ok(performed) => performed,
             Err(stopped) => return Ok(stopped.into_outcome()),
         };
-        let unknown = || Reply { provider_id: performed.provider_id.clone(), status: "unknown".into() };
-        let reply = performed.result.unwrap_or_else(unknown);
+        let reply = reply(performed);
         if let Some(provider_id) = &reply.provider_id {
             making.note(provider_id).await?;
         }
         Ok(Outcome::done(&reply))
     }
+}
+
+/// What is told of a message that was sent. Of what nobody knows more, or was dropped, only that.
+fn reply(performed: Performed<Reply>) -> Reply {
+    let Performed { result, provider_id, .. } = performed;
+    result.unwrap_or_else(|| Reply { provider_id, status: "unknown".into() })
 }
 
 /// A message in the making.
@@ -86,6 +105,9 @@ struct Making<'a> {
     payload: &'a Payload,
     opened: Opened,
     text: Option<String>,
+    hidden: Hidden,
+    /// Whether it may have been sent before: then its template is looked up only if it is sent again.
+    in_doubt: bool,
 }
 
 /// What Meta answers to a message that it takes.
@@ -105,12 +127,20 @@ impl<'a> Making<'a> {
     async fn of(services: &'a Services, context: &'a Context, payload: &'a Payload) -> Result<Self, Outcome> {
         let opened = context.connection(&payload.connection, &[NAME]).await.map_err(|error| closed(&error))?;
         let text = words(services, context, payload).await?;
-        Ok(Self { services, context, payload, opened, text })
+        let hidden = opened.secrets.hidden();
+        Ok(Self { services, context, payload, opened, text, hidden, in_doubt: false })
+    }
+
+    /// Looks the template up, and waits for a turn.
+    async fn ready(&self) -> Result<(), Outcome> {
+        if let Some(template) = self.payload.approved_template.as_ref().filter(|_| !self.in_doubt) {
+            self.approved(template).await?;
+        }
+        self.context.turn(&self.opened).await
     }
 
     async fn send(&self, call: Call) -> Result<Sent<Reply>, Failed> {
-        // Here, not before: what was sent is not looked up again.
-        if let Some(template) = &self.payload.approved_template {
+        if let Some(template) = self.payload.approved_template.as_ref().filter(|_| self.in_doubt) {
             self.approved(template).await.map_err(Failed::not_done)?;
         }
         let request = self.request(&call).map_err(|error| Failed::not_done(unsent(&error)))?;
@@ -119,9 +149,10 @@ impl<'a> Making<'a> {
         match taken.and_then(|taken| taken.messages.into_iter().next()) {
             Some(message) => {
                 use_of(self.context, &self.opened, Used::Well).await;
-                let status = message.message_status.unwrap_or_else(|| "accepted".into());
-                let result = Reply { provider_id: Some(message.id.clone()), status };
-                Ok(Sent::Done(Receipt { provider_id: Some(message.id), result }))
+                let status = word(&self.hidden, message.message_status.as_deref().unwrap_or("accepted"));
+                let id = word(&self.hidden, &message.id);
+                let result = Reply { provider_id: Some(id.clone()), status };
+                Ok(Sent::Done(Receipt { provider_id: Some(id), result }))
             }
             None => Err(self.refused(&answer).await),
         }
@@ -147,7 +178,7 @@ impl<'a> Making<'a> {
                 Err(_) => {}
             }
         }
-        let mut there = sync(self.services, self.context, &self.opened).await?;
+        let mut there = sync(self.services, self.context, &self.opened, SYNC).await?;
         there.retain(|template| template.name == wanted.name);
         may_go(&there, wanted).map_err(buried)
     }
@@ -158,8 +189,9 @@ impl<'a> Making<'a> {
         let code = complaint.as_ref().and_then(|error| error.code);
         let said = match (&complaint, code) {
             (Some(error), Some(code)) => format!("Meta answered {} ({code}): {}", answer.status, error.said()),
-            _ => format!("Meta answered {}: {}", answer.status, answer.excerpt()),
+            _ => format!("Meta answered {}: {}", answer.status, answer.excerpt(&self.hidden)),
         };
+        let said = self.hidden.text(&said);
         let again = |code| Outcome::Retry { error: JobError::new(code, &said, true), after: answer.after };
         match verdict(answer.status, code) {
             Verdict::Refused => {
@@ -179,7 +211,7 @@ impl<'a> Making<'a> {
 
     /// Looks whether anything was reported of the message: Meta lists none.
     async fn look(&self) -> Result<Option<Receipt<Reply>>, Failed> {
-        let found = heard_of(self.context).await?;
+        let found = heard_of(self.context, &self.opened).await?;
         let receipt =
             |id: String| Receipt { provider_id: Some(id.clone()), result: Reply { provider_id: Some(id), status: "reported".into() } };
         Ok(found.map(receipt))
@@ -187,10 +219,9 @@ impl<'a> Making<'a> {
 
     /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
     fn hide(&self, failed: Failed) -> Failed {
-        let hidden: Hidden = self.opened.secrets.hidden();
         failed.map(|outcome| match outcome {
-            Outcome::Retry { error, after } => Outcome::Retry { error: hidden.error(error), after },
-            Outcome::Bury(error) => Outcome::Bury(hidden.error(error)),
+            Outcome::Retry { error, after } => Outcome::Retry { error: self.hidden.error(error), after },
+            Outcome::Bury(error) => Outcome::Bury(self.hidden.error(error)),
             outcome => outcome,
         })
     }

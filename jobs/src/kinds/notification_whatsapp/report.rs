@@ -36,14 +36,19 @@ pub struct Heard {
     pub templates: Vec<Turned>,
 }
 
-/// Reads a body; none where it is no such JSON.
-pub fn heard(body: &[u8]) -> Option<Heard> {
+/// Reads a body; none where it is no such JSON. An app's hook is told of all accounts that it has: of templates only what is about `account`
+/// is heard, as another's have the same names.
+pub fn heard(body: &[u8], account: Option<&str>) -> Option<Heard> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let mut heard = Heard::default();
-    for change in list(&body["entry"]).flat_map(|entry| list(&entry["changes"])).take(HEARD_MAX) {
+    let changes = list(&body["entry"]).flat_map(|entry| list(&entry["changes"]).map(move |change| (&entry["id"], change)));
+    for (id, change) in changes.take(HEARD_MAX) {
         let value = &change["value"];
         match change["field"].as_str() {
-            Some("message_template_status_update") => heard.templates.extend(template(value)),
+            Some("message_template_status_update") if id.as_str().is_some_and(|id| Some(id) == account) => {
+                heard.templates.extend(template(value));
+            }
+            Some("message_template_status_update") => {}
             // "messages" by the document; statuses speak for themselves.
             _ => heard.reports.extend(list(&value["statuses"]).take(HEARD_MAX - heard.reports.len().min(HEARD_MAX)).filter_map(status)),
         }
@@ -124,6 +129,7 @@ mod tests {
     use crate::job::JobId;
 
     const JOB: &str = "01999999-9999-7999-8999-999999999999";
+    const ACCOUNT: Option<&str> = Some("102290129340398");
 
     fn around(field: &str, value: Value) -> Vec<u8> {
         json!({ "object": "whatsapp_business_account", "entry": [{ "id": "102290129340398", "changes": [{ "value": value, "field": field }] }] })
@@ -141,14 +147,14 @@ mod tests {
                 "conversation": { "id": "ca26d0ed", "origin": { "type": "service" } }, "pricing": { "billable": true, "pricing_model": "CBP" } }] });
         let id = Whose::Theirs("wamid.HBgLMTQxMjU1NTA4MjkVAgASGBQzQUNCNjk5RDUwNUZGMUZEM0VBRAA=".into());
         let ours = Whose::Ours(JOB.parse::<JobId>().expect("an id"), "send".into());
-        let heard = super::heard(&around("messages", sent)).expect("it is read");
+        let heard = super::heard(&around("messages", sent), ACCOUNT).expect("it is read");
         let at = Some(Timestamp::from_ms(1_683_229_471_000));
         assert_eq!(heard.reports, [Report { about: vec![ours, id], status: Status::Sent, at, error: None }]);
         let failed = json!({ "statuses": [{ "id": "wamid.x", "status": "failed", "timestamp": "1689380500", "recipient_id": "15551234567",
             "errors": [{ "code": 131_049, "title": "This message was not delivered to maintain healthy ecosystem engagement.",
                 "message": "This message was not delivered to maintain healthy ecosystem engagement.",
                 "error_data": { "details": "In order to maintain a healthy ecosystem engagement, the message failed to be delivered." } }] }] });
-        let heard = super::heard(&around("messages", failed)).expect("it is read");
+        let heard = super::heard(&around("messages", failed), ACCOUNT).expect("it is read");
         let error = heard.reports[0].error.clone().expect("why");
         assert_eq!(error.code, "not_delivered_by_choice");
         assert!(error.message.starts_with("Meta's 131049: In order to"), "{}", error.message);
@@ -157,33 +163,35 @@ mod tests {
     /// In the form of the reference; name and language are those of the sample that public code quotes of Meta's dashboard.
     #[test]
     fn templates_turn_as_they_are_reported() {
-        let of = |event: &str| {
+        let from = |event: &str, account: Option<&str>| {
             let value = json!({ "event": event, "message_template_id": 594_425_479_261_596_i64, "message_template_name": "my_message_template",
                 "message_template_language": "pt-BR", "reason": null });
-            heard(&around("message_template_status_update", value)).expect("it is read").templates
+            heard(&around("message_template_status_update", value), account).expect("it is read").templates
         };
+        let of = |event: &str| from(event, ACCOUNT);
         let turned = |status: &str| vec![Turned { name: "my_message_template".into(), language: "pt-BR".into(), status: status.into() }];
         assert_eq!(of("PENDING"), turned("PENDING"));
         assert_eq!(of("PAUSED"), turned("PAUSED"));
         assert_eq!(of("REINSTATED"), turned("APPROVED"));
         assert_eq!(of("FLAGGED"), []);
         assert_eq!(of("a\u{0}"), []);
+        assert_eq!((from("PAUSED", Some("102290129340399")), from("PAUSED", None)), (vec![], vec![]), "another account's");
     }
 
     #[test]
     fn what_says_nothing_is_passed_over() {
         for body in [json!(null), json!([]), json!({ "entry": {} }), json!({ "entry": [{ "changes": [7, { "value": 7 }] }] })] {
-            assert_eq!(heard(body.to_string().as_bytes()), Some(Heard::default()), "{body}");
+            assert_eq!(heard(body.to_string().as_bytes(), ACCOUNT), Some(Heard::default()), "{body}");
         }
-        assert_eq!(heard(b"not json"), None);
-        assert_eq!(heard("[".repeat(100_000).as_bytes()), None);
+        assert_eq!(heard(b"not json", ACCOUNT), None);
+        assert_eq!(heard("[".repeat(100_000).as_bytes(), ACCOUNT), None);
         let statuses = json!([{ "status": "sent" }, { "id": "x" }, { "id": "x", "status": "warning" }, { "id": "a\u{0}b", "status": "sent" },
             { "id": "x".repeat(513), "status": "read" }, { "id": "x", "status": "read", "timestamp": "1e9" }]);
-        let heard = heard(&around("messages", json!({ "statuses": statuses }))).expect("it is read");
+        let heard = heard(&around("messages", json!({ "statuses": statuses })), ACCOUNT).expect("it is read");
         assert_eq!(heard.reports.len(), 1);
         assert_eq!((heard.reports[0].status, heard.reports[0].at), (Status::Read, None));
         let many = json!({ "statuses": vec![json!({ "id": "x", "status": "sent" }); HEARD_MAX + 10] });
-        assert_eq!(super::heard(&around("messages", many)).expect("it is read").reports.len(), HEARD_MAX);
+        assert_eq!(super::heard(&around("messages", many), ACCOUNT).expect("it is read").reports.len(), HEARD_MAX);
     }
 
     fn anything() -> impl Strategy<Value = Value> {
@@ -207,13 +215,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_break_it(body in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = heard(&body);
+            let _ = heard(&body, ACCOUNT);
         }
 
         #[test]
         fn no_json_breaks_it(value in anything(), status in anything()) {
-            let _ = heard(value.to_string().as_bytes());
-            let heard = heard(&around("messages", json!({ "statuses": [status] }))).expect("it is JSON");
+            let _ = heard(value.to_string().as_bytes(), ACCOUNT);
+            let heard = heard(&around("messages", json!({ "statuses": [status] })), ACCOUNT).expect("it is JSON");
             prop_assert!(heard.reports.iter().all(|report| !report.about.is_empty()));
         }
     }

@@ -1,8 +1,9 @@
 //! The code of `notification.whatsapp_templates`: page by page, then all of it is kept at once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
     Payload, Report, contract,
@@ -31,6 +32,8 @@ use crate::{
 const PAGE: &str = "100";
 /// The most pages: an account has fewer, whatever says that there is one more.
 const PAGES_MAX: usize = TEMPLATES_MAX / 50;
+/// How long a sync may take before its last page.
+const SYNC: Duration = Duration::from_secs(240);
 
 /// The handler.
 pub struct SyncTemplates {
@@ -56,7 +59,7 @@ impl Handler for SyncTemplates {
             Ok(opened) => opened,
             Err(error) => return Ok(closed(&error)),
         };
-        let templates = match sync(&self.services, &context, &opened).await {
+        let templates = match sync(&self.services, &context, &opened, SYNC).await {
             Ok(templates) => templates,
             Err(outcome) => return Ok(outcome),
         };
@@ -68,9 +71,9 @@ impl Handler for SyncTemplates {
     }
 }
 
-/// Asks for all templates of a connection, keeps them, and returns them. The error is how the attempt ends.
-pub(crate) async fn sync(services: &Services, context: &Context, opened: &Opened) -> Result<Vec<Approved>, Outcome> {
-    let templates = fetch(services, context, opened).await.map_err(|outcome| match outcome {
+/// Asks for all templates of a connection, as long as there is patience, keeps them, and returns them. The error is how the attempt ends.
+pub(crate) async fn sync(services: &Services, context: &Context, opened: &Opened, patience: Duration) -> Result<Vec<Approved>, Outcome> {
+    let templates = fetch(services, context, opened, patience).await.map_err(|outcome| match outcome {
         Outcome::Retry { error, after } => Outcome::Retry { error: opened.secrets.redact_error(error), after },
         Outcome::Bury(error) => Outcome::Bury(opened.secrets.redact_error(error)),
         outcome => outcome,
@@ -83,12 +86,16 @@ pub(crate) async fn sync(services: &Services, context: &Context, opened: &Opened
     Ok(templates)
 }
 
-async fn fetch(services: &Services, context: &Context, opened: &Opened) -> Result<Vec<Approved>, Outcome> {
+async fn fetch(services: &Services, context: &Context, opened: &Opened, patience: Duration) -> Result<Vec<Approved>, Outcome> {
     let account = opened.config["business_account_id"].as_str().unwrap_or_default();
     // By name and language: a page may tell again what the one before told.
     let mut templates: BTreeMap<(String, String), Approved> = BTreeMap::new();
     let mut after: Option<String> = None;
+    let until = Instant::now() + patience;
     for _ in 0..PAGES_MAX {
+        if Instant::now() > until {
+            return Err(Outcome::retry("answer_late", format!("Meta did not tell of all templates within {patience:?}")));
+        }
         let mut url = below(&services.outbound, opened, &[account, "message_templates"]).map_err(|error| unsent(&error))?;
         url.query_pairs_mut().append_pair("fields", FIELDS).append_pair("limit", PAGE);
         if let Some(after) = &after {
@@ -113,9 +120,11 @@ async fn fetch(services: &Services, context: &Context, opened: &Opened) -> Resul
 
 async fn refused(context: &Context, opened: &Opened, answer: &Asked) -> Outcome {
     let complaint = answer.json::<Complaint>().and_then(|complaint| complaint.error);
-    let said = complaint.as_ref().map_or_else(|| answer.excerpt(), |error| error.said());
+    let hidden = opened.secrets.hidden();
+    let said = complaint.as_ref().map_or_else(|| answer.excerpt(&hidden), |error| error.said());
     let code = complaint.and_then(|error| error.code);
     let said = format!("Meta answered {} ({}) to a question for templates: {said}", answer.status, code.unwrap_or_default());
+    let said = hidden.text(&said);
     let again = |code| Outcome::Retry { error: JobError::new(code, &said, true), after: answer.after };
     match verdict(answer.status, code) {
         Verdict::Refused => {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::ModelLedger;
 use crate::{
+    clock::Timestamp,
     connection::ConnectionId,
     ledger::{Approvals, Result},
     notification::approved::{Fetched, Synced, Turned},
@@ -17,7 +18,8 @@ impl Approvals for ModelLedger {
             if tables.connection_of(&fetched.tenant, fetched.connection).is_none() {
                 return false;
             }
-            tables.approved.insert(fetched.connection, (now, fetched.templates));
+            let templates = fetched.templates.into_iter().map(|template| (now, template)).collect();
+            tables.approved.insert(fetched.connection, (now, templates));
             true
         }))
     }
@@ -27,20 +29,24 @@ impl Approvals for ModelLedger {
         Ok(self.read(|tables| {
             tables.connection_of(tenant, connection)?;
             let (at, templates) = tables.approved.get(&connection)?;
-            let mut languages: Vec<_> = templates.iter().filter(|template| template.name == name).cloned().collect();
+            let mut languages: Vec<_> =
+                templates.iter().map(|(_, template)| template).filter(|template| template.name == name).cloned().collect();
             languages.sort_by(|one, other| one.language.cmp(&other.language));
             Some(Synced { at: *at, now, languages })
         }))
     }
 
-    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned) -> Result<bool> {
+    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned, told_at: Timestamp) -> Result<bool> {
         Ok(self.transact(|tables, _, _| {
             if tables.connection_of(tenant, connection).is_none() {
                 return false;
             }
             let templates = tables.approved.get_mut(&connection).map_or(&mut [][..], |(_, templates)| templates.as_mut_slice());
-            let found = templates.iter_mut().find(|one| one.name == turned.name && one.language == turned.language);
-            found.map(|template| template.status.clone_from(&turned.status)).is_some()
+            let found = templates.iter_mut().find(|(_, one)| one.name == turned.name && one.language == turned.language);
+            let Some((as_of, template)) = found.filter(|(as_of, _)| *as_of <= told_at) else { return false };
+            *as_of = told_at;
+            template.status.clone_from(&turned.status);
+            true
         }))
     }
 }

@@ -6,7 +6,7 @@ use super::{ModelLedger, Tables};
 use crate::{
     clock::Timestamp,
     connection::{Connection, ConnectionId},
-    hook::{Event, EventId, Hook, Keeping, NewEvent, NewHook, Outcome},
+    hook::{Event, EventId, Hook, Keeping, Listed, NewEvent, NewHook, Outcome, Page},
     job::JobError,
     ledger::{Hooks, Result},
     notification::delivery::{Came, Report},
@@ -46,10 +46,10 @@ impl Hooks for ModelLedger {
         Ok(self.transact(|tables, _, _| tables.end_hook(tenant, connection)))
     }
 
-    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId) -> Result<()> {
+    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId, calls: u64) -> Result<()> {
         self.transact(|tables, now, _| {
             if let Some(hook) = tables.hooks.get_mut(&connection).filter(|hook| hook.tenant == *tenant) {
-                hook.refused += 1;
+                hook.refused += calls;
                 hook.refused_at = Some(now);
             }
         });
@@ -75,11 +75,16 @@ impl Hooks for ModelLedger {
         Ok(self.transact(|tables, now, _| tables.event_of(tenant, id).map(|event| (event.clone(), now))))
     }
 
-    async fn events(&self, tenant: &TenantId, connection: ConnectionId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>> {
+    async fn events(&self, tenant: &TenantId, connection: ConnectionId, page: Page) -> Result<Listed> {
         Ok(self.read(|tables| {
             let of_connection = |event: &&Event| event.tenant == *tenant && event.connection == connection;
-            let own = tables.events.values().rev().filter(of_connection).filter(|event| before.is_none_or(|before| event.id < before));
-            own.take(limit).map(headed).collect()
+            let own = tables.events.values().rev().filter(of_connection).filter(|event| page.before.is_none_or(|before| event.id < before));
+            let (mut own, mut events, mut bytes) = (own.peekable(), Vec::new(), 0);
+            while let Some(event) = own.next_if(|_| events.len() < page.size && bytes <= page.bytes_max) {
+                bytes += serde_json::to_string(&event.facts).map_or(0, |facts| facts.len());
+                events.push(headed(event));
+            }
+            Listed { more: own.peek().is_some(), events }
         }))
     }
 

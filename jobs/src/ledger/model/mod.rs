@@ -138,7 +138,8 @@ struct Tables {
     wordings: BTreeMap<(TenantId, String, Locale), Worded>,
     default_locales: BTreeMap<TenantId, Locale>,
     /// When they were last asked for, and what there was.
-    approved: BTreeMap<ConnectionId, (Timestamp, Vec<Approved>)>,
+    /// Each template with the time as of which it is known.
+    approved: BTreeMap<ConnectionId, (Timestamp, Vec<(Timestamp, Approved)>)>,
 }
 
 /// Whose key it is, and the key.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::PostgresLedger;
 use crate::{
+    clock::Timestamp,
     connection::ConnectionId,
     ledger::{
         Approvals, BATCH_MAX, Inspect, Result,
@@ -37,6 +38,7 @@ impl Approvals for PostgresLedger {
                 .bind(column(|template| &template.language))
                 .bind(column(|template| &template.status))
                 .bind(facts)
+                .bind(now.ms())
                 .execute(tx.connection())
                 .await?;
         }
@@ -56,13 +58,14 @@ impl Approvals for PostgresLedger {
         synced(at, self.now().await?, rows).map(Some)
     }
 
-    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned) -> Result<bool> {
+    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned, told_at: Timestamp) -> Result<bool> {
         let turned = sqlx::query(self.core.sql.turn_approved.clone())
             .bind(connection.0)
             .bind(tenant.as_str())
             .bind(&turned.name)
             .bind(&turned.language)
             .bind(&turned.status)
+            .bind(told_at.ms())
             .execute(&self.core.writers)
             .await?;
         Ok(turned.rows_affected() > 0)

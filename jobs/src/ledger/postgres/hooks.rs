@@ -7,7 +7,7 @@ use super::{PostgresLedger, Tx, inserts};
 use crate::{
     clock::Timestamp,
     connection::{Connection, ConnectionId},
-    hook::{Event, EventId, Hook, Keeping, NewEvent, NewHook},
+    hook::{Event, EventId, Hook, Keeping, Listed, NewEvent, NewHook, Page},
     job::JobError,
     ledger::{
         Error, Hooks, Inspect, Result,
@@ -59,11 +59,12 @@ impl Hooks for PostgresLedger {
         Ok(ended.rows_affected() > 0)
     }
 
-    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId) -> Result<()> {
+    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId, calls: u64) -> Result<()> {
         sqlx::query(self.core.sql.count_refused.clone())
             .bind(connection.0)
             .bind(tenant.as_str())
             .bind(self.core.clock_ms())
+            .bind(i64::try_from(calls).unwrap_or(i64::MAX))
             .execute(&self.core.writers)
             .await?;
         Ok(())
@@ -109,15 +110,16 @@ impl Hooks for PostgresLedger {
         }
     }
 
-    async fn events(&self, tenant: &TenantId, connection: ConnectionId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>> {
+    async fn events(&self, tenant: &TenantId, connection: ConnectionId, page: Page) -> Result<Listed> {
         let rows: Vec<EventRow> = sqlx::query_as(self.core.sql.events.clone())
             .bind(connection.0)
             .bind(tenant.as_str())
-            .bind(before.map(|before| before.0))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(page.before.map(|before| before.0))
+            .bind(i64::try_from(page.size).unwrap_or(i64::MAX))
+            .bind(i64::try_from(page.bytes_max).unwrap_or(i64::MAX))
             .fetch_all(&self.core.readers)
             .await?;
-        rows.into_iter().map(EventRow::into_event).collect()
+        hooks::listed(rows)
     }
 
     async fn apply_reports(&self, tenant: &TenantId, id: EventId, reports: Vec<(u32, Report)>, last: bool) -> Result<Option<Event>> {

@@ -3,4 +3,4 @@ SELECT coalesce(taken_until_us, 0)
 FROM connections
 WHERE id = $1
   AND tenant = $2
-FOR UPDATE
+FOR NO KEY UPDATE

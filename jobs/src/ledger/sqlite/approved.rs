@@ -7,6 +7,7 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
+    clock::Timestamp,
     connection::ConnectionId,
     ledger::{
         Approvals, Inspect, Result,
@@ -34,8 +35,8 @@ impl Approvals for SqliteLedger {
         synced(at, self.now().await?, rows).map(Some)
     }
 
-    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned) -> Result<bool> {
-        self.writer.write(Turn { tenant: tenant.clone(), connection, turned: turned.clone() }).await
+    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned, told_at: Timestamp) -> Result<bool> {
+        self.writer.write(Turn { tenant: tenant.clone(), connection, turned: turned.clone(), told_at }).await
     }
 }
 
@@ -64,6 +65,7 @@ impl Verb for Keep {
                 .bind(&template.language)
                 .bind(&template.status)
                 .bind(serde_json::to_string(template)?)
+                .bind(tx.now.ms())
                 .execute(&mut *tx.connection)
                 .await?;
         }
@@ -75,6 +77,7 @@ struct Turn {
     tenant: TenantId,
     connection: ConnectionId,
     turned: Turned,
+    told_at: Timestamp,
 }
 
 #[async_trait]
@@ -88,6 +91,7 @@ impl Verb for Turn {
             .bind(&self.turned.name)
             .bind(&self.turned.language)
             .bind(&self.turned.status)
+            .bind(self.told_at.ms())
             .execute(&mut *tx.connection)
             .await?;
         Ok(turned.rows_affected() > 0)

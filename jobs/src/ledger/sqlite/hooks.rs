@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     connection::{Connection, ConnectionId},
-    hook::{Event, EventId, Hook, Keeping, NewEvent, NewHook},
+    hook::{Event, EventId, Hook, Keeping, Listed, NewEvent, NewHook, Page},
     job::JobError,
     ledger::{
         Error, Hooks, Result,
@@ -49,8 +49,8 @@ impl Hooks for SqliteLedger {
         self.writer.write(End { tenant: tenant.clone(), connection }).await
     }
 
-    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId) -> Result<()> {
-        self.writer.write(CountRefused { tenant: tenant.clone(), connection }).await
+    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId, calls: u64) -> Result<()> {
+        self.writer.write(CountRefused { tenant: tenant.clone(), connection, calls }).await
     }
 
     async fn keep_event(&self, event: NewEvent, jobs: Vec<NewJob>) -> Result<Keeping> {
@@ -63,15 +63,16 @@ impl Hooks for SqliteLedger {
         row.map(|row| Ok((row.into_event()?, self.clock.now()))).transpose()
     }
 
-    async fn events(&self, tenant: &TenantId, connection: ConnectionId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>> {
+    async fn events(&self, tenant: &TenantId, connection: ConnectionId, page: Page) -> Result<Listed> {
         let rows: Vec<EventRow> = sqlx::query_as(self.sql.events.clone())
             .bind(connection.0)
             .bind(tenant.as_str())
-            .bind(before.map(|before| before.0))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(page.before.map(|before| before.0))
+            .bind(i64::try_from(page.size).unwrap_or(i64::MAX))
+            .bind(i64::try_from(page.bytes_max).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await?;
-        rows.into_iter().map(EventRow::into_event).collect()
+        hooks::listed(rows)
     }
 
     async fn apply_reports(&self, tenant: &TenantId, id: EventId, reports: Vec<(u32, Report)>, last: bool) -> Result<Option<Event>> {
@@ -130,6 +131,7 @@ pub(super) async fn end(tx: &mut Tx<'_>, tenant: &TenantId, connection: Connecti
 struct CountRefused {
     tenant: TenantId,
     connection: ConnectionId,
+    calls: u64,
 }
 
 #[async_trait]
@@ -141,6 +143,7 @@ impl Verb for CountRefused {
             .bind(self.connection.0)
             .bind(self.tenant.as_str())
             .bind(tx.now.ms())
+            .bind(i64::try_from(self.calls).unwrap_or(i64::MAX))
             .execute(&mut *tx.connection)
             .await?;
         Ok(())

@@ -50,6 +50,18 @@ fn after(reports: &[Report], noted_at: usize) -> Known {
 }
 
 #[test]
+fn what_another_connection_said_of_it_is_forgotten_once_it_is_noted() {
+    let (sending, strange) = (sending(), ConnectionId(uuid::Uuid::from_u128(8)));
+    let told = report(Status::Read, Some(1));
+    let told = Delivery::reported_first(&sending.tenant, (sending.job, "send"), strange, &told, at(5));
+    let sending = Sending { provider_id: None, ..sending };
+    let noted = told.with_sending(&sending, at(9)).expect("something new");
+    assert_eq!(noted, Delivery { version: 2, created_at: at(5), ..Delivery::noted(sending.clone(), at(9)) });
+    assert_eq!((noted.connection, noted.provider_id.as_deref(), noted.facts.status()), (sending.connection, None, Status::Sent));
+    assert_eq!(noted.with_sending(&sending, at(10)), None, "noted before");
+}
+
+#[test]
 fn what_means_less_is_noted_and_changes_nothing() {
     let delivery = Delivery::noted(sending(), at(1));
     let delivered = delivery.with_report(&report(Status::Delivered, Some(20)), at(30)).expect("something new");

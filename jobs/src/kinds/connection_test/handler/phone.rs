@@ -8,16 +8,17 @@ use crate::{
     connection::Opened,
     job::JobError,
     kinds::{notification_sms, notification_whatsapp},
-    notification::phone::{Asked, ask},
+    notification::phone::{Asked, ask, word},
     outbound::{Error, Outbound, Request},
 };
 
 /// The account must be there and active.
 pub(super) async fn twilio_account(outbound: &Outbound, opened: &Opened) -> Result<String, Failed> {
     let request = notification_sms::handler::account(outbound, opened).map_err(unreached)?;
-    let answer = asked(outbound, request, "the account").await?;
-    match answer["status"].as_str() {
-        Some("active") => Ok(format!("the account {} is active", answer["friendly_name"].as_str().unwrap_or_default())),
+    let answer = asked(outbound, request, opened, "the account").await?;
+    let told = |name: &str| answer[name].as_str().map(|told| word(&opened.secrets.hidden(), told));
+    match told("status").as_deref() {
+        Some("active") => Ok(format!("the account {} is active", told("friendly_name").unwrap_or_default())),
         Some(other) => Err(refused(format!("the account is {other}"))),
         None => Err(odd("the account has no status")),
     }
@@ -26,16 +27,17 @@ pub(super) async fn twilio_account(outbound: &Outbound, opened: &Opened) -> Resu
 /// The number must be there.
 pub(super) async fn whatsapp_number(outbound: &Outbound, opened: &Opened) -> Result<String, Failed> {
     let request = notification_whatsapp::handler::number(outbound, opened).map_err(unreached)?;
-    let answer = asked(outbound, request, "the phone number").await?;
-    match answer["display_phone_number"].as_str() {
-        Some(number) => Ok(format!("{number} is {}", answer["verified_name"].as_str().unwrap_or("there"))),
+    let answer = asked(outbound, request, opened, "the phone number").await?;
+    let told = |name: &str| answer[name].as_str().map(|told| word(&opened.secrets.hidden(), told));
+    match told("display_phone_number") {
+        Some(number) => Ok(format!("{number} is {}", told("verified_name").as_deref().unwrap_or("there"))),
         None => Err(odd("the phone number is not told")),
     }
 }
 
-async fn asked(outbound: &Outbound, request: Request, what: &str) -> Result<Value, Failed> {
+async fn asked(outbound: &Outbound, request: Request, opened: &Opened, what: &str) -> Result<Value, Failed> {
     let answer = ask(outbound, request, SystemClock.now()).await.map_err(unreached)?;
-    let said = |answer: &Asked| format!("{what} is answered by {}: {}", answer.status, answer.excerpt());
+    let said = |answer: &Asked| format!("{what} is answered by {}: {}", answer.status, answer.excerpt(&opened.secrets.hidden()));
     match answer.status {
         200 => answer.json().ok_or_else(|| odd(&said(&answer))),
         // Meta says 400 of a token or an id that is none.
