@@ -132,8 +132,8 @@ async fn what_a_hundred_recipients_are_answered_at_length_is_kept_and_those_left
     let (server, mail) = (serve().await, MailServer::start("none").await);
     connect(&server, "mail", &mail, json!({})).await;
     mail.script(json!([{ "at": "RCPT", "do": format!("450 4.2.1 {}", "ü".repeat(480)), "times": 99 }])).await;
-    let to: Vec<String> = (0..100).map(|n| format!("a{n}@example.com")).collect();
-    let job = sent(&server, json!({ "to": to })).await;
+    let bcc: Vec<String> = (0..100).map(|n| format!("a{n}@example.com")).collect();
+    let job = sent(&server, json!({ "to": null, "bcc": bcc })).await;
     assert_eq!(job["result"]["accepted"].as_array().map(Vec::len), Some(100), "{job}");
     let recipients: Vec<usize> = mail.messages().await.iter().filter_map(|one| Some(one["recipients"].as_array()?.len())).collect();
     assert_eq!(recipients, [1, 99]);
