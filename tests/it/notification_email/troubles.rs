@@ -132,8 +132,8 @@ async fn what_a_hundred_recipients_are_answered_at_length_is_kept_and_those_left
     let (server, mail) = (serve().await, MailServer::start("none").await);
     connect(&server, "mail", &mail, json!({})).await;
     mail.script(json!([{ "at": "RCPT", "do": format!("450 4.2.1 {}", "ü".repeat(480)), "times": 99 }])).await;
-    let to: Vec<String> = (0..100).map(|n| format!("a{n}@example.com")).collect();
-    let job = sent(&server, json!({ "to": to })).await;
+    let bcc: Vec<String> = (0..100).map(|n| format!("a{n}@example.com")).collect();
+    let job = sent(&server, json!({ "to": null, "bcc": bcc })).await;
     assert_eq!(job["result"]["accepted"].as_array().map(Vec::len), Some(100), "{job}");
     let recipients: Vec<usize> = mail.messages().await.iter().filter_map(|one| Some(one["recipients"].as_array()?.len())).collect();
     assert_eq!(recipients, [1, 99]);
@@ -245,15 +245,15 @@ async fn an_answer_without_an_end_takes_no_memory_and_ends_in_a_clear_error() {
     sent(&server, json!({})).await;
     let before_kib = peak_kib(server.pid());
     for at in ["connect", "EHLO", "MAIL", "RCPT", "DATA", "message"] {
-        let changes = json!({ "port": endless(at).await, "send_timeout_s": 5 });
-        connect(&server, &at.to_lowercase(), &mail, changes).await;
-        let job = tried(&server, json!({ "connection": at.to_lowercase() })).await;
+        let name = format!("endless-{}", at.to_lowercase());
+        connect(&server, &name, &mail, json!({ "port": endless(at).await, "send_timeout_s": 5 })).await;
+        let job = tried(&server, json!({ "connection": name })).await;
         let code = if at == "message" { "answer_lost" } else { "connection_broken" };
         assert_eq!((&job["error"]["code"], &job["error"]["retryable"]), (&json!(code), &json!(true)), "{at} {job}");
         let message = job["error"]["message"].as_str().expect("a message");
         assert!(message.contains("its answer is longer than 131072 bytes"), "{at}: {message}");
     }
-    for name in ["connect", "ehlo"] {
+    for name in ["endless-connect", "endless-ehlo"] {
         let test = server.post(&format!("/v1/connections/{name}/test")).await;
         let job = server.wait(&test.body).await;
         assert!(job["error"]["message"].as_str().is_some_and(|message| message.contains("longer than 131072 bytes")), "{name} {job}");
