@@ -2,19 +2,19 @@
 //! memory as a whole, nor is a record that is too long; the copy has no name, so it is gone with whoever reads it, however that ends.
 //! All but [`Audience::filed`] waits for the disk: it is called off the runtime's threads.
 
-use std::{collections::HashSet, fs::File, io, os::fd::AsRawFd as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, fs::File, io, os::fd::AsRawFd as _, path::PathBuf, sync::Arc};
 
 use csv::{ByteRecord, Position, Reader, ReaderBuilder};
 use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
-    AUDIENCE, AUDIENCE_BYTES_MAX, COLUMNS_MAX, FromArtifact, RECIPIENT_BYTES_MAX, ROWS_MAX, Recipient, TO_CHARS_MAX, bounded::Bounded,
+    AUDIENCE_BYTES_MAX, COLUMNS_MAX, FromArtifact, RECIPIENT_BYTES_MAX, ROWS_MAX, Recipient, TO_CHARS_MAX, bounded::Bounded,
     handler::off_thread,
 };
 use crate::{
     artifact::Artifact,
-    handler::{ArtifactError, Context, Outcome},
+    handler::{Context, Outcome},
     job::JobId,
     objects,
 };
@@ -115,24 +115,12 @@ impl Audience {
         Self::Listed { recipients, next: 0 }
     }
 
-    /// One in a file, which is copied to this machine. The first attempt keeps it as an artifact of the broadcast's own, from which the
-    /// later ones read: the job that made it may be pruned meanwhile, or its file be another.
+    /// One in a file, which is copied to this machine.
     pub(super) async fn filed(context: &Context, from: &FromArtifact) -> Result<Self, Outcome> {
-        if let Some(own) = find(context, context.job, AUDIENCE).await? {
-            let file = copied(context, &own).await?;
-            return off_thread(move || Self::open(file)).await;
-        }
         let unknown = || Outcome::bury("audience_unknown", format!("the job {} has no artifact {:?}", from.job, from.name));
         let artifact = find(context, from.job, &from.name).await?.ok_or_else(unknown)?;
         let file = copied(context, &artifact).await?;
-        let opened = file.clone();
-        let audience = off_thread(move || Self::open(opened)).await?;
-        let kept = context.artifact(AUDIENCE, "text/csv", path_of(&file)).await;
-        kept.map_err(|error| match error {
-            ArtifactError::Over(_) => Outcome::Snooze(Duration::from_secs(1)),
-            error => unavailable(error),
-        })?;
-        Ok(audience)
+        off_thread(move || Self::open(file)).await
     }
 
     fn open(file: Arc<File>) -> Result<Self, Outcome> {

@@ -178,10 +178,7 @@ mod tests {
             ("notification.whatsapp", "+49151{}"),
         ] {
             let words = "w".repeat(60 * 1024);
-            let mut payload = json!({ "connection": "c", "template": { "name": "hello", "variables": { "words": words } } });
-            if kind == "notification.whatsapp" {
-                payload = json!({ "connection": "c", "approved_template": { "name": "hello", "language": "de", "variables": [words] } });
-            }
+            let payload = json!({ "connection": "c", "template": { "name": "hello", "variables": { "words": words } } });
             let recipients: Vec<Value> = (10_000..20_000).map(|n| json!({ "to": to.replace("{}", &n.to_string()) })).collect();
             let mut broadcast = json!({ "message": { "kind": kind, "payload": payload }, "audience": { "recipients": recipients } });
             let began = std::time::Instant::now();

@@ -48,8 +48,6 @@ pub const TO_CHARS_MAX: usize = 4_096;
 pub const LOCALES_MAX: usize = 200;
 /// The priority of its messages unless said: behind those that somebody waits for.
 pub const PRIORITY: i16 = -10;
-/// The artifact that is the broadcast's own copy of its audience's file.
-pub const AUDIENCE: &str = "audience.csv";
 /// The artifact that tells how each recipient fared.
 pub const REPORT: &str = "report.csv";
 
@@ -153,7 +151,7 @@ pub fn contract() -> Contract {
     Contract::of::<Payload>(KIND).with_policy(policy).about(
         "One message to an audience: a job for each recipient, made in chunks with a checkpoint after each, so that a broadcast that is interrupted goes \
          on where it was and nobody is notified twice. Whoever is listed twice gets one message. The audience is listed in the payload (10,000 at most) or \
-         is a CSV file, the artifact of another job (1,000,000 rows at most), of which it keeps a copy, `audience.csv`. A message has 64 KiB at most, a recipient as many. The jobs have the tag `broadcast:<id>`, the priority −10 unless you say \
+         is a CSV file, the artifact of another job (1,000,000 rows at most). A message has 64 KiB at most, a recipient as many. The jobs have the tag `broadcast:<id>`, the priority −10 unless you say \
          otherwise, and the rate of the connection (`rate_per_s`). When all have ended, the artifact `report.csv` tells how each recipient fared. \
          Cancelling a broadcast cancels what is not sent yet.",
         json!({
