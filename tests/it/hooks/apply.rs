@@ -32,6 +32,7 @@ async fn told(ledger: &Arc<dyn Ledger>, reported: impl Iterator<Item = usize>) -
     let payload = json!({ "type": "delivery.status", "reports": reports }).to_string().into_bytes();
     let facts = Facts {
         provider: "http".into(),
+        account: None,
         query: String::new(),
         content_type: "application/json".into(),
         headers: BTreeMap::new(),
