@@ -26,7 +26,7 @@ use windrow_jobs::{
         admit::Terms,
         find,
         locale::{self, Direction, Locale},
-        wording::{Content, DATA_BYTES_MAX, Kept, NEEDS_MAX, NewWording, PART_BYTES_MAX, SUBJECT_BYTES_MAX, Wording, is_name},
+        wording::{Content, DATA_BYTES_MAX, Deleted, Kept, NEEDS_MAX, NewWording, PART_BYTES_MAX, SUBJECT_BYTES_MAX, Wording, is_name},
     },
     renderer::{
         pool::{Unmade, WHOLE},
@@ -49,12 +49,15 @@ use crate::{
 pub const RENDERERS_MAX: usize = 2;
 
 openapi::gives! {
-    Refusals: PRECONDITION_FAILED, WORDINGS_TOO_MANY;
+    Refusals: WORDINGS_TOO_MANY;
+    Seen: PRECONDITION_FAILED;
     Rendering: TEMPLATE_FAILED, RENDERER_UNAVAILABLE;
     WordingPath: WORDING_NOT_FOUND;
 }
 /// What only words that are to be kept are refused for.
 struct Refusals;
+/// What a write is refused for that was to happen to a version that was seen.
+struct Seen;
 /// What reading and filling in a template may end in.
 struct Rendering;
 
@@ -175,7 +178,7 @@ struct Which {
                     ("name" = "$response.body#/name"), ("locale" = "$response.body#/locale"), ("X-Tenant" = "$response.body#/tenant"),
                 ))),
             )),
-        Caller, WordingPath, NoParams, Json<Content>, Refusals, Rendering, LedgerErrors,
+        Caller, WordingPath, NoParams, Json<Content>, Seen, Refusals, Rendering, LedgerErrors,
     )
 )]
 pub(crate) async fn put(
@@ -241,10 +244,10 @@ pub(crate) async fn look(
     path = "/v1/notification-templates/{name}/{locale}",
     tag = "notifications",
     operation_id = "deleteNotificationTemplate",
-    params(WordingPath, Caller),
+    params(WordingPath, Caller, SeenTag),
     responses(
         (status = 204, description = "It is gone."),
-        Caller, WordingPath, NoParams, NoBody, LedgerErrors,
+        Caller, WordingPath, NoParams, NoBody, Seen, LedgerErrors,
     )
 )]
 pub(crate) async fn remove(
@@ -252,10 +255,15 @@ pub(crate) async fn remove(
     caller: Caller,
     WordingPath { name, locale }: WordingPath,
     _: NoParams,
+    headers: HeaderMap,
     _: NoBody,
 ) -> Result<StatusCode, ApiError> {
-    let deleted = api.ledger.delete_wording(&caller.tenant, &name, &locale).await?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(not_found(&name, &locale)) }
+    let seen = seen(&api, &caller.tenant, &name, &locale, &headers).await?;
+    match api.ledger.delete_wording(&caller.tenant, &name, &locale, seen).await? {
+        Deleted::Gone => Ok(StatusCode::NO_CONTENT),
+        Deleted::Absent => Err(not_found(&name, &locale)),
+        Deleted::Stale => Err(ApiError::PreconditionFailed),
+    }
 }
 
 /// The name and the language in a template's path.

@@ -54,7 +54,12 @@ async fn every_verb_answers_as_the_document_says() {
     assert_eq!(put(&fixture, "/v1/notification-settings", r#"{"default_locale":"DE-at"}"#).await.json()["default_locale"], "de-AT");
     assert_eq!(put(&fixture, "/v1/notification-settings", r#"{"default_locale":"fr"}"#).await.json()["pointer"], "/default_locale");
     assert_eq!(fixture.get("/v1/notification-settings").await.json()["default_locale"], "de-AT");
-    assert_eq!(fixture.call("DELETE", PATH, &[], "").await.status, StatusCode::NO_CONTENT);
+    for path in [PATH, "/v1/notification-templates/new/de"] {
+        let late = fixture.call("DELETE", path, &[("if-match", &tag)], "").await;
+        assert_eq!((late.status, &late.json()["code"]), (StatusCode::PRECONDITION_FAILED, &json!("precondition_failed")), "{path}");
+    }
+    let tag = changed.header("etag").to_owned();
+    assert_eq!(fixture.call("DELETE", PATH, &[("if-match", &tag)], "").await.status, StatusCode::NO_CONTENT);
     for gone in [fixture.call("DELETE", PATH, &[], "").await, fixture.get(PATH).await, fixture.get(&format!("{PATH}/versions")).await] {
         assert_eq!(gone.json()["code"], "wording_not_found");
     }

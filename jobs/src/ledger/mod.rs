@@ -57,7 +57,7 @@ use crate::{
         approved::{Fetched, Synced, Turned},
         delivery::{Came, Delivery, Report, Sending},
         locale::Locale,
-        wording::{Head, Kept as KeptWords, NewWording, Wording},
+        wording::{Deleted, Head, Kept as KeptWords, NewWording, Wording},
     },
     pace,
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
@@ -257,8 +257,8 @@ pub trait Wordings: Send + Sync {
     /// At most `limit` templates, by name and language, after this one.
     async fn wordings(&self, tenant: &TenantId, after: Option<(&str, &Locale)>, limit: usize) -> Result<Vec<Head>>;
 
-    /// Deletes a template in a language, every version of it. Returns whether there was one.
-    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<bool>;
+    /// Deletes a template in a language, every version of it; where `seen` is given, only if that is the newest.
+    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale, seen: Option<u32>) -> Result<Deleted>;
 
     /// The tenant's own language, where it chose one.
     async fn default_locale(&self, tenant: &TenantId) -> Result<Option<Locale>>;

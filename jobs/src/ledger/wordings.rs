@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     notification::{
         locale::Locale,
-        wording::{Head, Kept, NewWording, VERSIONS_KEPT, WORDINGS_MAX, Wording},
+        wording::{Deleted, Head, Kept, NewWording, VERSIONS_KEPT, WORDINGS_MAX, Wording},
     },
     tenant::TenantId,
 };
@@ -92,14 +92,24 @@ pub(super) trait WordingTable: Send {
     async fn insert(&mut self, tenant: &TenantId, wording: &Wording) -> Result<()>;
     /// Writes the head.
     async fn store(&mut self, place: &Place<'_>, head: &Head, is_live: bool) -> Result<()>;
+    /// Deletes a head that never had a version.
+    async fn forget(&mut self, place: &Place<'_>) -> Result<()>;
     /// Deletes the versions up to this one.
     async fn drop_versions(&mut self, place: &Place<'_>, up_to: u32) -> Result<()>;
 }
 
-/// Keeps words. What comes of it may be nothing: the caller commits all the same, as a head alone is nobody's template.
+/// Keeps words. What comes of it may be nothing: then a head that was made to be held goes again, as the caller commits all the same.
 pub(super) async fn keep(table: &mut impl WordingTable, new: NewWording) -> Result<Kept> {
     let place = Place { tenant: &new.tenant, name: &new.name, locale: &new.locale };
-    let row = table.hold(&place).await?;
+    let kept = keep_at(table, &place, &new).await?;
+    if matches!(kept, Kept::Stale | Kept::TooMany) {
+        table.forget(&place).await?;
+    }
+    Ok(kept)
+}
+
+async fn keep_at(table: &mut impl WordingTable, place: &Place<'_>, new: &NewWording) -> Result<Kept> {
+    let row = table.hold(place).await?;
     let is_live = row.is_live;
     let head = row.into_head()?;
     let standing = if is_live { head.version } else { 0 };
@@ -107,7 +117,7 @@ pub(super) async fn keep(table: &mut impl WordingTable, new: NewWording) -> Resu
         return Ok(Kept::Stale);
     }
     if is_live {
-        let newest = table.newest(&place).await?.ok_or_else(|| Error::Corrupt("a live template has no words".into()))?.into_wording()?;
+        let newest = table.newest(place).await?.ok_or_else(|| Error::Corrupt("a live template has no words".into()))?.into_wording()?;
         if newest.content == new.content {
             return Ok(Kept::Same(newest));
         }
@@ -117,24 +127,27 @@ pub(super) async fn keep(table: &mut impl WordingTable, new: NewWording) -> Resu
     let now = table.clock().await?;
     let version = head.version + 1;
     let created_at = if is_live { head.created_at } else { now };
-    let wording =
-        Wording { name: new.name.clone(), locale: new.locale.clone(), version, content: new.content, needs: new.needs, created_at: now };
+    let (content, needs) = (new.content.clone(), new.needs.clone());
+    let wording = Wording { name: new.name.clone(), locale: new.locale.clone(), version, content, needs, created_at: now };
     table.insert(&new.tenant, &wording).await?;
-    table.store(&place, &Head { version, created_at, updated_at: now, ..head }, true).await?;
+    table.store(place, &Head { version, created_at, updated_at: now, ..head }, true).await?;
     if version > VERSIONS_KEPT {
-        table.drop_versions(&place, version - VERSIONS_KEPT).await?;
+        table.drop_versions(place, version - VERSIONS_KEPT).await?;
     }
     Ok(if is_live { Kept::Changed(wording) } else { Kept::Created(wording) })
 }
 
 /// Deletes a template in a language; its number stays.
-pub(super) async fn delete(table: &mut impl WordingTable, place: &Place<'_>) -> Result<bool> {
+pub(super) async fn delete(table: &mut impl WordingTable, place: &Place<'_>, seen: Option<u32>) -> Result<Deleted> {
     let row = table.hold(place).await?;
-    if !row.is_live {
-        return Ok(false);
-    }
+    let is_live = row.is_live;
     let head = row.into_head()?;
+    let standing = if is_live { head.version } else { 0 };
+    if !is_live || seen.is_some_and(|seen| seen != standing) {
+        table.forget(place).await?;
+        return Ok(if seen.is_some_and(|seen| seen != standing) { Deleted::Stale } else { Deleted::Absent });
+    }
     table.drop_versions(place, head.version).await?;
     table.store(place, &head, false).await?;
-    Ok(true)
+    Ok(Deleted::Gone)
 }

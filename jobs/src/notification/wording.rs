@@ -144,6 +144,17 @@ pub enum Kept {
     TooMany,
 }
 
+/// What became of a template that was to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Gone,
+    /// There was none.
+    Absent,
+    /// Another version is the newest.
+    Stale,
+}
+
 /// A template, filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -1,15 +1,19 @@
 //! The role `Wordings`: versions never change, numbers are never given twice, and words are their tenant's alone.
 
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use windrow_jobs::{
     clock::VirtualClock,
-    ledger::Ledger,
+    ledger::{Ledger, postgres::Statements as PostgresStatements, sqlite::Statements as SqliteStatements},
     notification::{
         locale::Locale,
-        wording::{Content, Kept, NewWording, VERSIONS_KEPT, Wording},
+        wording::{Content, Deleted, Kept, NewWording, VERSIONS_KEPT, WORDINGS_MAX, Wording},
     },
     tenant::TenantId,
 };
-use windrow_tests::jobs::{tenant, tenant_named};
+use windrow_tests::{
+    jobs::{tenant, tenant_named},
+    ledgers::{self, Opened},
+};
 
 conformance! {
     words_that_differ_are_a_new_version,
@@ -68,17 +72,18 @@ async fn a_write_may_ask_for_the_version_that_was_seen(ledger: &dyn Ledger, _: &
     assert!(matches!(write("a", 0).await, Kept::Created(_)));
     assert_eq!(write("b", 0).await, Kept::Stale);
     assert!(matches!(write("b", 1).await, Kept::Changed(wording) if wording.version == 2));
-    assert!(ledger.delete_wording(&tenant(), "order", &locale("de")).await.expect("delete"));
+    let delete = async |seen| ledger.delete_wording(&tenant(), "order", &locale("de"), Some(seen)).await.expect("delete");
+    assert_eq!((delete(1).await, delete(0).await), (Deleted::Stale, Deleted::Stale));
+    assert_eq!((delete(2).await, delete(2).await), (Deleted::Gone, Deleted::Stale));
     assert_eq!(write("c", 2).await, Kept::Stale);
 }
 
 async fn numbers_go_on_after_a_deletion(ledger: &dyn Ledger, clock: &VirtualClock) {
-    let delete = async || ledger.delete_wording(&tenant(), "order", &locale("de")).await.expect("delete");
-    assert!(!delete().await);
+    let delete = async || ledger.delete_wording(&tenant(), "order", &locale("de"), None).await.expect("delete");
+    assert_eq!(delete().await, Deleted::Absent);
     keep(ledger, "order", "de", "a").await;
     keep(ledger, "order", "de", "b").await;
-    assert!(delete().await);
-    assert!(!delete().await);
+    assert_eq!((delete().await, delete().await), (Deleted::Gone, Deleted::Absent));
     assert_eq!(ledger.wording(&tenant(), "order", &locale("de"), None).await.expect("read"), None);
     assert_eq!(ledger.wording_versions(&tenant(), "order", &locale("de")).await.expect("read"), []);
     assert_eq!(ledger.wording_languages(&tenant(), "order").await.expect("read"), []);
@@ -112,7 +117,7 @@ async fn words_are_their_tenants_alone(ledger: &dyn Ledger, _: &VirtualClock) {
     assert_eq!(ledger.wording(&other, "order", &locale("de"), None).await.expect("read"), None);
     assert_eq!(ledger.wordings(&other, None, 10).await.expect("read"), []);
     assert_eq!(ledger.wording_languages(&other, "order").await.expect("read"), []);
-    assert!(!ledger.delete_wording(&other, "order", &locale("de")).await.expect("delete"));
+    assert_eq!(ledger.delete_wording(&other, "order", &locale("de"), None).await.expect("delete"), Deleted::Absent);
     let own = ledger.keep_wording(new(other.clone(), "order", "de", "b", None)).await.expect("keep");
     assert!(matches!(own, Kept::Created(wording) if wording.version == 1));
     assert!(ledger.wording(&tenant(), "order", &locale("de"), None).await.expect("read").is_some_and(|wording| wording.version == 1));
@@ -125,6 +130,35 @@ async fn the_newest_versions_are_kept(ledger: &dyn Ledger, _: &VirtualClock) {
     let versions = ledger.wording_versions(&tenant(), "order", &locale("de")).await.expect("read");
     let numbers: Vec<u32> = versions.into_iter().map(|(number, _)| number).collect();
     assert_eq!(numbers, (4..=VERSIONS_KEPT + 3).rev().collect::<Vec<_>>());
+}
+
+/// A tenant that has nothing is told that it has too many.
+fn full() -> SqlStr {
+    AssertSqlSafe(format!("SELECT count(*) + {WORDINGS_MAX} FROM wording_heads WHERE tenant = $1")).into_sql_str()
+}
+
+async fn what_is_refused_leaves_no_row(ledger: Opened) {
+    assert_eq!(ledger.keep_wording(new(tenant(), "many", "de", "a", None)).await.expect("keep"), Kept::TooMany);
+    assert_eq!(ledger.keep_wording(new(tenant(), "stale", "de", "a", Some(1))).await.expect("keep"), Kept::Stale);
+    assert_eq!(ledger.delete_wording(&tenant(), "absent", &locale("de"), None).await.expect("delete"), Deleted::Absent);
+    for name in ["many", "stale", "absent"] {
+        // It would be refused as a second row.
+        let row = format!("('{}', '{name}', 'de', 0, FALSE, 0, 0)", tenant());
+        let insert = "INSERT INTO wording_heads (tenant, name, locale, version, is_live, created_at_ms, updated_at_ms)";
+        ledger.execute(&format!("{insert} VALUES {row};")).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_no_row_in_sqlite() {
+    let statements = SqliteStatements { count_wordings: full(), ..SqliteStatements::default() };
+    what_is_refused_leaves_no_row(ledgers::sqlite_with(&ledgers::clock(), statements).await).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_no_row_in_postgres() {
+    let statements = PostgresStatements { count_wordings: full(), ..PostgresStatements::default() };
+    what_is_refused_leaves_no_row(ledgers::postgres_with(&ledgers::clock(), statements).await).await;
 }
 
 async fn many_that_write_at_once_get_numbers_of_their_own(ledger: &dyn Ledger, _: &VirtualClock) {

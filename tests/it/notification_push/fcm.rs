@@ -2,9 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use windrow_tests::server::path;
 
-use super::{ask, came_of, fcm, lines, messages, serve, tested, unauthenticated};
+use super::{ask, came_of, connect, fcm, lines, messages, serve, start_fcm, tested, unauthenticated};
 
 /// The tokens of a list in a result, with the reasons.
 fn reasons(job: &Value, list: &str, name: &str) -> Vec<(String, String)> {
@@ -120,12 +121,31 @@ async fn what_nobody_knows_is_left_or_decided_by_a_person() {
     assert_eq!((&parked["state"], &parked["error"]["code"]), (&json!("dead"), &json!("effect_parked")), "{parked}");
     let said = server.send(Method::POST, &path(&parked, "/effects/token-1"), &[], Some(json!({ "happened": true }))).await;
     assert_eq!(said.status, 200, "{}", said.body);
+    // All is settled, so nobody needs the connection any more.
+    let deleted = server.send(Method::DELETE, "/v1/connections/phones", &[], None).await;
+    assert_eq!(deleted.status, 204, "{}", deleted.body);
     assert!(server.redrive(&parked).await.status < 300);
     let parked = server.wait(&parked).await;
     assert_eq!((&parked["state"], &parked["result"]["sent"]), (&json!("completed"), &json!(2)), "{parked}");
     for token in ["ok-1", "ok-2", "drop-1", "drop-2"] {
         assert_eq!(messages(&peer, token).len(), 1, "{token}");
     }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_token_leaves_nothing_in_doubt() {
+    let server = serve().await;
+    let (peer, private_key) = start_fcm(&server).await;
+    // It takes the request for a token, and never answers.
+    let mute = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let token_uri = format!("http://{}/token", mute.local_addr().expect("an address"));
+    let config = json!({
+        "project_id": "demo", "client_email": "push@demo.example", "base_url": format!("http://127.0.0.1:{}", peer.port), "token_uri": token_uri
+    });
+    connect(&server, json!({ "name": "phones", "provider": "fcm", "config": config, "secrets": { "private_key": private_key } })).await;
+    let job = ask(&server, json!({ "to": { "token": "ok-1" }, "when_unknown": "park" }), 1).await;
+    let _asked = mute.accept().await.expect("it is asked for a token");
+    assert_eq!(server.read(&path(&job, "/effects")).await["effects"], json!([]));
 }
 
 #[tokio::test]

@@ -244,7 +244,11 @@ mod tests {
         let closed = Came::Said(Said::Closed(JobError::new("token_unavailable", "no", true), Some(Duration::from_secs(60))));
         assert!(matches!(outcome([snooze(), closed]), Outcome::Retry { after: Some(after), .. } if after.as_secs() == 60));
         let others = [sent(), dead(), refused(), Came::Parked, Came::Untried];
-        assert_eq!(outcome([&[snooze()], others.as_slice()].concat()), Outcome::Snooze(Duration::from_secs(3)), "nobody said anything else");
+        assert_eq!(
+            outcome([&[snooze()], others.as_slice()].concat()),
+            Outcome::Snooze(Duration::from_secs(3)),
+            "nobody said anything else"
+        );
         assert_eq!(outcome([snooze(), Came::Ended(Outcome::Cancel)]), Outcome::Cancel);
     }
 

@@ -8,7 +8,7 @@ use crate::{
     ledger::{Result, Wordings},
     notification::{
         locale::Locale,
-        wording::{Head, Kept, NewWording, VERSIONS_KEPT, WORDINGS_MAX, Wording},
+        wording::{Deleted, Head, Kept, NewWording, VERSIONS_KEPT, WORDINGS_MAX, Wording},
     },
     tenant::TenantId,
 };
@@ -86,10 +86,15 @@ impl Wordings for ModelLedger {
         }))
     }
 
-    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<bool> {
+    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale, seen: Option<u32>) -> Result<Deleted> {
         Ok(self.transact(|tables, _, _| {
             let worded = tables.wordings.get_mut(&(tenant.clone(), name.to_owned(), locale.clone()));
-            worded.is_some_and(|worded| !std::mem::take(&mut worded.versions).is_empty())
+            let standing = worded.as_ref().and_then(|worded| worded.versions.last()).map_or(0, |newest| newest.version);
+            if seen.is_some_and(|seen| seen != standing) {
+                return Deleted::Stale;
+            }
+            let gone = worded.is_some_and(|worded| !std::mem::take(&mut worded.versions).is_empty());
+            if gone { Deleted::Gone } else { Deleted::Absent }
         }))
     }
 

@@ -95,7 +95,7 @@ statements! {
     count_connections, count_outcomes, count_refused, count_wordings, covering_delays, default_locale, delay, delete_connection,
     delete_schedule, delete_tenant_key, deliveries, depths, dismiss, drop_approved, drop_due, drop_expired, drop_feed, drop_lease,
     drop_wordings, due, due_buckets, due_schedules, effect, effect_stands, effects, end_hook, enroll, event, event_of_digest, events,
-    fires, first_due, first_expiry, fold, forget_events, forget_fires, forget_keys, forget_workers, get, heartbeat, hold_delivery,
+    fires, first_due, first_expiry, fold, forget_events, forget_fires, forget_keys, forget_wording, forget_workers, get, heartbeat, hold_delivery,
     hold_delivery_of, hold_event, hold_tenant_key, hook, hook_of, identity, insert, insert_approved, insert_connection, insert_delivery,
     insert_event, insert_schedule, insert_wording, intend, issue, keep_attempts, keep_last_attempts, keep_tenant_key, known, lanes,
     last_instant, lead, lease, lease_rows, leases_after, leases_at, limits, list, lock_connection, lock_limits, lock_schedule,

@@ -11,7 +11,7 @@ use crate::{
     },
     notification::{
         locale::Locale,
-        wording::{Head, Kept, NewWording, Wording},
+        wording::{Deleted, Head, Kept, NewWording, Wording},
     },
     tenant::TenantId,
 };
@@ -59,9 +59,9 @@ impl Wordings for PostgresLedger {
         rows.into_iter().map(HeadRow::into_head).collect()
     }
 
-    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<bool> {
+    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale, seen: Option<u32>) -> Result<Deleted> {
         let mut tx = self.core.begin().await?;
-        let deleted = wordings::delete(&mut tx, &Place { tenant, name, locale }).await?;
+        let deleted = wordings::delete(&mut tx, &Place { tenant, name, locale }, seen).await?;
         tx.commit().await?;
         Ok(deleted)
     }
@@ -132,6 +132,12 @@ impl WordingTable for Tx<'_> {
             .bind(head.updated_at.ms())
             .execute(self.connection())
             .await?;
+        Ok(())
+    }
+
+    async fn forget(&mut self, place: &Place<'_>) -> Result<()> {
+        let forget = sqlx::query(self.sql().forget_wording.clone()).bind(place.tenant.as_str()).bind(place.name);
+        forget.bind(place.locale.as_str()).execute(self.connection()).await?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::{
     },
     notification::{
         locale::Locale,
-        wording::{Head, Kept, NewWording, Wording},
+        wording::{Deleted, Head, Kept, NewWording, Wording},
     },
     tenant::TenantId,
 };
@@ -59,8 +59,8 @@ impl Wordings for SqliteLedger {
         rows.into_iter().map(HeadRow::into_head).collect()
     }
 
-    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<bool> {
-        self.writer.write(Delete { tenant: tenant.clone(), name: name.to_owned(), locale: locale.clone() }).await
+    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale, seen: Option<u32>) -> Result<Deleted> {
+        self.writer.write(Delete { tenant: tenant.clone(), name: name.to_owned(), locale: locale.clone(), seen }).await
     }
 
     async fn default_locale(&self, tenant: &TenantId) -> Result<Option<Locale>> {
@@ -89,14 +89,15 @@ struct Delete {
     tenant: TenantId,
     name: String,
     locale: Locale,
+    seen: Option<u32>,
 }
 
 #[async_trait]
 impl Verb for Delete {
-    type Answer = bool;
+    type Answer = Deleted;
 
-    async fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
-        wordings::delete(tx, &Place { tenant: &self.tenant, name: &self.name, locale: &self.locale }).await
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<Deleted> {
+        wordings::delete(tx, &Place { tenant: &self.tenant, name: &self.name, locale: &self.locale }, self.seen).await
     }
 }
 
@@ -168,6 +169,12 @@ impl WordingTable for Tx<'_> {
             .bind(head.updated_at.ms())
             .execute(&mut *self.connection)
             .await?;
+        Ok(())
+    }
+
+    async fn forget(&mut self, place: &Place<'_>) -> Result<()> {
+        let forget = sqlx::query(self.sql.forget_wording.clone()).bind(place.tenant.as_str()).bind(place.name);
+        forget.bind(place.locale.as_str()).execute(&mut *self.connection).await?;
         Ok(())
     }
 

@@ -51,7 +51,9 @@ impl Refusal {
             timestamp: Option<i64>,
         }
         match serde_json::from_slice::<Body>(body) {
-            Ok(Body { reason, timestamp }) => Self { status, reason: reason.chars().take(REASON_CHARS_MAX).collect(), at: timestamp.map(Timestamp::from_ms), after },
+            Ok(Body { reason, timestamp }) => {
+                Self { status, reason: reason.chars().take(REASON_CHARS_MAX).collect(), at: timestamp.map(Timestamp::from_ms), after }
+            }
             Err(_) => Self { status, reason: format!("HTTP_{status}"), at: None, after },
         }
     }
