@@ -6,8 +6,8 @@ use lettre::{
     Address, Message,
     address::Envelope,
     message::{
-        Attachment, Body, Mailbox as Named, MessageBuilder, MultiPart, MultiPartKind, SinglePart,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        Attachment, Body, Mailbox as Named, Mailboxes, MessageBuilder, MultiPart, MultiPartKind, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, Headers, To},
     },
 };
 use sha2::{Digest, Sha256};
@@ -68,12 +68,8 @@ fn headers(payload: &Payload, parts: &Parts<'_>) -> Result<MessageBuilder, Strin
     if let Some(reply_to) = parts.reply_to {
         builder = builder.reply_to(named(reply_to)?);
     }
-    for to in &payload.to {
-        builder = builder.to(named(to)?);
-    }
-    for cc in &payload.cc {
-        builder = builder.cc(named(cc)?);
-    }
+    builder = mailboxes(builder, "To", &payload.to)?;
+    builder = mailboxes(builder, "Cc", &payload.cc)?;
     if payload.to.is_empty() && payload.cc.is_empty() {
         builder = raw(builder, "To", "undisclosed-recipients:;")?;
     }
@@ -89,6 +85,22 @@ fn headers(payload: &Payload, parts: &Parts<'_>) -> Result<MessageBuilder, Strin
         builder = builder.raw_header(HeaderValue::new(header, value.clone()));
     }
     Ok(builder)
+}
+
+/// A header of mailboxes, each on a line of its own: lettre goes on in the next line within names, not between addresses that have none, and
+/// a line has at most 998 bytes (RFC 5322, section 2.1.1).
+fn mailboxes(builder: MessageBuilder, name: &'static str, all: &[Mailbox]) -> Result<MessageBuilder, String> {
+    if all.is_empty() {
+        return Ok(builder);
+    }
+    let written = |one: &Mailbox| {
+        let mut headers = Headers::new();
+        headers.set(To::from(Mailboxes::from(named(one)?)));
+        Ok::<_, String>(headers.to_string().trim_start_matches("To: ").trim_end().to_owned())
+    };
+    let folded = all.iter().map(written).collect::<Result<Vec<_>, _>>()?.join(",\r\n ");
+    let plain = folded.replace("\r\n", "");
+    Ok(builder.raw_header(HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), plain, folded)))
 }
 
 /// A header of ours, as it is: what `check.rs` let through has visible ASCII only, and fits a line of 998 characters.
