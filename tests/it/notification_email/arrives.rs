@@ -228,3 +228,21 @@ async fn a_template_arrives_in_the_language_of_its_reader() {
         server.send(Method::POST, "/v1/jobs", &[], Some(email(json!({ "subject": null, "text": null, "template": missing })))).await;
     assert_eq!((answer.status, &answer.body["pointer"]), (422, &json!("/payload/template/variables/name")), "{}", answer.body);
 }
+
+/// lettre writes addresses without names onto one line, which servers refuse from some sixty on.
+#[tokio::test]
+async fn a_message_to_many_is_on_lines_that_servers_take() {
+    let (server, mail) = (serve().await, MailServer::start("none").await);
+    connect(&server, "mail", &mail, json!({})).await;
+    let to: Vec<String> = (0..60).map(|n| format!("somebody.with.a.long.name.{n}@customers.example.com")).collect();
+    let cc: Vec<Value> =
+        (0..40).map(|n| json!({ "name": format!("Zweite, Ältere {n}"), "address": format!("cc{n}@example.com") })).collect();
+    sent(&server, json!({ "to": to, "cc": cc, "subject": "To many", "text": "Hello" })).await;
+    let messages = mail.messages().await;
+    let [message] = messages.as_slice() else { panic!("one message: {messages:?}") };
+    assert_sound(message);
+    let expected: Vec<Value> = to.iter().map(|address| json!(["", address])).collect();
+    assert_eq!(message["to"], json!(expected));
+    let expected: Vec<Value> = cc.iter().map(|one| json!([one["name"], one["address"]])).collect();
+    assert_eq!(message["cc"], json!(expected));
+}
