@@ -37,8 +37,38 @@ impl From<WhenUnknown> for Policy {
     }
 }
 
+/// What an answer other than a message means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The connection is not let in, or its account is blocked: it goes to `error`.
+    Refused,
+    /// Not taken, and it may be asked again.
+    NotNow,
+    /// Taken or not: nobody knows.
+    Unclear,
+    /// It will not be taken, for this reason.
+    Never(&'static str),
+}
+
+impl Verdict {
+    /// What a status means by itself.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            401 => Self::Refused,
+            429 => Self::NotNow,
+            // A 503 too: what stands before the provider may have lost the answer of a message that was taken.
+            408 | 500..=599 => Self::Unclear,
+            // A success that is no message: something else answers.
+            200..=299 => Self::Unclear,
+            _ => Self::Never("message_refused"),
+        }
+    }
+}
+
 #[cfg(feature = "handlers")]
-pub(crate) use self::asking::{Asked, ask, closed, confirmed, failed, heard_of, is_settled, kept, unsent, use_of, word};
+pub(crate) use self::asking::{
+    Asked, ask, closed, confirmed, failed, heard_of, hide, is_settled, judged, kept, note, unsent, use_of, word,
+};
 
 #[cfg(feature = "handlers")]
 mod asking {
@@ -46,14 +76,16 @@ mod asking {
 
     use serde::de::DeserializeOwned;
 
+    use super::Verdict;
     use crate::{
         clock::Timestamp,
         connection::{AccessError, Hidden, Opened, Used},
         effect::{Failed, Kept, Performed, Reported, Standing},
         handler::{Context, Outcome},
+        job::JobError,
         kinds::http_request::retry_after,
         ledger,
-        notification::delivery::Delivery,
+        notification::delivery::{Delivery, Sending},
         outbound::{self, Limits, Outbound, Request, header},
     };
 
@@ -157,6 +189,48 @@ mod asking {
         if let Err(error) = context.access.report(opened, used).await {
             tracing::warn!(job.id = %context.job, connection = %opened.id, %error, "a connection's use was not noted");
         }
+    }
+
+    /// What becomes of a message whose provider said this, by what it means.
+    pub(crate) async fn judged(context: &Context, opened: &Opened, verdict: Verdict, said: String, after: Option<Duration>) -> Failed {
+        let again = |code| Outcome::Retry { error: JobError::new(code, &said, true), after };
+        match verdict {
+            Verdict::Refused => {
+                use_of(context, opened, Used::Refused(JobError::new("connection_refused", &said, false))).await;
+                // The connection waits to be mended, and the job with it as long as it has attempts.
+                Failed::not_done(again("connection_refused"))
+            }
+            Verdict::NotNow => Failed::not_done(again("provider_busy")),
+            Verdict::Unclear => Failed::unknown(again("provider_failed")),
+            Verdict::Never(code) => {
+                // It let us in: what is wrong is the message.
+                use_of(context, opened, Used::Well).await;
+                Failed::not_done(Outcome::bury(code, said))
+            }
+        }
+    }
+
+    /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
+    pub(crate) fn hide(hidden: &Hidden, failed: Failed) -> Failed {
+        failed.map(|outcome| match outcome {
+            Outcome::Retry { error, after } => Outcome::Retry { error: hidden.error(error), after },
+            Outcome::Bury(error) => Outcome::Bury(hidden.error(error)),
+            outcome => outcome,
+        })
+    }
+
+    /// Notes a sending, so that what the provider reports later finds it. Noting it again changes nothing.
+    pub(crate) async fn note(context: &Context, opened: &Opened, to: &str, provider_id: &str) -> ledger::Result<()> {
+        let sending = Sending {
+            tenant: context.tenant.clone(),
+            job: context.job,
+            key: super::EFFECT.into(),
+            connection: opened.id,
+            recipient: to.to_owned(),
+            provider_id: Some(provider_id.to_owned()),
+        };
+        context.ledger.note_sending(sending).await?;
+        Ok(())
     }
 
     #[cfg(test)]

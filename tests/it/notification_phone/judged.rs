@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use windrow_jobs::kinds::notification_whatsapp::verdict::{Verdict, of_code};
+use windrow_jobs::{kinds::notification_whatsapp::verdict::of_code, notification::phone::Verdict};
 use windrow_tests::python;
 
 use super::{ACCESS, ACCOUNT, NUMBER, SERVICE, Stage, TOKEN};

@@ -8,7 +8,7 @@ use super::{
     is_unsendable,
     report::CORRELATION,
     segments::segments,
-    verdict::{Complaint, Verdict, verdict},
+    verdict::{Complaint, verdict},
 };
 use crate::{
     connection::{
@@ -22,8 +22,7 @@ use crate::{
     kinds::Services,
     notification::{
         compose,
-        delivery::Sending,
-        phone::{Asked, EFFECT, ask, closed, confirmed, failed, heard_of, is_settled, kept, unsent, use_of, word},
+        phone::{Asked, EFFECT, ask, closed, confirmed, failed, heard_of, hide, is_settled, judged, kept, note, unsent, use_of, word},
     },
     outbound::{self, HeaderMap, HeaderValue, Method, Outbound, Request, Url, header},
 };
@@ -78,7 +77,7 @@ impl Handler for Sms {
             |_| making.look(),
             |call| async {
                 tokio::select! {
-                    sent = making.send(call) => sent.map_err(|failed| making.hide(failed)),
+                    sent = making.send(call) => sent.map_err(|failed| hide(&making.hidden, failed)),
                     () = context.cancel.cancelled() => Err(Failed::unknown(Outcome::Cancel)),
                 }
             },
@@ -89,7 +88,7 @@ impl Handler for Sms {
         };
         let reply = reply(performed, making.segments());
         if let Some(provider_id) = &reply.provider_id {
-            making.note(provider_id).await?;
+            note(&context, &making.opened, &payload.to, provider_id).await?;
         }
         Ok(Outcome::done(&reply))
     }
@@ -167,21 +166,7 @@ impl<'a> Making<'a> {
             _ => format!("Twilio answered {}: {}", answer.status, answer.excerpt(&self.hidden)),
         };
         let said = self.hidden.text(&said);
-        let again = |code| Outcome::Retry { error: JobError::new(code, &said, true), after: answer.after };
-        match verdict(answer.status, complaint.code) {
-            Verdict::Refused => {
-                use_of(self.context, &self.opened, Used::Refused(JobError::new("connection_refused", &said, false))).await;
-                // The connection waits to be mended, and the job with it as long as it has attempts.
-                Failed::not_done(again("connection_refused"))
-            }
-            Verdict::NotNow => Failed::not_done(again("provider_busy")),
-            Verdict::Unclear => Failed::unknown(again("provider_failed")),
-            Verdict::Never(code) => {
-                // It let us in: what is wrong is the message.
-                use_of(self.context, &self.opened, Used::Well).await;
-                Failed::not_done(Outcome::bury(code, said))
-            }
-        }
+        judged(self.context, &self.opened, verdict(answer.status, complaint.code), said, answer.after).await
     }
 
     fn receipt(&self, message: Message) -> Receipt<Reply> {
@@ -197,7 +182,7 @@ impl<'a> Making<'a> {
 
     /// Looks for the message among those to its number since the first try.
     async fn look(&self) -> Result<Option<Receipt<Reply>>, Failed> {
-        self.found().await.map_err(|failed| self.hide(failed))
+        self.found().await.map_err(|failed| hide(&self.hidden, failed))
     }
 
     async fn found(&self) -> Result<Option<Receipt<Reply>>, Failed> {
@@ -241,29 +226,6 @@ impl<'a> Making<'a> {
                 outcome => outcome,
             })),
         }
-    }
-
-    /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
-    fn hide(&self, failed: Failed) -> Failed {
-        failed.map(|outcome| match outcome {
-            Outcome::Retry { error, after } => Outcome::Retry { error: self.hidden.error(error), after },
-            Outcome::Bury(error) => Outcome::Bury(self.hidden.error(error)),
-            outcome => outcome,
-        })
-    }
-
-    /// Notes the sending, so that what Twilio reports later finds it. Noting it again changes nothing.
-    async fn note(&self, provider_id: &str) -> Result<(), Failure> {
-        let sending = Sending {
-            tenant: self.context.tenant.clone(),
-            job: self.context.job,
-            key: EFFECT.into(),
-            connection: self.opened.id,
-            recipient: self.payload.to.clone(),
-            provider_id: Some(provider_id.to_owned()),
-        };
-        self.context.ledger.note_sending(sending).await?;
-        Ok(())
     }
 }
 

@@ -8,18 +8,7 @@
 
 use serde::Deserialize;
 
-/// What an answer other than a message means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The account is not let in: the connection is in error.
-    Refused,
-    /// Not taken, and it may be asked again.
-    NotNow,
-    /// Taken or not: nobody knows.
-    Unclear,
-    /// It will not be taken, for this reason.
-    Never(&'static str),
-}
+use crate::notification::phone::Verdict;
 
 /// An error as Twilio words it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -49,15 +38,7 @@ pub(super) const fn verdict(status: u16, code: Option<u32>) -> Verdict {
         }
         _ => {}
     }
-    match status {
-        401 => Verdict::Refused,
-        429 => Verdict::NotNow,
-        // A 503 too: what stands before Twilio may have lost the answer of a message that was taken.
-        408 | 500..=599 => Verdict::Unclear,
-        // A success that is no message: something else answers.
-        200..=299 => Verdict::Unclear,
-        _ => Verdict::Never("message_refused"),
-    }
+    Verdict::of_status(status)
 }
 
 #[cfg(test)]

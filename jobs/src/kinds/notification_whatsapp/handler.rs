@@ -9,7 +9,7 @@ use super::{
     ApprovedTemplate, Payload, Reply, TEXT_CHARS_MAX, contract,
     fit::{self, Misfit},
     message::body,
-    verdict::{Complaint, Verdict, verdict},
+    verdict::{Complaint, verdict},
 };
 use crate::{
     connection::{
@@ -19,13 +19,11 @@ use crate::{
     contract::Contract,
     effect::{Call, Failed, Performed, Receipt, Sent, Standing},
     handler::{Context, Failure, Handler, Outcome},
-    job::JobError,
     kinds::{Services, notification_whatsapp_templates::handler::sync},
     notification::{
         approved::Approved,
         compose,
-        delivery::Sending,
-        phone::{Asked, EFFECT, ask, closed, confirmed, failed, heard_of, is_settled, kept, unsent, use_of, word},
+        phone::{Asked, EFFECT, ask, closed, confirmed, failed, heard_of, hide, is_settled, judged, kept, note, unsent, use_of, word},
     },
     outbound::{self, HeaderMap, HeaderValue, Method, Outbound, Request, Url, header},
 };
@@ -75,7 +73,7 @@ impl Handler for WhatsApp {
             |_| making.look(),
             |call| async {
                 tokio::select! {
-                    sent = making.send(call) => sent.map_err(|failed| making.hide(failed)),
+                    sent = making.send(call) => sent.map_err(|failed| hide(&making.hidden, failed)),
                     () = context.cancel.cancelled() => Err(Failed::unknown(Outcome::Cancel)),
                 }
             },
@@ -86,7 +84,7 @@ impl Handler for WhatsApp {
         };
         let reply = reply(performed);
         if let Some(provider_id) = &reply.provider_id {
-            making.note(provider_id).await?;
+            note(&context, &making.opened, &payload.to, provider_id).await?;
         }
         Ok(Outcome::done(&reply))
     }
@@ -192,21 +190,7 @@ impl<'a> Making<'a> {
             _ => format!("Meta answered {}: {}", answer.status, answer.excerpt(&self.hidden)),
         };
         let said = self.hidden.text(&said);
-        let again = |code| Outcome::Retry { error: JobError::new(code, &said, true), after: answer.after };
-        match verdict(answer.status, code) {
-            Verdict::Refused => {
-                use_of(self.context, &self.opened, Used::Refused(JobError::new("connection_refused", &said, false))).await;
-                // The connection waits to be mended, and the job with it as long as it has attempts.
-                Failed::not_done(again("connection_refused"))
-            }
-            Verdict::NotNow => Failed::not_done(again("provider_busy")),
-            Verdict::Unclear => Failed::unknown(again("provider_failed")),
-            Verdict::Never(code) => {
-                // It let us in: what is wrong is the message.
-                use_of(self.context, &self.opened, Used::Well).await;
-                Failed::not_done(Outcome::bury(code, said))
-            }
-        }
+        judged(self.context, &self.opened, verdict(answer.status, code), said, answer.after).await
     }
 
     /// Looks whether anything was reported of the message: Meta lists none.
@@ -215,29 +199,6 @@ impl<'a> Making<'a> {
         let receipt =
             |id: String| Receipt { provider_id: Some(id.clone()), result: Reply { provider_id: Some(id), status: "reported".into() } };
         Ok(found.map(receipt))
-    }
-
-    /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
-    fn hide(&self, failed: Failed) -> Failed {
-        failed.map(|outcome| match outcome {
-            Outcome::Retry { error, after } => Outcome::Retry { error: self.hidden.error(error), after },
-            Outcome::Bury(error) => Outcome::Bury(self.hidden.error(error)),
-            outcome => outcome,
-        })
-    }
-
-    /// Notes the sending, so that what Meta reports later finds it. Noting it again changes nothing.
-    async fn note(&self, provider_id: &str) -> Result<(), Failure> {
-        let sending = Sending {
-            tenant: self.context.tenant.clone(),
-            job: self.context.job,
-            key: EFFECT.into(),
-            connection: self.opened.id,
-            recipient: self.payload.to.clone(),
-            provider_id: Some(provider_id.to_owned()),
-        };
-        self.context.ledger.note_sending(sending).await?;
-        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::verdict::{Verdict, of_code};
+use super::verdict::of_code;
 use crate::{
     clock::Timestamp,
     effect::KEY_BYTES_MAX,
@@ -15,6 +15,7 @@ use crate::{
     notification::{
         approved::{APPROVED, Turned},
         delivery::{Report, Status, Whose},
+        phone::Verdict,
     },
 };
 

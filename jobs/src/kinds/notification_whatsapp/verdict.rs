@@ -11,18 +11,7 @@
 #[cfg(feature = "handlers")]
 use serde::Deserialize;
 
-/// What an answer other than a message means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The connection is not let in, or its account is blocked.
-    Refused,
-    /// Not taken, and it may be asked again.
-    NotNow,
-    /// Taken or not: nobody knows.
-    Unclear,
-    /// It will not be taken, for this reason.
-    Never(&'static str),
-}
+use crate::notification::phone::Verdict;
 
 /// An error as Meta words it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -68,9 +57,9 @@ pub const fn verdict(status: u16, code: Option<i64>) -> Verdict {
     match code {
         Some(code) => match of_code(code) {
             Some(verdict) => verdict,
-            None => of_status(status),
+            None => Verdict::of_status(status),
         },
-        None => of_status(status),
+        None => Verdict::of_status(status),
     }
 }
 
@@ -96,17 +85,6 @@ pub const fn of_code(code: i64) -> Option<Verdict> {
         }
         _ => return None,
     })
-}
-
-const fn of_status(status: u16) -> Verdict {
-    match status {
-        401 => Verdict::Refused,
-        429 => Verdict::NotNow,
-        408 | 500..=599 => Verdict::Unclear,
-        // A success that is no message: something else answers.
-        200..=299 => Verdict::Unclear,
-        _ => Verdict::Never("message_refused"),
-    }
 }
 
 #[cfg(test)]

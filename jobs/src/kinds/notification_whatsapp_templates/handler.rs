@@ -18,12 +18,12 @@ use crate::{
         Services,
         notification_whatsapp::{
             handler::{below, headers},
-            verdict::{Complaint, Verdict, verdict},
+            verdict::{Complaint, verdict},
         },
     },
     notification::{
         approved::{Approved, Fetched, TEMPLATES_MAX},
-        phone::{Asked, ask, closed, unsent, use_of},
+        phone::{Asked, Verdict, ask, closed, unsent, use_of},
     },
     outbound::{Method, Request},
 };
