@@ -7,7 +7,7 @@
 //! ```
 //! let message = fcm::Message::to_topic("weather").with_notification("Storm", "Stay inside");
 //! let body = fcm::SendRequest { message, validate_only: false };
-//! let text = serde_json::to_string(&body).unwrap();
+//! let text = serde_json::to_string(&body).expect("a message has a JSON form");
 //! assert_eq!(text, r#"{"message":{"topic":"weather","notification":{"title":"Storm","body":"Stay inside"}}}"#);
 //! ```
 //!
