@@ -44,4 +44,5 @@ pub mod settings;
 pub mod signing;
 pub mod status;
 pub mod submit;
+pub mod sync;
 pub mod tenant;

@@ -23,6 +23,7 @@ mod rows;
 pub mod schema;
 mod side;
 pub mod sqlite;
+mod syncing;
 mod timetable;
 pub mod transfer;
 mod vault;
@@ -40,6 +41,7 @@ pub use self::{
         Leadership, ListFilter, Listed, LogChunk, LogLine, Note, Offer, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob,
         ScheduleKey, Scrubbed, Ticket, TicketId, WorkerRecord,
     },
+    syncing::{Records, Syncs},
 };
 use crate::{
     artifact::Artifact,
