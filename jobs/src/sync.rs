@@ -7,8 +7,12 @@
 
 pub mod decide;
 pub mod definition;
+#[cfg(feature = "handlers")]
+pub mod mapping;
+pub mod record;
 pub mod state;
 pub mod store;
+pub mod typed;
 
 use std::fmt;
 
