@@ -18,6 +18,8 @@ mod place;
 #[cfg(feature = "handlers")]
 mod report;
 #[cfg(feature = "handlers")]
+mod request;
+#[cfg(feature = "handlers")]
 mod verify;
 
 use schemars::JsonSchema;

@@ -32,6 +32,8 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct At {
+    /// Grows with each write, so that no two lead to the same place.
+    pub step: u64,
     /// What is done next.
     pub phase: Phase,
     /// Which reading of the list this is, from 1.
@@ -66,6 +68,8 @@ pub(super) struct At {
     pub swept: Option<String>,
     /// Keys of the batch under way, or of those that vanished, that are done with while others of it are not.
     pub ahead: BTreeSet<String>,
+    /// How many of the records without a key were told: those of another pass are the same.
+    pub unkeyed_told: u64,
     /// Why the run fails.
     pub error: Option<JobError>,
 }
@@ -97,10 +101,12 @@ impl At {
     /// The beginning of another pass, after which the run has these counts.
     pub(super) fn another_pass(&mut self, before: Option<Pass>, counts: &Counts) {
         *self = Self {
+            step: self.step,
             pass: self.pass + 1,
             before,
             changed_before: changed(counts),
             anew: self.anew,
+            unkeyed_told: self.unkeyed_told,
             // What was learned first is the earliest: whatever changed since is asked for again.
             mark: self.mark.clone(),
             ..Self::default()
