@@ -115,12 +115,13 @@ pub(super) async fn remove_parts(context: &Context, fence: &Fence) -> Result<(),
     let prefix = parts_of(fence);
     loop {
         let keys = context.objects.list(&prefix, None, LISTED).await.map_err(unavailable)?;
-        let mut removed = futures::stream::iter(&keys).map(|key| context.objects.delete(key)).buffer_unordered(REMOVED_AT_ONCE);
-        while let Some(one) = removed.next().await {
-            one.map_err(unavailable)?;
-        }
         if keys.is_empty() {
             return Ok(());
+        }
+        let remove = |key: Key| async move { context.objects.delete(&key).await };
+        let mut removed = futures::stream::iter(keys).map(remove).buffer_unordered(REMOVED_AT_ONCE);
+        while let Some(one) = removed.next().await {
+            one.map_err(unavailable)?;
         }
     }
 }
