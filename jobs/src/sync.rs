@@ -7,6 +7,9 @@
 
 pub mod decide;
 pub mod definition;
+pub mod read;
+#[cfg(feature = "handlers")]
+pub mod reader;
 pub mod state;
 pub mod store;
 
