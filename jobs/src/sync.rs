@@ -9,6 +9,9 @@ pub mod decide;
 pub mod definition;
 #[cfg(feature = "handlers")]
 pub mod mapping;
+pub mod read;
+#[cfg(feature = "handlers")]
+pub mod reader;
 pub mod record;
 pub mod state;
 pub mod store;
