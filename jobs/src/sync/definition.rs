@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::kinds::http_request::headers_schema;
+
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,11 +68,11 @@ pub struct RecordsSource {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncHttpSource))]
 pub struct HttpSource {
     /// The connection of the provider `http` whose URL paths lie below.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub connection: String,
     /// The connection whose tokens open the door (`oauth2`, `service_account`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub token_connection: Option<String>,
     /// How they are listed.
     pub list: List,
@@ -129,9 +131,11 @@ pub struct List {
     pub path: String,
     /// Parameters; several values of one name as a list.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(length(max = 64))]
     pub query: BTreeMap<String, Texts>,
     /// Headers beside the connection's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "headers_schema")]
     pub headers: BTreeMap<String, String>,
     /// The body of a `POST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -503,11 +507,11 @@ pub enum ObjectFormat {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncHttpDestination))]
 pub struct HttpDestination {
     /// The connection of the provider `http` whose URL paths lie below.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub connection: String,
     /// The connection whose tokens open the door.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub token_connection: Option<String>,
     /// Many at once. One of `bulk` and `single`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -532,9 +536,11 @@ pub struct Call {
     pub path: String,
     /// Parameters, in which both stand as well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(length(max = 64))]
     pub query: BTreeMap<String, Texts>,
     /// Headers beside the connection's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "headers_schema")]
     pub headers: BTreeMap<String, String>,
     /// What lies around the record; without it the body is the record itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
