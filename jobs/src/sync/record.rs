@@ -60,6 +60,12 @@ fn part(pointer: &str, record: &Value) -> Result<String, Fault> {
     Ok(text)
 }
 
+/// As much of a key as an error names; none of none.
+pub(super) fn shown_key(key: &str) -> Option<String> {
+    let cut = key.floor_char_boundary(KEY_BYTES_MAX);
+    (cut > 0).then(|| key[..cut].replace('\0', "\u{fffd}"))
+}
+
 /// Whether this can be a key: up to 512 bytes, and no zero character, which not every database keeps.
 pub fn check_key(key: &str) -> Result<(), Fault> {
     if key.is_empty() {
