@@ -142,7 +142,9 @@ pub(crate) enum ApiError {
     SyncNotFound,
     #[error("the tenant has {} syncs, which is the most that it may have", windrow_jobs::sync::SYNCS_MAX)]
     SyncsTooMany,
-    #[error("the sync remembers what it wrote to its destination, and knows nothing of another: declare another sync, or delete this one first")]
+    #[error(
+        "the sync remembers what it wrote to its destination, and knows nothing of another: declare another sync, or delete this one first"
+    )]
     SyncElsewhere,
     #[error("nobody has to decide anything about such a record of this sync")]
     ConflictNotFound,

@@ -53,8 +53,15 @@ use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, routes::ho
 
 /// What the api may do to a ledger: take in, look, keep schedules, connections, bundles and templates of notifications, and hear what became of effects
 /// and messages.
-pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals + Syncs + Records {}
-impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + ?Sized> Front for L {}
+pub trait Front:
+    Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals + Syncs + Records
+{
+}
+impl<
+    L: Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + ?Sized,
+> Front for L
+{
+}
 
 /// What an api is made of.
 pub struct Parts {

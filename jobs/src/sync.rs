@@ -12,7 +12,9 @@ pub mod definition;
 #[cfg(feature = "handlers")]
 pub mod mapping;
 pub mod pointer;
-pub mod record;
+pub mod read;
+#[cfg(feature = "handlers")]
+pub mod reader;
 pub mod state;
 pub mod store;
 pub mod typed;

@@ -1,8 +1,8 @@
 //! What is wrong with the payload of a notification that only the ledger knows: a template that is not there, a variable that it needs and
 //! does not get, an attachment that is not there or too large. Asked wherever a job is made, so that it is a refusal and not a broken mail.
 //!
-//! Jobs of syncs are handed on to `sync/admit.rs`. It never looks for a payload without a template or an attachment. What a schema can say is said there; what needs no look at the ledger
-//! says `kinds::check`.
+//! It never looks for a payload without a template or an attachment. What a schema can say is said there; what needs no look at the ledger
+//! says `kinds::check`. Jobs of syncs are handed on to `sync/admit.rs`.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -83,7 +83,8 @@ struct Standing {
 
 impl From<Conflicted> for View {
     fn from(Conflicted { key, source, record, run, created_at }: Conflicted) -> Self {
-        let standing = |Record { data, version, sync, updated_at, deleted_at, .. }| Standing { data, version, sync, updated_at, deleted_at };
+        let standing =
+            |Record { data, version, sync, updated_at, deleted_at, .. }| Standing { data, version, sync, updated_at, deleted_at };
         Self { key, source, destination: record.map(standing), run, created_at }
     }
 }

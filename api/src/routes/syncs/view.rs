@@ -4,7 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use windrow_jobs::{
     clock::Timestamp,
-    connection::{Connection, ConnectionState, catalog::{http, oauth2, service_account}},
+    connection::{
+        Connection, ConnectionState,
+        catalog::{http, oauth2, service_account},
+    },
     sync::{
         Definition, SyncId,
         state::{Since, Sync},

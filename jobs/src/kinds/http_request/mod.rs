@@ -9,9 +9,9 @@ pub mod handler;
 #[cfg(feature = "secrets")]
 pub mod sign;
 #[cfg(feature = "handlers")]
-mod target;
+pub(crate) mod target;
 #[cfg(feature = "outbound")]
-pub(crate) mod verdict;
+pub mod verdict;
 
 use std::collections::BTreeMap;
 

@@ -56,9 +56,8 @@ impl Handler for PreviewSync {
 /// What is previewed.
 async fn definition(context: &Context, payload: Payload) -> Result<Result<Definition, Outcome>, Failure> {
     match (payload.sync, payload.definition) {
-        (_, Some(definition)) => {
-            Ok(check::read(definition.into()).map_err(|wrong| Outcome::bury("definition_invalid", format!("{}: {}", wrong.pointer, wrong.message))))
-        }
+        (_, Some(definition)) => Ok(check::read(definition.into())
+            .map_err(|wrong| Outcome::bury("definition_invalid", format!("{}: {}", wrong.pointer, wrong.message)))),
         (name, None) => {
             let name = name.unwrap_or_default();
             let sync = context.ledger.sync(&context.tenant, &name).await?;
@@ -72,12 +71,10 @@ async fn first_page(services: &Services, context: &Context, definition: &Definit
     let records = context.ledger.clone();
     let mut reader = Reader::open(services, context, records, &definition.source, &definition.limits, None).await?;
     reader.page(None).await.map_err(|stopped| match stopped {
-        Stopped::Wait { after, why } => {
-            Outcome::retry("source_busy", format!("{why}: for {} s", after.as_secs()))
-        }
+        Stopped::Wait { after, why } => Outcome::retry("source_busy", format!("{why}: for {} s", after.as_secs())),
         Stopped::Failed(outcome) => outcome,
         Stopped::Expired => Outcome::retry("source_busy", "the source took no request for all there is"),
-        Stopped::Cancelled => Outcome::Cancel("asked to stop".into()),
+        Stopped::Cancelled => Outcome::Cancel,
     })
 }
 
