@@ -167,4 +167,3 @@ pub(in crate::ledger) async fn end(table: &mut impl SyncTable, fence: &Fence, en
     }
     Ok(true)
 }
-
