@@ -95,9 +95,14 @@ async fn a_source_that_fails_leaves_the_run_where_it_is() {
     });
     let job = server.wait(&job).await;
     assert_eq!(counts(&job, ["pages", "read", "created", "unchanged"]), [5, 45, 45, 0], "{job:#}");
-    assert_same(&said(&server).await, &provider.people().iter().map(|person| {
-        (person["id"].as_str().expect("an id").to_owned(), json!({ "id": person["id"], "version": person["version"] }))
-    }).collect());
+    assert_same(
+        &said(&server).await,
+        &provider
+            .people()
+            .iter()
+            .map(|person| (person["id"].as_str().expect("an id").to_owned(), json!({ "id": person["id"], "version": person["version"] })))
+            .collect(),
+    );
 }
 
 #[tokio::test]

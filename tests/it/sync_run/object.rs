@@ -42,7 +42,9 @@ async fn the_file_has_each_record_once_in_the_order_of_the_source() {
     let job = run(&server, json!({})).await;
     assert_eq!((counts(&job, told), &job["result"]["object"]), ([120, 0, 0, 0], &json!("people.txt")));
     let lines = |text: String| text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")).collect::<Vec<_>>();
-    let expected = |provider: &Provider| provider.people().iter().map(|person| json!({ "id": person["id"], "name": person["name"] })).collect::<Vec<_>>();
+    let expected = |provider: &Provider| {
+        provider.people().iter().map(|person| json!({ "id": person["id"], "name": person["name"] })).collect::<Vec<_>>()
+    };
     assert_eq!(lines(artifact(&server, &job, "people.txt").await), expected(&provider));
     {
         let mut people = provider.people();
@@ -61,7 +63,10 @@ async fn the_file_has_each_record_once_in_the_order_of_the_source() {
     let job = server.submit(json!({ "kind": "sync.run", "payload": { "sync": "table" } })).await;
     let job = server.wait(&job).await;
     let text = artifact(&server, &job, "people.txt").await;
-    assert_eq!((text.lines().count(), text.lines().next(), text.lines().nth(7)), (121, Some("id,name"), Some("p0000009,\"Somebody, else\"")));
+    assert_eq!(
+        (text.lines().count(), text.lines().next(), text.lines().nth(7)),
+        (121, Some("id,name"), Some("p0000009,\"Somebody, else\""))
+    );
     assert_eq!(parts(&server.data_dir()), 0);
 }
 

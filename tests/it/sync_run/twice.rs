@@ -15,7 +15,10 @@ async fn of_two_runs_the_second_waits_without_a_slot() {
     provider.until_requests(4).await;
     let second = begin(&server, json!({})).await;
     let waits = server.until(&second, "it waits", |job| job["state"] == "scheduled").await;
-    assert!(waits["progress"]["message"].as_str().is_some_and(|message| message.contains(first["id"].as_str().expect("an id"))), "{waits:#}");
+    assert!(
+        waits["progress"]["message"].as_str().is_some_and(|message| message.contains(first["id"].as_str().expect("an id"))),
+        "{waits:#}"
+    );
     provider.release();
     assert_eq!(counts(&server.wait(&first).await, ["pages", "created", "unchanged"]), [10, 100, 0]);
     let second = server.wait(&second).await;
@@ -38,7 +41,7 @@ async fn a_cancelled_run_keeps_what_it_wrote_and_the_next_begins_anew() {
     assert!((30..=50).contains(&written), "{written}");
     assert_eq!(counts(&run(&server, json!({})).await, ["pages", "created", "unchanged"]), [10, 100 - written, written]);
     let runs = server.read("/v1/syncs/people/runs").await;
-    let states: Vec<_> = runs["items"].as_array().expect("a list").iter().map(|run| run["state"].as_str()).collect();
+    let states: Vec<_> = runs["runs"].as_array().expect("a list").iter().map(|run| run["state"].as_str()).collect();
     assert_eq!(states, [Some("completed"), Some("abandoned")], "{runs}");
 }
 

@@ -223,7 +223,11 @@ impl Http {
         let Some(update) = &single.update else {
             // It is made or changed by its key, in one request.
             let id = self.make(single, &single.create, &record, &data, ids.first().map(String::as_str)).await?.or(ids.pop());
-            return Ok(if planned.fate == Elsewhere::Create { SettledAs::Created { remote_id: id } } else { SettledAs::Updated { remote_id: id } });
+            return Ok(if planned.fate == Elsewhere::Create {
+                SettledAs::Created { remote_id: id }
+            } else {
+                SettledAs::Updated { remote_id: id }
+            });
         };
         if ids.is_empty() && planned.fate == Elsewhere::Create {
             let remote_id = self.make(single, &single.create, &record, &data, None).await?;
@@ -248,7 +252,14 @@ impl Http {
     }
 
     /// Makes it; returns what the provider calls it, if it says so.
-    async fn make(&self, single: &Single, call: &Call, record: &Incoming, data: &Value, id: Option<&str>) -> Result<Option<String>, Unsettled> {
+    async fn make(
+        &self,
+        single: &Single,
+        call: &Call,
+        record: &Incoming,
+        data: &Value,
+        id: Option<&str>,
+    ) -> Result<Option<String>, Unsettled> {
         let asking = self.asking(call, record, data, id, Some(data.clone()), "write")?;
         match self.ask(&asking).await? {
             Answered::Taken(answer) => Ok(single.id.as_ref().and_then(|pointer| text_of(answer.pointer(pointer)))),
@@ -322,7 +333,8 @@ impl Http {
 
     async fn write_group(&self, bulk: &Bulk, group: &[(Incoming, Planned)]) -> Result<Vec<Result<SettledAs, Unsettled>>, Unsettled> {
         let records = group.iter().map(|(record, _)| serde_json::from_str(&record.data));
-        let records: Vec<Value> = records.collect::<Result<_, _>>().map_err(|error| refused(format!("what was mapped is no JSON: {error}")))?;
+        let records: Vec<Value> =
+            records.collect::<Result<_, _>>().map_err(|error| refused(format!("what was mapped is no JSON: {error}")))?;
         let mut asking = self.call(&bulk.call, &About::default(), Some(Value::Array(records)))?;
         let key = request::idempotency_key(self.sync, "write", group.iter().map(|(record, _)| record));
         put(&mut asking, "idempotency-key", &key)?;
@@ -369,7 +381,15 @@ fn says(value: &Value) -> bool {
 
 /// Asking.
 impl Http {
-    fn asking(&self, call: &Call, record: &Incoming, data: &Value, id: Option<&str>, content: Option<Value>, what: &str) -> Result<Asking, Unsettled> {
+    fn asking(
+        &self,
+        call: &Call,
+        record: &Incoming,
+        data: &Value,
+        id: Option<&str>,
+        content: Option<Value>,
+        what: &str,
+    ) -> Result<Asking, Unsettled> {
         let about = About { key: Some(&record.key), id, record: Some(data) };
         let mut asking = self.call(call, &about, content)?;
         put(&mut asking, "idempotency-key", &request::idempotency_key(self.sync, what, [record]))?;
@@ -449,7 +469,9 @@ impl Http {
         let retry = |code, after| Outcome::Retry { error: JobError::new(code, &refusal.message, true), after };
         match refusal.verdict {
             // It is about what was sent: another record may be taken.
-            _ if matches!(status, 400 | 404 | 409 | 410 | 413 | 414 | 422 | 431) => Ok(Answered::Refused { status, message: refusal.message }),
+            _ if matches!(status, 400 | 404 | 409 | 410 | 413 | 414 | 422 | 431) => {
+                Ok(Answered::Refused { status, message: refusal.message })
+            }
             Verdict::NotNow | Verdict::Unclear | Verdict::Done => Err((retry("destination_failed", refusal.after), true)),
             Verdict::Unauthorized => Err((retry("connection_refused", refusal.after), false)),
             Verdict::Never => Err((Outcome::bury("destination_refused", &refusal.message), false)),

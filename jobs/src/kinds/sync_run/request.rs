@@ -38,7 +38,9 @@ fn fill(template: &str, about: &About<'_>) -> Result<String, Unfit> {
     let (mut filled, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        let Some((name, behind)) = after.split_once('}') else { return Err(Unfit::Other(format!("{template:?} has a brace that is not closed"))) };
+        let Some((name, behind)) = after.split_once('}') else {
+            return Err(Unfit::Other(format!("{template:?} has a brace that is not closed")));
+        };
         match name {
             "key" => filled.push_str(about.key.ok_or_else(|| Unfit::Other("there is no {key} here".into()))?),
             "id" => filled.push_str(about.id.ok_or(Unfit::NoId)?),
@@ -177,7 +179,10 @@ mod tests {
         let record = json!({ "email": "ana+1@example.org", "n": 7, "none": null });
         let about = About { key: Some("a/../b?c#d%2e é"), id: Some("17"), record: Some(&record) };
         assert_eq!(at("contacts/{key}", &about).as_deref(), Ok("https://crm.example/api/contacts/a%2F..%2Fb%3Fc%23d%252e%20%C3%A9?v=1"));
-        assert_eq!(at("/contacts/{id}/of/{/email}-{/n}", &about).as_deref(), Ok("https://crm.example/api/contacts/17/of/ana+1@example.org-7?v=1"));
+        assert_eq!(
+            at("/contacts/{id}/of/{/email}-{/n}", &about).as_deref(),
+            Ok("https://crm.example/api/contacts/17/of/ana+1@example.org-7?v=1")
+        );
         assert_eq!(at("contacts/", &about).as_deref(), Ok("https://crm.example/api/contacts/?v=1"));
         assert_eq!(at("", &about).as_deref(), Ok("https://crm.example/api/?v=1"));
         for key in ["..", "."] {
@@ -198,7 +203,8 @@ mod tests {
         let plain = json!({ "method": "POST", "path": "" });
         assert_eq!(body_of(plain.clone(), Some(json!({ "a": 1 }))), Ok(json!({ "a": 1 })));
         assert_eq!(body_of(plain, None), Ok(Value::Null));
-        let deep = json!({ "method": "POST", "path": "", "body": { "list": "x", "data": [{ "type": "c" }] }, "record": "/data/0/attributes" });
+        let deep =
+            json!({ "method": "POST", "path": "", "body": { "list": "x", "data": [{ "type": "c" }] }, "record": "/data/0/attributes" });
         assert_eq!(body_of(deep, Some(json!({ "a": 1 }))), Ok(json!({ "list": "x", "data": [{ "type": "c", "attributes": { "a": 1 } }] })));
         let made = json!({ "method": "POST", "path": "", "record": "/data/a~1b" });
         assert_eq!(body_of(made, Some(json!([1]))), Ok(json!({ "data": { "a/b": [1] } })));
@@ -219,11 +225,17 @@ mod tests {
 
     #[test]
     fn an_idempotency_key_is_of_what_is_said() {
-        let record = |key: &str, hash| Incoming { key: key.into(), data: String::new(), hash: [hash; 32], updated_at: None, is_deleted: false };
+        let record =
+            |key: &str, hash| Incoming { key: key.into(), data: String::new(), hash: [hash; 32], updated_at: None, is_deleted: false };
         let sync = SyncId::generate();
         let key = |records: &[Incoming]| idempotency_key(sync, "write", records);
         assert_eq!(key(&[record("a", 1)]), key(&[record("a", 1)]));
-        let others = [key(&[record("a", 2)]), key(&[record("b", 1)]), key(&[record("a", 1), record("b", 1)]), idempotency_key(sync, "delete", &[record("a", 1)])];
+        let others = [
+            key(&[record("a", 2)]),
+            key(&[record("b", 1)]),
+            key(&[record("a", 1), record("b", 1)]),
+            idempotency_key(sync, "delete", &[record("a", 1)]),
+        ];
         assert!(others.iter().all(|other| *other != key(&[record("a", 1)])));
     }
 }
