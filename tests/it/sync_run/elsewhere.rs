@@ -14,6 +14,9 @@ use super::{artifact, by_cursor, connect, counts, definition, people, person, pr
 fn into(way: Value) -> Value {
     let mut definition = definition(by_cursor(50));
     definition["mapping"] = json!([{ "to": "key", "from": "/id" }, { "to": "email", "from": "/email" }, { "to": "name", "from": "/name" }]);
+    if way.get("delete").is_some() {
+        definition["delete"] = json!("hard");
+    }
     definition["destination"] = json!({ "http": with(json!({ "connection": "crm" }), way) });
     definition
 }
@@ -63,7 +66,7 @@ fn expected(provider: &Provider) -> BTreeMap<String, String> {
 async fn every_way_of_writing_keeps_the_other_side_the_same() {
     for (name, way) in [("bulk", bulk(40)), ("by key", by_key()), ("found", found_by_email())] {
         let (provider, taker, server) = stand(130).await;
-        put(&server, &with(into(way), json!({ "delete": "hard" }))).await;
+        put(&server, &into(way)).await;
         let told = ["created", "updated", "unchanged", "deleted", "failed", "repeated"];
         assert_eq!(counts(&run(&server, json!({ "dry_run": true })).await, told), [130, 0, 0, 0, 0, 0], "{name}");
         assert_eq!(taker.requests(), 0, "a dry run asks nobody");
@@ -91,7 +94,9 @@ async fn every_way_of_writing_keeps_the_other_side_the_same() {
 #[tokio::test]
 async fn unless_it_says_so_nothing_is_deleted_elsewhere() {
     let (provider, taker, server) = stand(30).await;
-    put(&server, &into(by_key())).await;
+    let mut way = by_key();
+    way.as_object_mut().expect("an object").remove("delete");
+    put(&server, &into(way)).await;
     run(&server, json!({})).await;
     provider.people().drain(..20);
     assert_eq!(counts(&run(&server, json!({})).await, ["unchanged", "deleted", "missing"]), [10, 0, 20]);
