@@ -169,7 +169,7 @@ async fn one_of_ours_is_found_among_theirs_before_it_is_made() {
     put(&server, &into(found_by_email())).await;
     let job = run(&server, json!({})).await;
     assert_eq!(counts(&job, ["created", "updated", "failed"]), [3, 1, 1], "{job:#}");
-    assert!(artifact(&server, &job, "errors.csv").await.contains("several_match,the provider has 2 records like it: x2, x3"));
+    assert!(artifact(&server, &job, "errors.csv").await.contains("the provider has 2 records like it: x2, x3"));
     assert_eq!(taker.contacts()["x1"]["key"], "p0000001");
     // One that somebody deletes there is made anew once it changes.
     taker.forget("x1");
