@@ -36,6 +36,7 @@ mod redis;
 mod schedules;
 mod standalone;
 mod status;
+mod sync_run;
 mod syncs;
 mod transfer;
 mod tree;

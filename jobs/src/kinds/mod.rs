@@ -16,6 +16,7 @@ pub mod notification_whatsapp;
 pub mod notification_whatsapp_templates;
 pub mod page;
 pub mod sync_preview;
+pub mod sync_run;
 
 #[cfg(feature = "handlers")]
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub fn contracts() -> Vec<Contract> {
         notification_whatsapp::contract(),
         notification_whatsapp_templates::contract(),
         sync_preview::contract(),
+        sync_run::contract(),
     ]
 }
 
@@ -126,4 +128,5 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(UnlessCancelled(notification_push::handler::Push::new(services.clone())))
         .with(sync_preview::handler::PreviewSync::new(services.clone()))
         .with(UnlessCancelled(notification_email::handler::NotificationEmail::new(services.clone())))
+        .with(sync_run::handler::SyncRun::new(services.clone()))
 }

@@ -23,6 +23,7 @@ use windrow_jobs::{
         value::{API_KEY_BYTES_MIN, MASTER_KEYS_MAX},
     },
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
+    sync,
 };
 
 use crate::{cli::Format, failure::Failure, output};
