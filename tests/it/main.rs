@@ -37,6 +37,7 @@ mod schedules;
 mod standalone;
 mod status;
 mod sync_run;
+mod syncs;
 mod transfer;
 mod tree;
 mod worker_health;

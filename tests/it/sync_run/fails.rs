@@ -55,9 +55,11 @@ async fn while_a_record_has_no_key_nothing_is_deleted() {
 
 #[tokio::test]
 async fn limits_end_a_run_and_say_which() {
-    for (limits, code, written) in
-        [(json!({ "pages_max": 2 }), "pages_max", 20), (json!({ "records_max": 25 }), "records_max", 20), (json!({ "failed_max": 1 }), "failed_max", 18)]
-    {
+    for (limits, code, written) in [
+        (json!({ "pages_max": 2 }), "pages_max", 20),
+        (json!({ "records_max": 25 }), "records_max", 20),
+        (json!({ "failed_max": 1 }), "failed_max", 18),
+    ] {
         let provider = Provider::start(people(45)).await;
         let server = serve(&provider).await;
         if code == "failed_max" {

@@ -11,7 +11,7 @@ use windrow_jobs::{
     contract::Policy,
     hook,
     keys::{IDEMPOTENCY_MS, KEY_BYTES_MAX},
-    kinds::{build_generate, notification_broadcast, notification_email},
+    kinds::{build_generate, notification_broadcast, notification_email, sync_preview},
     ledger::Retention,
     lifecycle::CRASHES_MAX,
     notification::wording,
@@ -23,6 +23,7 @@ use windrow_jobs::{
         value::{API_KEY_BYTES_MIN, MASTER_KEYS_MAX},
     },
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
+    sync,
 };
 
 use crate::{cli::Format, failure::Failure, output};
@@ -153,6 +154,19 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("broadcast_rows_max", notification_broadcast::ROWS_MAX.into(), "the most rows of a file of recipients"),
         ("broadcast_columns_max", notification_broadcast::COLUMNS_MAX.into(), "the most columns of such a file"),
         ("broadcast_file_bytes_max", notification_broadcast::AUDIENCE_BYTES_MAX.into(), "the largest such file"),
+        ("syncs_max", sync::SYNCS_MAX.into(), "the most syncs of a tenant"),
+        ("sync_name_bytes_max", sync::NAME_BYTES_MAX.into(), "the longest name of a sync, or of a collection of records"),
+        ("sync_definition_bytes_max", sync::DEFINITION_BYTES_MAX.into(), "the largest definition of a sync"),
+        ("sync_runs_kept", sync::RUNS_KEPT.into(), "runs of a sync that are remembered"),
+        ("sync_errors_kept", sync::state::ERRORS_KEPT.into(), "row errors of a run that are told; the rest is only counted"),
+        ("sync_preview_records_max", sync_preview::SHOWN_MAX.into(), "the most records that a preview shows"),
+        (
+            "sync_evaluated_bytes_max",
+            sync::mapping::EVALUATED_BYTES_MAX.into(),
+            "the largest record of a source that expressions are evaluated over",
+        ),
+        ("record_key_bytes_max", sync::KEY_BYTES_MAX.into(), "the longest key of a record"),
+        ("record_bytes_max", sync::RECORD_BYTES_MAX.into(), "the largest record"),
         ("render_mib_max", renderer::MEMORY_MIB_MAX.into(), "memory of a process that renders files of a build, or messages"),
         ("render_s_max", renderer::CPU_S_MAX.into(), "how long it may compute for a build, or for many messages"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
