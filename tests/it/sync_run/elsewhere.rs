@@ -176,3 +176,18 @@ async fn one_of_ours_is_found_among_theirs_before_it_is_made() {
     provider.people()[0]["name"] = json!("Changed");
     assert_eq!(counts(&run(&server, json!({})).await, ["created", "unchanged"]), [1, 3]);
 }
+
+#[tokio::test]
+async fn who_is_told_to_come_later_has_nothing_in_doubt() {
+    for (name, way) in [("bulk", bulk(20)), ("by key", by_key())] {
+        let (provider, taker, server) = stand(60).await;
+        taker.script([None, Some(Fault::Busy(21))]);
+        put(&server, &into(way)).await;
+        let job = super::begin(&server, json!({})).await;
+        server.until(&job, "it waits without a slot", |job| job["state"] == "scheduled").await;
+        let job = server.wait(&job).await;
+        assert_eq!(counts(&job, ["created", "unchanged", "failed", "repeated"]), [60, 0, 0, 0], "{name}");
+        assert!(taker.writes().values().all(|times| *times == 1), "{name}");
+        assert_eq!(names(&taker), expected(&provider), "{name}");
+    }
+}

@@ -33,7 +33,8 @@ use crate::{
         mapping::{Mapping, Unmade},
         reader::{Page, Reader, Stopped},
         state::{
-            self, Begin, Begun, Counts, Ending, Fence, Incoming, Item, Planned, Policy, Progress, RowError, Run, RunState, Since, Sync,
+            self, Begin, Begun, Counts, Ending, Fence, Incoming, Item, Planned, Policy, Progress, RowError, Run, RunState, Settled,
+            SettledAs, Since, Sync,
         },
     },
 };
@@ -457,8 +458,10 @@ impl Running<'_> {
             // What could not be mapped is told with the whole batch.
             Some(_) => carried.failed,
         };
+        let withdrawn = carried.withdrawn.into_iter().map(|key| Settled { key, outcome: SettledAs::Refused });
+        let settled = carried.settled.into_iter().chain(withdrawn).collect();
         let progress = self.progress(&at, numbers);
-        let counts = self.context.ledger.settle_page(&self.fence, carried.settled, counts, failed, Some(progress)).await.map_err(away)?;
+        let counts = self.context.ledger.settle_page(&self.fence, settled, counts, failed, Some(progress)).await.map_err(away)?;
         self.wrote(counts, at)?;
         carried.stopped.map_or(Ok(()), Err)
     }

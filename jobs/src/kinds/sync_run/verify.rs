@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn as_many_as_there_are_saves_another_pass_where_nothing_is_to_be_deleted() {
-        let after = |at: &At, unseen| after_pass(at, Verify::SecondPass, census(5 + unseen, unseen), &Counts::default(), &Limits::default());
+        let after =
+            |at: &At, unseen| after_pass(at, Verify::SecondPass, census(5 + unseen, unseen), &Counts::default(), &Limits::default());
         let whole = at(1, "x", Some(5), None);
         assert_eq!(after(&whole, 0), After::Complete);
         for (at, unseen) in [(At { total_changed: true, ..whole.clone() }, 0), (At { total: Some(6), ..whole.clone() }, 0), (whole, 1)] {
