@@ -14,4 +14,5 @@ mod notification_templates;
 mod objects;
 mod openapi;
 mod operators;
+mod records;
 mod schedules;

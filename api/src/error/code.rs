@@ -79,6 +79,8 @@ impl Code {
     pub(crate) const TEMPLATE_FAILED: Self = Self::new(S::UNPROCESSABLE_ENTITY, "template_failed", "The template cannot be rendered");
     pub(crate) const RENDERER_UNAVAILABLE: Self =
         Self::new(S::SERVICE_UNAVAILABLE, "renderer_unavailable", "The renderer is not available");
+    pub(crate) const RECORD_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "record_not_found", "No such record");
+    pub(crate) const LOOKUP_INDEXING: Self = Self::new(S::CONFLICT, "lookup_indexing", "The look-up field is not ready yet");
     pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
     pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
     pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");

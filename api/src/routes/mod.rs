@@ -20,6 +20,7 @@ pub(crate) mod objects;
 pub(crate) mod operate;
 pub(crate) mod probes;
 pub(crate) mod queues;
+pub(crate) mod records;
 pub(crate) mod schedules;
 mod tagged;
 mod view;
@@ -82,6 +83,9 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(notification_templates::list::versions))
         .routes(routes!(notification_templates::preview::preview))
         .routes(routes!(notification_templates::settings::look, notification_templates::settings::put))
+        .routes(routes!(records::list::collections))
+        .routes(routes!(records::list::list))
+        .routes(routes!(records::look, records::put, records::remove))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))
