@@ -32,6 +32,8 @@ pub const KEY_BYTES_MAX: usize = 512;
 pub const RECORD_BYTES_MAX: u64 = 256 * 1024;
 /// The most records that one commit writes.
 pub const BATCH_RECORDS_MAX: usize = 1_000;
+/// The bytes of records that one commit is begun with at the most; others wait for it.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The runs of a sync that are remembered.
 pub const RUNS_KEPT: u32 = 100;
 

@@ -1,7 +1,7 @@
-//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind thirteen roles.
+//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind fifteen roles.
 //!
 //! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries +
-//! Hooks + Approvals`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
+//! Hooks + Approvals + Syncs + Records`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
 //! decides nothing: it writes decided [`Change`]s where their guards hold, and keeps the side rows true (`feed`, `leases`, `delayed`; they may be
 //! stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
@@ -24,6 +24,7 @@ pub mod schema;
 mod side;
 pub mod sqlite;
 mod syncing;
+mod syncs;
 mod timetable;
 pub mod transfer;
 mod vault;
@@ -444,6 +445,12 @@ pub trait Upkeep: Send + Sync {
     /// Forgets events of hooks that came longer ago than this, at most `limit`. Returns how many.
     async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64>;
 
+    /// Forgets what a deleted sync remembers, at most `limit` rows. Returns how many it found.
+    async fn forget_items(&self, limit: usize) -> Result<u64>;
+
+    /// Goes through records of a collection that got a look-up field or lost one, at most `limit`. Returns how many it found.
+    async fn index_records(&self, limit: usize) -> Result<u64>;
+
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
@@ -490,5 +497,5 @@ impl<L: Inspect + ?Sized> Files for L {
 }
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals {}
-impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + ?Sized> Reach for L {}
