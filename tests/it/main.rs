@@ -39,6 +39,7 @@ mod standalone;
 mod status;
 mod sync_run;
 mod syncs;
+mod sync_source;
 mod transfer;
 mod tree;
 mod worker_health;
