@@ -6,6 +6,8 @@
 
 pub mod catalog;
 mod decide;
+#[cfg(feature = "outbound")]
+pub mod door;
 #[cfg(feature = "secrets")]
 pub mod keys;
 #[cfg(feature = "secrets")]

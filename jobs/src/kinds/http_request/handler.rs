@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 
 use super::{
@@ -13,14 +12,14 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Access, AccessError, Hidden, Opened, Used, catalog},
+    connection::{Access, AccessError, Hidden, Opened, Used, catalog, door::unlock},
     contract::Contract,
     effect::{Call, Failed, Policy, Receipt, Sent},
     handler::{Context, Failure, Handler, Outcome},
     job::JobError,
     kinds::Services,
     outbound::{
-        self, Answer, HeaderMap, HeaderName, HeaderValue, Limits, Method, Request, StatusCode, Url, header,
+        self, Answer, HeaderMap, HeaderName, HeaderValue, Limits, Method, Outbound, Request, StatusCode, Url, header,
         tokens::{Token, TokenError},
     },
 };
@@ -84,6 +83,7 @@ struct Making<'a> {
     opened: Opened,
     /// Whose token is sent.
     tokens_of: Option<Opened>,
+    way: Outbound,
     url: Url,
     timeout: Duration,
 }
@@ -100,11 +100,12 @@ impl<'a> Making<'a> {
             None => None,
         };
         let base = opened.config["url"].as_str().unwrap_or_default();
-        let base = services.outbound.url(base).map_err(|error| unsent(&error))?;
+        let way = services.doors.way(&opened).map_err(|error| unsent(&error))?;
+        let base = way.url(base).map_err(|error| unsent(&error))?;
         let url = target(&base, payload.path.as_deref(), &payload.query).map_err(|message| Outcome::bury("path_invalid", message))?;
         let of_connection = opened.config["timeout_s"].as_u64().unwrap_or(catalog::http::TIMEOUT_S.into());
         let timeout = Duration::from_secs(payload.timeout_s.map_or(of_connection, u64::from));
-        Ok(Self { services, context, payload, opened, tokens_of, url, timeout })
+        Ok(Self { services, context, payload, opened, tokens_of, way, url, timeout })
     }
 
     /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
@@ -157,7 +158,7 @@ impl<'a> Making<'a> {
         let request = self.request(call, token).map_err(|outcome| Failed::not_done(*outcome))?;
         let total_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         let limits = Limits { total_ms, silence_ms: SILENCE_MS, body_bytes_max: ANSWER_BYTES_MAX, redirects_max: 0 };
-        self.services.outbound.send(request, &limits).await.map_err(|error| failed(&error))
+        self.way.send(request, &limits).await.map_err(|error| failed(&error))
     }
 
     fn request(&self, call: &Call, token: Option<&Token>) -> Result<Request, Box<Outcome>> {
@@ -188,10 +189,9 @@ impl<'a> Making<'a> {
             put(&mut headers, "webhook-timestamp", &timestamp_s.to_string())?;
             put(&mut headers, "webhook-signature", &signed)?;
         }
-        if let Some(authorization) = self.authorization(token) {
-            headers.insert(header::AUTHORIZATION, authorization);
-        }
-        Ok(Request { method: self.method(), url: self.url.clone(), headers, body })
+        let mut request = Request { method: self.method(), url: self.url.clone(), headers, body };
+        unlock(&mut request, &self.opened, token.map(Token::bearer));
+        Ok(request)
     }
 
     fn our_headers(&self, call: &Call, now: Timestamp) -> Vec<(&'static str, String)> {
@@ -210,24 +210,6 @@ impl<'a> Making<'a> {
             ours.push(("windrow-callback-url", format!("{public_url}/v1/callbacks/{token}")));
         }
         ours
-    }
-
-    fn authorization(&self, token: Option<&Token>) -> Option<HeaderValue> {
-        let secrets = &self.opened.secrets;
-        if let Some(token) = token {
-            return Some(token.bearer());
-        }
-        let text = match (secrets.get(catalog::http::BEARER_TOKEN), secrets.get(catalog::http::BASIC_PASSWORD)) {
-            (Some(bearer), _) => format!("Bearer {bearer}"),
-            (None, Some(password)) => {
-                let user = self.opened.config["basic_user"].as_str().unwrap_or_default();
-                format!("Basic {}", BASE64.encode(format!("{user}:{password}")))
-            }
-            (None, None) => return None,
-        };
-        let mut value = HeaderValue::try_from(text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
     }
 
     fn method(&self) -> Method {
