@@ -111,7 +111,7 @@ mod tests {
         let secrets = secrets.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
         Opened {
             id: ConnectionId::generate(),
-            tenant: TenantId::new("acme").expect("a name"),
+            tenant: TenantId::default_tenant(),
             name: "endpoint".into(),
             provider: "http".into(),
             generation: 1,
