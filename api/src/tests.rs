@@ -15,3 +15,4 @@ mod objects;
 mod openapi;
 mod operators;
 mod schedules;
+mod sync_presets;

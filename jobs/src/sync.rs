@@ -7,6 +7,7 @@
 
 pub mod decide;
 pub mod definition;
+pub mod presets;
 pub mod state;
 pub mod store;
 
