@@ -36,6 +36,7 @@ mod redis;
 mod schedules;
 mod standalone;
 mod status;
+mod sync_presets;
 mod transfer;
 mod tree;
 mod worker_health;
