@@ -4,6 +4,8 @@
 //! A handler opens a connection through its context ([`Access`]) and says what came of using it. How a connection stands is
 //! decided in `connection/decide.rs` and kept by the ledger's role `Connections`.
 
+#[cfg(feature = "handlers")]
+pub mod caller;
 pub mod catalog;
 mod decide;
 #[cfg(feature = "outbound")]

@@ -9,7 +9,7 @@ pub mod handler;
 #[cfg(feature = "secrets")]
 pub mod sign;
 #[cfg(feature = "handlers")]
-mod target;
+pub(crate) mod target;
 #[cfg(feature = "outbound")]
 pub(crate) mod verdict;
 
