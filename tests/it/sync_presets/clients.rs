@@ -7,7 +7,7 @@ use windrow_tests::{provider::Provider, python};
 pub(super) fn records(count: u64) -> Value {
     let one = |number: u64| {
         let email = format!("{}@example.com", number - u64::from(number % 3 == 2));
-        let fields = json!({ "Name": format!("Name {number}"), "Email": email, "Active": number % 2 == 0, "Tags": [] });
+        let fields = json!({ "Name": format!("Name {number}"), "Email": email, "Active": number.is_multiple_of(2), "Tags": [] });
         json!({ "id": format!("rec{number:014}"), "createdTime": "2026-01-01T00:00:00.000Z", "fields": fields })
     };
     (0..count).map(one).collect()
