@@ -8,6 +8,9 @@
 pub mod decide;
 pub mod definition;
 pub mod presets;
+pub mod read;
+#[cfg(feature = "handlers")]
+pub mod reader;
 pub mod state;
 pub mod store;
 

@@ -198,10 +198,15 @@ impl Caller {
         let message = format!("{host} answered {status}: {excerpt}");
         let verdict = verdict(status);
         if verdict == Verdict::Unauthorized {
-            let refused = self.tokens_of.as_ref().unwrap_or(&self.opened);
-            self.report(refused, Used::Refused(JobError::new("connection_refused", &message, false))).await;
+            self.was_refused(&message).await;
         }
         Refusal { verdict, message, after }
+    }
+
+    /// Says that the provider refused the connection: the one whose token was sent, or this one.
+    pub async fn was_refused(&self, message: &str) {
+        let refused = self.tokens_of.as_ref().unwrap_or(&self.opened);
+        self.report(refused, Used::Refused(JobError::new("connection_refused", message, false))).await;
     }
 
     /// Says that the connection is good, and the one whose token was sent.

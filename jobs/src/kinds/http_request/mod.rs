@@ -11,7 +11,7 @@ pub mod sign;
 #[cfg(feature = "handlers")]
 pub(crate) mod target;
 #[cfg(feature = "outbound")]
-pub(crate) mod verdict;
+pub mod verdict;
 
 use std::collections::BTreeMap;
 
