@@ -5,14 +5,20 @@
 //! by what it remembers of each key ([`state::Item`], `decide.rs`), writes in batches, and keeps its place with each page.
 //! What a definition says is in `definition.rs`, what the ledger keeps in `state.rs`. Next: `decide.rs`, then `kinds/sync_run/handler.rs`.
 
+pub mod check;
 pub mod decide;
 pub mod definition;
+#[cfg(feature = "handlers")]
+pub mod mapping;
+pub mod pointer;
 pub mod presets;
 pub mod read;
 #[cfg(feature = "handlers")]
 pub mod reader;
+pub mod record;
 pub mod state;
 pub mod store;
+pub mod typed;
 
 use std::fmt;
 
@@ -33,6 +39,8 @@ pub const KEY_BYTES_MAX: usize = 512;
 pub const RECORD_BYTES_MAX: u64 = 256 * 1024;
 /// The most records that one commit writes.
 pub const BATCH_RECORDS_MAX: usize = 1_000;
+/// The bytes of records that one commit is begun with at the most; others wait for it.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The runs of a sync that are remembered.
 pub const RUNS_KEPT: u32 = 100;
 

@@ -20,4 +20,5 @@ pub mod redis;
 pub mod s3;
 pub mod schedules;
 pub mod server;
+pub mod taker;
 pub mod vault;

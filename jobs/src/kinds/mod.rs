@@ -15,6 +15,7 @@ pub mod notification_sms;
 pub mod notification_whatsapp;
 pub mod notification_whatsapp_templates;
 pub mod page;
+pub mod sync_run;
 
 #[cfg(feature = "handlers")]
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub fn contracts() -> Vec<Contract> {
         notification_sms::contract(),
         notification_whatsapp::contract(),
         notification_whatsapp_templates::contract(),
+        sync_run::contract(),
     ]
 }
 
@@ -126,4 +128,5 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
         .with(UnlessCancelled(notification_push::handler::Push::new(services.clone())))
         .with(UnlessCancelled(notification_email::handler::NotificationEmail::new(services.clone())))
+        .with(sync_run::handler::SyncRun::new(services.clone()))
 }

@@ -490,5 +490,5 @@ impl<L: Inspect + ?Sized> Files for L {
 }
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals {}
-impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + ?Sized> Reach for L {}

@@ -29,7 +29,7 @@ pub trait Syncs: Send + std::marker::Sync {
     /// At most `limit` syncs, by name, after that of this name.
     async fn syncs(&self, tenant: &TenantId, after: Option<&str>, limit: usize) -> Result<Vec<Sync>>;
 
-    /// Deletes a sync with its runs; what it remembers is forgotten bit by bit (`forget_items`, a verb of the role `Upkeep`)). Records stay.
+    /// Deletes a sync with its runs; what it remembers is forgotten bit by bit (`forget_items`, a verb of the role `Upkeep`). Records stay.
     /// With `seen`, only while it stands at that version.
     async fn delete_sync(&self, tenant: &TenantId, name: &str, seen: Option<u32>) -> Result<Deleted>;
 
@@ -40,20 +40,22 @@ pub trait Syncs: Send + std::marker::Sync {
     async fn begin_run(&self, begin: Begin) -> Result<Begun>;
 
     /// Writes a page into a collection: what becomes of each record is decided by `sync::decide`, and written with where the run goes on.
-    /// A dry run only counts. Returns the run's counts.
+    /// A dry run only counts, and notes what it saw. Returns the run's counts.
     async fn write_page(&self, page: Page) -> Result<Option<Counts>>;
 
     /// Decides what is to be done elsewhere with these records, in their order, and notes each intent before it is tried. A dry run notes
-    /// none.
+    /// none, but that it saw them. One that says that it is deleted need not come from the source: so a sweep plans deletions. What is in
+    /// doubt is counted as `repeated`.
     async fn plan_page(&self, fence: &Fence, policy: Policy, incoming: Vec<Incoming>) -> Result<Option<Vec<Planned>>>;
 
-    /// Notes what came of what was planned, with where the run goes on. What was `Nothing` to do is counted by `unchanged`. Returns the run's
-    /// counts.
+    /// Notes what came of what was planned, and, with `progress`, where the run goes on. What has no intent any more was settled before, and is
+    /// passed over, but in a dry run. `counts` is added, such as what was `Nothing` to do; without `progress` it is empty, and `failed` has
+    /// only what is `Refused`, so that a write that is repeated counts once. Returns the run's counts.
     async fn settle_page(
         &self,
         fence: &Fence,
         settled: Vec<Settled>,
-        unchanged: u64,
+        counts: Counts,
         failed: Vec<RowError>,
         progress: Option<Progress>,
     ) -> Result<Option<Counts>>;
@@ -68,7 +70,15 @@ pub trait Syncs: Send + std::marker::Sync {
     async fn unseen(&self, fence: &Fence, after: Option<&str>, limit: usize) -> Result<Vec<Item>>;
 
     /// Sees to records of a collection that the source has no more, as [`write_page`](Self::write_page) does to those that it has.
-    async fn sweep_page(&self, fence: &Fence, collection: &str, policy: Policy, keys: Vec<String>, place: &str) -> Result<Option<Counts>>;
+    /// Those that it saw meanwhile are passed over.
+    async fn sweep_page(
+        &self,
+        fence: &Fence,
+        collection: &str,
+        policy: Policy,
+        keys: Vec<String>,
+        progress: Progress,
+    ) -> Result<Option<Counts>>;
 
     /// At most `limit` of the run's row errors, in their order, after so many.
     async fn row_errors(&self, tenant: &TenantId, sync: SyncId, number: u32, after: u64, limit: usize) -> Result<Vec<RowError>>;

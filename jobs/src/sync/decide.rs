@@ -17,7 +17,7 @@ pub enum Fate {
     Update,
     /// It is right already: nothing is written but that it was seen.
     Unchanged,
-    /// It is right already, though the sync did not leave it so: that is remembered.
+    /// It is right already, or deleted as it should be, though the sync did not leave it so: that is remembered.
     Adopt,
     /// It stays as it is at the destination, against what the source says.
     Keep,
@@ -29,6 +29,8 @@ pub enum Fate {
     Remove,
     /// The source no longer has it, and it stays.
     Miss,
+    /// The source no longer has it, and there is nothing that the sync wrote: nothing is remembered of it.
+    Forget,
 }
 
 /// What becomes of a record elsewhere.
@@ -77,10 +79,11 @@ pub fn incoming(incoming: &Incoming, item: Option<&Item>, standing: Option<&Stan
 
 /// What becomes of a record in a collection that the source has no more.
 pub fn gone(item: Option<&Item>, standing: Option<&Standing>, policy: Policy) -> Fate {
+    let Some(item) = item.filter(|item| !item.is_deleted) else { return Fate::Unchanged };
     // What the sync never wrote is not its to delete.
-    let (Some(item), Some(standing)) = (item, standing) else { return Fate::Unchanged };
-    if item.is_deleted || standing.is_deleted && policy.delete != Delete::Hard {
-        return Fate::Unchanged;
+    let Some(standing) = standing.filter(|_| item.version.is_some()) else { return Fate::Forget };
+    if standing.is_deleted && policy.delete != Delete::Hard {
+        return Fate::Adopt;
     }
     let deletion = match policy.delete {
         Delete::Keep => return Fate::Miss,
@@ -103,7 +106,7 @@ pub fn elsewhere(incoming: &Incoming, item: Option<&Item>, delete: Delete) -> El
     match item {
         _ if incoming.is_deleted => gone_elsewhere(item, delete),
         None => Elsewhere::Create,
-        Some(item) if item.is_deleted => Elsewhere::Create,
+        Some(item) if item.is_deleted || item.pending == Some(NEVER) => Elsewhere::Create,
         // Nobody knows whether what was meant last arrived.
         Some(item) if item.pending.is_some() || item.hash != incoming.hash => {
             if item.remote_id.is_none() && item.hash == NEVER {
@@ -124,7 +127,8 @@ pub fn gone_elsewhere(item: Option<&Item>, delete: Delete) -> Elsewhere {
     }
 }
 
-/// The hash of an item that was meant to be made elsewhere and is not known to have been.
+/// The hash of an item of which nothing was ever taken over: meant to be made elsewhere and not known to have been, or in conflict from the
+/// beginning. As an intent: a deletion.
 pub const NEVER: [u8; 32] = [0; 32];
 
 /// Both sides have their own: who wins.

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::kinds::http_request::headers_schema;
+
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,15 +68,16 @@ pub struct RecordsSource {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncHttpSource))]
 pub struct HttpSource {
     /// The connection of the provider `http` whose URL paths lie below.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub connection: String,
     /// The connection whose tokens open the door (`oauth2`, `service_account`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub token_connection: Option<String>,
     /// How they are listed.
     pub list: List,
-    /// Where in a page the records are: an array, or an object of records by key. For XML see `format`.
+    /// Where in a page the records are: an array, an object of records by key, or a single record (as XML has it where a list has one). A part
+    /// `*` of the pointer stands for each member of an array or object. Where nothing is there the page is an error, not empty.
     #[serde(default)]
     #[schemars(length(max = 500))]
     pub records: String,
@@ -129,9 +132,11 @@ pub struct List {
     pub path: String,
     /// Parameters; several values of one name as a list.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(length(max = 64))]
     pub query: BTreeMap<String, Texts>,
     /// Headers beside the connection's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "headers_schema")]
     pub headers: BTreeMap<String, String>,
     /// The body of a `POST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -340,6 +345,9 @@ pub enum Incremental {
         /// How it is written.
         #[serde(default)]
         format: TimeFormat,
+        /// What is said around it: `{since}` stands for the instant. Such as `IS_AFTER(LAST_MODIFIED_TIME(), '{since}')`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        template: Option<String>,
         /// So many seconds are asked for again, as clocks differ and commits come late.
         #[serde(default = "minute")]
         #[schemars(range(max = 86_400))]
@@ -503,11 +511,11 @@ pub enum ObjectFormat {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncHttpDestination))]
 pub struct HttpDestination {
     /// The connection of the provider `http` whose URL paths lie below.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub connection: String,
     /// The connection whose tokens open the door.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 63))]
     pub token_connection: Option<String>,
     /// Many at once. One of `bulk` and `single`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -532,9 +540,11 @@ pub struct Call {
     pub path: String,
     /// Parameters, in which both stand as well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(length(max = 64))]
     pub query: BTreeMap<String, Texts>,
     /// Headers beside the connection's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "headers_schema")]
     pub headers: BTreeMap<String, String>,
     /// What lies around the record; without it the body is the record itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -684,6 +694,9 @@ pub struct Limits {
     /// Requests a second to the source, of this run.
     #[schemars(range(min = 0.01, max = 1_000.0))]
     pub requests_per_s: Option<f64>,
+    /// How long the source is left alone after an answer of 429 or 503 that does not say, in seconds.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub throttled_wait_s: u32,
     /// A run fails that would have more records fail.
     #[schemars(range(max = 1_000_000))]
     pub failed_max: u64,
@@ -704,6 +717,7 @@ impl Default for Limits {
             page_bytes_max: 8 * 1024 * 1024,
             page_timeout_s: 60,
             requests_per_s: None,
+            throttled_wait_s: 10,
             failed_max: 10_000,
             deleted_percent_max: 50,
             passes_max: 3,

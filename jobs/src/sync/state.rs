@@ -236,6 +236,24 @@ pub struct Counts {
     pub repeated: u64,
 }
 
+impl Counts {
+    /// Adds what a page did.
+    pub fn add(&mut self, other: Self) {
+        self.pages += other.pages;
+        self.read += other.read;
+        self.bytes += other.bytes;
+        self.created += other.created;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.deleted += other.deleted;
+        self.missing += other.missing;
+        self.kept += other.kept;
+        self.conflicts += other.conflicts;
+        self.failed += other.failed;
+        self.repeated += other.repeated;
+    }
+}
+
 /// A record as it comes from the source, mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
@@ -260,11 +278,12 @@ pub struct Item {
     pub hash: [u8; 32],
     /// The number of the run that saw it last at the source.
     pub seen: u32,
-    /// The version at which the sync left the record; none of what is elsewhere.
+    /// The version at which the sync left the record; none of what is elsewhere, and of what the sync never wrote.
     pub version: Option<i64>,
     /// Whether it was deleted at the destination, and remembered to be.
     pub is_deleted: bool,
-    /// What was about to be written elsewhere, and is not known to have been: an intent.
+    /// What was about to be written elsewhere, and is not known to have been: an intent. [`NEVER`](super::decide::NEVER) where it was to be
+    /// deleted.
     pub pending: Option<[u8; 32]>,
     /// What the provider elsewhere calls it.
     pub remote_id: Option<String>,
@@ -310,8 +329,13 @@ pub struct RowError {
 }
 
 /// How far a run is after a page, beside what became of the records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// A write counts once: it is done at the place that it comes from, and one that finds the run at its own place already was done by a try
+/// whose answer was lost. So no two writes of a run lead to the same place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// Where the run stood when this was read.
+    pub from: Option<String>,
     /// Where it goes on.
     pub place: String,
     /// Pages, to be added.
@@ -331,7 +355,7 @@ pub struct Page {
     pub collection: String,
     /// What decides.
     pub policy: Policy,
-    /// What came, at most [`BATCH_RECORDS_MAX`](super::BATCH_RECORDS_MAX), each key once.
+    /// What came, at most [`BATCH_RECORDS_MAX`](super::BATCH_RECORDS_MAX) and some [`BATCH_BYTES_MAX`](super::BATCH_BYTES_MAX), each key once.
     pub incoming: Vec<Incoming>,
     /// What could not be mapped.
     pub failed: Vec<RowError>,

@@ -94,7 +94,7 @@ const fn callback_s() -> u32 {
 }
 
 /// Names that are ours or the protocol's to give are refused when the job is submitted.
-fn headers_schema(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn headers_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 32,
