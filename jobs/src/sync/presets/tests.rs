@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{PRESETS, expand, preset, presets};
-use crate::{connection::catalog, sync::Definition};
+use crate::{connection::catalog, sync::check};
 
 fn object(value: &Value) -> Map<String, Value> {
     value.as_object().expect("an object").clone()
@@ -43,7 +43,7 @@ fn every_preset_makes_a_definition_of_its_parameters() {
     for preset in presets() {
         let name = preset.name.as_str();
         let made = expand(name, &given(name), &Map::new()).unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        let definition: Definition = serde_json::from_value(made.clone()).unwrap_or_else(|error| panic!("{name}: {error}: {made}"));
+        let definition = check::read(made.clone()).unwrap_or_else(|error| panic!("{name}: {error:?}: {made}"));
         assert!(!made.to_string().contains("${"), "{name}: {made}");
         assert_ne!(definition.source.http.is_some(), definition.source.records.is_some(), "{name}");
         let mut used = BTreeSet::new();
