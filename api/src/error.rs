@@ -140,6 +140,16 @@ pub(crate) enum ApiError {
     TemplateFailed(String),
     #[error("the process that renders templates gave no answer")]
     RendererUnavailable(String),
+    #[error("the tenant has no such sync")]
+    SyncNotFound,
+    #[error("the tenant has {} syncs, which is the most that it may have", windrow_jobs::sync::SYNCS_MAX)]
+    SyncsTooMany,
+    #[error(
+        "the sync remembers what it wrote to its destination, and knows nothing of another: declare another sync, or delete this one first"
+    )]
+    SyncElsewhere,
+    #[error("nobody has to decide anything about such a record of this sync")]
+    ConflictNotFound,
     #[error("no kind is named {0:?}")]
     KindNotFound(String),
     #[error("no queue is named {0:?}")]
@@ -227,6 +237,10 @@ impl ApiError {
             Self::WordingsTooMany => Code::WORDINGS_TOO_MANY,
             Self::TemplateFailed(_) => Code::TEMPLATE_FAILED,
             Self::RendererUnavailable(_) => Code::RENDERER_UNAVAILABLE,
+            Self::SyncNotFound => Code::SYNC_NOT_FOUND,
+            Self::SyncsTooMany => Code::SYNCS_TOO_MANY,
+            Self::SyncElsewhere => Code::SYNC_ELSEWHERE,
+            Self::ConflictNotFound => Code::CONFLICT_NOT_FOUND,
             Self::KindNotFound(_) => Code::KIND_NOT_FOUND,
             Self::QueueNotFound(_) => Code::QUEUE_NOT_FOUND,
             Self::RouteNotFound => Code::ROUTE_NOT_FOUND,

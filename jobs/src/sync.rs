@@ -5,6 +5,7 @@
 //! by what it remembers of each key ([`state::Item`], `decide.rs`), writes in batches, and keeps its place with each page.
 //! What a definition says is in `definition.rs`, what the ledger keeps in `state.rs`. Next: `decide.rs`, then `kinds/sync_run/handler.rs`.
 
+pub mod admit;
 pub mod check;
 pub mod decide;
 pub mod definition;
@@ -15,7 +16,6 @@ pub mod presets;
 pub mod read;
 #[cfg(feature = "handlers")]
 pub mod reader;
-pub mod record;
 pub mod state;
 pub mod store;
 pub mod typed;

@@ -22,6 +22,7 @@ pub(crate) mod probes;
 pub(crate) mod queues;
 pub(crate) mod schedules;
 pub(crate) mod sync_presets;
+pub(crate) mod syncs;
 mod tagged;
 mod view;
 
@@ -85,6 +86,12 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(notification_templates::list::versions))
         .routes(routes!(notification_templates::preview::preview))
         .routes(routes!(notification_templates::settings::look, notification_templates::settings::put))
+        .routes(routes!(syncs::list::list))
+        .routes(routes!(syncs::look, syncs::put, syncs::remove))
+        .routes(routes!(syncs::preview::preview))
+        .routes(routes!(syncs::runs::list))
+        .routes(routes!(syncs::conflicts::list))
+        .routes(routes!(syncs::conflicts::settle))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

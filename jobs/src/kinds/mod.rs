@@ -15,6 +15,7 @@ pub mod notification_sms;
 pub mod notification_whatsapp;
 pub mod notification_whatsapp_templates;
 pub mod page;
+pub mod sync_preview;
 pub mod sync_run;
 
 #[cfg(feature = "handlers")]
@@ -53,6 +54,7 @@ pub fn contracts() -> Vec<Contract> {
         notification_sms::contract(),
         notification_whatsapp::contract(),
         notification_whatsapp_templates::contract(),
+        sync_preview::contract(),
         sync_run::contract(),
     ]
 }
@@ -66,6 +68,7 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
         notification_whatsapp::KIND => notification_whatsapp::check(payload),
         notification_push::KIND => notification_push::check(payload),
         notification_email::KIND => notification_email::check::check(payload),
+        sync_preview::KIND => sync_preview::check(payload),
         _ => Ok(()),
     }
 }
@@ -127,6 +130,7 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(UnlessCancelled(notification_whatsapp::handler::WhatsApp::new(services.clone())))
         .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
         .with(UnlessCancelled(notification_push::handler::Push::new(services.clone())))
+        .with(sync_preview::handler::PreviewSync::new(services.clone()))
         .with(UnlessCancelled(notification_email::handler::NotificationEmail::new(services.clone())))
         .with(sync_run::handler::SyncRun::new(services.clone()))
 }

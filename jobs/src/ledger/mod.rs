@@ -24,6 +24,7 @@ pub mod schema;
 mod side;
 pub mod sqlite;
 mod syncing;
+mod syncs;
 mod timetable;
 pub mod transfer;
 mod vault;
@@ -443,6 +444,12 @@ pub trait Upkeep: Send + Sync {
 
     /// Forgets events of hooks that came longer ago than this, at most `limit`. Returns how many.
     async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64>;
+
+    /// Forgets what a deleted sync remembers, at most `limit` rows. Returns how many it found.
+    async fn forget_items(&self, limit: usize) -> Result<u64>;
+
+    /// Goes through records of a collection that got a look-up field or lost one, at most `limit`. Returns how many it found.
+    async fn index_records(&self, limit: usize) -> Result<u64>;
 
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.

@@ -2,25 +2,22 @@
 //! as JSON with sorted keys, by whose hash a record is known to be unchanged.
 //!
 //! A page is mapped at once, in its order. Expressions are evaluated in a renderer's process, whose memory and time are bounded. What cannot
-//! be mapped is an error of its record, never of the page. Next: `record.rs`, `typed.rs`, `renderer/expressions.rs`.
+//! be mapped is an error of its record, never of the page. Next: `read.rs`, `typed.rs`, `renderer/expressions.rs`.
 
 use serde_json::{Map, Value, value::RawValue};
-use sha2::{Digest, Sha256};
 
 use super::{
-    Definition, RECORD_BYTES_MAX,
-    definition::{FieldType, HttpSource},
+    Definition, RECORD_BYTES_MAX, Source,
+    definition::FieldType,
     pointer,
-    record::{self, Fault},
+    read::{self, Unread},
     state::{Incoming, RowError},
+    store::{canonical, hash_of},
     typed,
 };
-use crate::{
-    clock::Timestamp,
-    renderer::{
-        expressions::{Cell, Sheet},
-        pool::{self, Renderers},
-    },
+use crate::renderer::{
+    expressions::{Cell, Sheet},
+    pool::{self, Renderers},
 };
 
 /// The most records of a question to the renderer.
@@ -37,8 +34,7 @@ const RECORDS_AT_ONCE: usize = 100;
 /// What is made of the records of a sync.
 #[derive(Debug, Clone)]
 pub struct Mapping {
-    /// None for a source of records.
-    source: Option<HttpSource>,
+    source: Source,
     fields: Vec<Prepared>,
     expressions: Vec<String>,
 }
@@ -113,21 +109,21 @@ impl Mapping {
             let default = field.default.as_ref().map(|default| made(default).unwrap_or_else(|| default.clone()));
             fields.push(Prepared { to: pointer::to_place(&field.to), from, r#type: field.r#type, default, required: field.required });
         }
-        Self { source: definition.source.http.clone(), fields, expressions }
+        Self { source: definition.source.clone(), fields, expressions }
     }
 
-    /// The records of a page, in their order. Those of a source of records are `{key, data, updated_at, deleted}`.
+    /// The records of a page, in their order, as `reader.rs` gives them.
     pub async fn map(&self, renderers: &Renderers, records: Vec<Value>) -> Result<Vec<Result<Incoming, Unmapped>>, Unmade> {
         let rows = if self.expressions.is_empty() { Vec::new() } else { self.evaluate(renderers, &records).await? };
         let (mut rows, mut mapped) = (rows.into_iter(), Vec::with_capacity(records.len()));
-        for (index, record) in records.iter().enumerate() {
+        for (index, record) in records.into_iter().enumerate() {
             let row = rows.next().unwrap_or_else(|| Ok(Vec::new()));
-            mapped.push(self.one(record, row).map_err(|(key, fault)| Unmapped {
+            mapped.push(self.one(record, row).map_err(|(key, unread)| Unmapped {
                 key,
                 index: u32::try_from(index).unwrap_or(u32::MAX),
-                code: fault.code,
-                message: fault.message,
-                pointer: Some(fault.pointer),
+                code: unread.code,
+                message: unread.message,
+                pointer: Some(unread.pointer),
             }));
             if index % RECORDS_AT_ONCE == RECORDS_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
@@ -142,7 +138,7 @@ impl Mapping {
         let (mut alone_until, mut costly) = (0, 0);
         while rows.len() < records.len() {
             let most = if rows.len() < alone_until { 1 } else { ASKED_RECORDS_MAX };
-            let asked = self.next(&records[rows.len()..], most);
+            let asked = Self::next(&records[rows.len()..], most);
             if asked.is_empty() {
                 rows.push(Err(format!("expressions are not evaluated over a record of more than {EVALUATED_BYTES_MAX} bytes")));
                 continue;
@@ -166,10 +162,10 @@ impl Mapping {
     }
 
     /// The first of these records, as far as they go into one question; none where the first is too large for any.
-    fn next(&self, records: &[Value], most: usize) -> Vec<Box<RawValue>> {
+    fn next(records: &[Value], most: usize) -> Vec<Box<RawValue>> {
         let (mut asked, mut bytes) = (Vec::new(), 0);
         for record in records.iter().take(most) {
-            let raw = serde_json::value::to_raw_value(self.said(record)).expect("a value can be written");
+            let raw = serde_json::value::to_raw_value(record).expect("a value can be written");
             bytes += raw.get().len();
             let is_too_large = raw.get().len() > EVALUATED_BYTES_MAX;
             if is_too_large || !asked.is_empty() && bytes > ASKED_BYTES_MAX {
@@ -180,85 +176,68 @@ impl Mapping {
         asked
     }
 
-    /// What a record says: of one of the tenant's own records its data.
-    fn said<'r>(&self, record: &'r Value) -> &'r Value {
-        if self.source.is_some() { record } else { record.get("data").unwrap_or(&Value::Null) }
-    }
-
     /// One record, with what its expressions made; or what is wrong with it, and its key as far as that is known.
-    fn one(&self, raw: &Value, row: Row) -> Result<Incoming, (Option<String>, Fault)> {
-        let key = match &self.source {
-            Some(source) => record::key_of(source, raw).map_err(|fault| (None, fault))?,
-            None => raw.get("key").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        };
-        let told = record::shown_key(&key);
-        record::check_key(&key).map_err(|fault| (told.clone(), fault))?;
-        let of_key = |fault| (told.clone(), fault);
-        let is_deleted = match &self.source {
-            Some(source) => record::is_deleted(source.deleted.as_ref(), raw),
-            None => raw.get("deleted").and_then(Value::as_bool).unwrap_or_default(),
-        };
-        let updated_at = match &self.source {
-            Some(source) => record::updated_at_of(source, raw),
-            None => Ok(raw.get("updated_at").and_then(Value::as_str).and_then(|at| Timestamp::parse_rfc3339(at).ok())),
-        };
-        let made = updated_at.and_then(|updated_at| Ok((self.data(self.said(raw), row)?, updated_at)));
+    fn one(&self, record: Value, row: Row) -> Result<Incoming, (Option<String>, Unread)> {
+        let key = read::key(&self.source, &record).map_err(|unread| (None, unread))?;
+        let is_deleted = read::deleted(&self.source, &record);
+        let updated_at = read::updated_at(&self.source, &record);
+        let made = updated_at.and_then(|updated_at| Ok((self.data(record, row)?, updated_at)));
         let (data, updated_at) = match made {
             Ok(made) => made,
             // Of what is deleted little more may be there than the key, and no more is needed.
             Err(_) if is_deleted => ("{}".to_owned(), None),
-            Err(fault) => return Err(of_key(fault)),
+            Err(unread) => return Err((Some(key), unread)),
         };
-        let hash = Sha256::digest(data.as_bytes()).into();
-        Ok(Incoming { key, data, hash, updated_at, is_deleted })
+        Ok(Incoming { key, hash: hash_of(&data), data, updated_at, is_deleted })
     }
 
     /// What is made of a record, as JSON with sorted keys.
-    fn data(&self, record: &Value, row: Row) -> Result<String, Fault> {
-        let data = if self.fields.is_empty() {
+    fn data(&self, record: Value, row: Row) -> Result<String, Unread> {
+        let made = if self.fields.is_empty() {
             if !record.is_object() {
-                return Err(Fault::new("record_invalid", "", format!("a record is an object, and this is {}", typed::kind(record))));
+                return Err(unread("record_invalid", "", format!("a record is an object, and this is {}", typed::kind(&record))));
             }
-            check_digits(record, "")?;
-            serde_json::to_string(record)
+            let record = read::content(record);
+            check_digits(&record, "")?;
+            record
         } else {
             let mut made = Map::new();
-            let mut cells = row.map_err(|message| Fault::new("expression_too_costly", "", message))?;
+            let mut cells = row.map_err(|message| unread("expression_too_costly", "", message))?;
             for field in &self.fields {
-                pointer::place(&mut made, &field.to, field.value(record, &mut cells)?);
+                pointer::place(&mut made, &field.to, field.value(&record, &mut cells)?);
             }
-            serde_json::to_string(&made)
+            Value::Object(made)
         };
-        let data = data.expect("a value can be written");
+        let data = canonical(&made);
         if data.len() as u64 > RECORD_BYTES_MAX {
             let message = format!("the record has {} bytes of the {RECORD_BYTES_MAX} allowed", data.len());
-            return Err(Fault::new("record_too_large", "", message));
+            return Err(unread("record_too_large", "", message));
         }
         Ok(data)
     }
 }
 
 impl Prepared {
-    fn value(&self, record: &Value, cells: &mut [Cell]) -> Result<Value, Fault> {
+    fn value(&self, record: &Value, cells: &mut [Cell]) -> Result<Value, Unread> {
         let at = || pointer::of(&self.to);
         let found = match &self.from {
             From::Pointer(pointer) => record.pointer(pointer).cloned(),
             From::Constant(value) => Some(value.clone()),
             From::Expression(index) => match cells.get_mut(*index).map(|cell| std::mem::replace(cell, Cell::Absent)) {
                 Some(Cell::Value(value)) => Some(value),
-                Some(Cell::Failed(message)) => return Err(Fault::new("expression_failed", &at(), message)),
+                Some(Cell::Failed(message)) => return Err(unread("expression_failed", &at(), message)),
                 Some(Cell::Absent) | None => None,
             },
         };
         let Some(value) = found.filter(|value| !typed::is_nothing(value, self.r#type)) else {
             return match &self.default {
                 Some(default) => Ok(default.clone()),
-                None if self.required => Err(Fault::new("field_missing", &at(), self.missing())),
+                None if self.required => Err(unread("field_missing", &at(), self.missing())),
                 None => Ok(Value::Null),
             };
         };
         let value = match self.r#type {
-            Some(r#type) => typed::made(value, r#type).map_err(|message| Fault::new("type_invalid", &at(), message))?,
+            Some(r#type) => typed::made(value, r#type).map_err(|message| unread("type_invalid", &at(), message))?,
             None => value,
         };
         if self.r#type != Some(FieldType::Number) {
@@ -275,10 +254,14 @@ impl Prepared {
     }
 }
 
+fn unread(code: &'static str, pointer: &str, message: impl Into<String>) -> Unread {
+    Unread { code, message: message.into(), pointer: pointer.to_owned() }
+}
+
 /// Refuses numbers whose digits are lost.
-fn check_digits(value: &Value, at: &str) -> Result<(), Fault> {
+fn check_digits(value: &Value, at: &str) -> Result<(), Unread> {
     match value {
-        Value::Number(number) => typed::imprecise(number).map_or(Ok(()), |message| Err(Fault::new("number_imprecise", at, message))),
+        Value::Number(number) => typed::imprecise(number).map_or(Ok(()), |message| Err(unread("number_imprecise", at, message))),
         Value::Array(elements) => elements.iter().enumerate().try_for_each(|(index, element)| match element {
             Value::Number(_) | Value::Array(_) | Value::Object(_) => check_digits(element, &format!("{at}/{index}")),
             _ => Ok(()),

@@ -3,16 +3,14 @@
 //! Numbers keep their digits or are refused: JSON's are read as 64-bit integers and floats here, so a longer integer has lost some already.
 //! Next: `mapping.rs`, which says where values come from.
 
-use chrono::{DateTime, NaiveDate, TimeZone, Utc};
+use chrono::{NaiveDate, TimeZone, Utc};
 use serde_json::{Number, Value};
 
-use super::definition::FieldType;
+use super::{definition::FieldType, read};
 use crate::clock::Timestamp;
 
 /// Two to the power of 64 and of 128: whole floats between them were longer integers, of which the last digits are lost.
 const LOST: std::ops::Range<f64> = 18_446_744_073_709_551_616.0..340_282_366_920_938_463_463_374_607_431_768_211_456.0;
-/// Numbers below this are Unix seconds (until the year 5138), the others milliseconds (from March 1973).
-const SECONDS_BELOW: f64 = 1e11;
 /// The most of a text that a message quotes.
 const QUOTED_CHARS_MAX: usize = 40;
 
@@ -100,47 +98,20 @@ fn boolean(value: &Value) -> Result<Value, String> {
     is.map(Value::Bool).ok_or_else(|| format!("{} is neither true nor false", quoted(value)))
 }
 
-/// The value as an instant: RFC 3339, a day (its beginning in UTC), or Unix seconds or milliseconds, as a number or a text of digits.
-pub fn instant(value: &Value) -> Result<Timestamp, String> {
-    let no_instant =
-        || format!("{} is no instant: RFC 3339 with its offset from UTC, a day, or Unix seconds or milliseconds", quoted(value));
-    let unix = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => match day(text.trim()) {
-            Some(day) => return at_midnight(day).ok_or_else(no_instant),
-            None => text.trim().parse().ok().filter(|_| text.trim().bytes().all(|byte| byte.is_ascii_digit() || b"+-.".contains(&byte))),
-        },
-        _ => return Err(no_instant()),
-    };
-    match (unix, value) {
-        (Some(unix), _) => of_unix(unix).ok_or_else(no_instant),
-        (None, Value::String(text)) => Timestamp::parse_rfc3339(text.trim()).map_err(|_| no_instant()),
-        (None, _) => Err(no_instant()),
-    }
-}
-
-fn at_midnight(day: NaiveDate) -> Option<Timestamp> {
-    day.and_hms_opt(0, 0, 0).map(|midnight| Timestamp::from_ms(midnight.and_utc().timestamp_millis()))
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "checked against what RFC 3339 can write")]
-fn of_unix(unix: f64) -> Option<Timestamp> {
-    let ms = if unix.abs() < SECONDS_BELOW { unix * 1_000.0 } else { unix };
-    let at = Timestamp::from_ms(ms.round() as i64);
-    // What lies beyond the year 9999 cannot be written.
-    (ms.is_finite() && at.plus_ms(0) == at && at >= Timestamp::from_ms(-62_167_219_200_000)).then_some(at)
+fn instant(value: &Value) -> Result<Timestamp, String> {
+    // What lies beyond the years that RFC 3339 can write would not be read again.
+    let of_years = |at: &Timestamp| Timestamp::parse_rfc3339(&at.to_string()).as_ref() == Ok(at);
+    let no_instant = || format!("{} is no instant: RFC 3339, a day, or Unix seconds or milliseconds", quoted(value));
+    read::instant(value).filter(of_years).ok_or_else(no_instant)
 }
 
 /// The value as a day: as it is written, or that of an instant, as written or else in UTC.
 fn date(value: &Value) -> Result<NaiveDate, String> {
-    if let Value::String(text) = value {
-        let text = text.trim();
-        if let Some(day) = day(text).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.date_naive())) {
-            return Ok(day);
-        }
-    }
-    let at = instant(value).ok().and_then(|at| Utc.timestamp_millis_opt(at.ms()).single());
-    at.map(|at| at.date_naive()).ok_or_else(|| format!("{} is no day", quoted(value)))
+    let no_day = |_| format!("{} is no day", quoted(value));
+    let at = instant(value).map_err(no_day)?;
+    let written = value.as_str().and_then(|text| day(text.trim().get(..10)?));
+    let of_instant = || Utc.timestamp_millis_opt(at.ms()).single().map(|at| at.date_naive());
+    written.or_else(of_instant).ok_or_else(|| no_day(String::new()))
 }
 
 fn day(text: &str) -> Option<NaiveDate> {

@@ -150,7 +150,12 @@ fn reaches(body: Option<&Map<String, Value>>, pointer: &str) -> bool {
 
 fn incremental(list: &List, changes: &Incremental, place: &str) -> Result<(), Violation> {
     match changes {
-        Incremental::UpdatedSince { parameter: name, place: goes, .. } => parameter(list, name, *goes, &format!("{place}/parameter"))?,
+        Incremental::UpdatedSince { parameter: name, place: goes, template, .. } => {
+            parameter(list, name, *goes, &format!("{place}/parameter"))?;
+            if template.as_ref().is_some_and(|template| !template.contains("{since}")) {
+                return Err(at(format!("{place}/template"), "has no place for the instant: `{since}`"));
+            }
+        }
         Incremental::Cursor { parameter: name, place: goes, pointer: mark, .. } => {
             parameter(list, name, *goes, &format!("{place}/parameter"))?;
             within_page(list, mark, &format!("{place}/pointer"))?;

@@ -127,6 +127,7 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(full(), "/source/http/list/pagination/size/records", json!(1)), "/source/http/list/pagination/size/records"),
         (with(full(), "/source/http/list/error/pointer", json!("error")), "/source/http/list/error/pointer"),
         (with(full(), "/source/http/list/incremental", json!({ "style": "validators" })), "/source/http/list/incremental"),
+        (with(full(), "/source/http/list/incremental/template", json!("> now")), "/source/http/list/incremental/template"),
         (pages(json!({ "style": "page", "parameter": "p", "verify": "overlap" })), "/source/http/list/pagination/verify"),
         (pages(json!({ "style": "page", "parameter": "p", "in": "body" })), "/source/http/list/pagination/parameter"),
         (pages(json!({ "style": "page", "parameter": "" })), "/source/http/list/pagination/parameter"),
