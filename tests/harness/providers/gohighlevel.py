@@ -3,10 +3,12 @@
 After its OpenAPI (github.com/GoHighLevel/highlevel-api-docs, apps/contacts.json at 030b7decdc7f3e0f961f3139ce0308ec173ce6c3), its help page on
 limits (https://help.gohighlevel.com/support/solutions/articles/48001060529-highlevel-api) and, for the search's body, which the OpenAPI leaves
 out, a copy of its page (https://help.hoopai.com/api-reference/overview/contacts-search); all read on 2026-11-22.
-The state: `{"token", "location", "duplicates": false, "contacts": [{"id", "email", "dateAdded", "dateUpdated", …}], "left": 100, "left_today": 200000}`.
+The state: `{"token", "location", "duplicates": false, "contacts": [{"id", "email", "dateAdded", "dateUpdated", …}], "left": 100, "left_today": 200000,
+"interval_ms": 10000}`: once nothing is left, there is again so long after.
 """
 
 import secrets
+import time
 
 from serving import Answer, Refused
 
@@ -29,22 +31,26 @@ class Provider:
         self.contacts = state.get("contacts", [])
         self.left, self.left_today = state.get("left", 100), state.get("left_today", 200_000)
         self.versions = state.get("versions", ["2021-07-28", "v3"])
-        self.clock = 0
+        self.interval_ms = state.get("interval_ms", 10_000)
+        self.clock = self.emptied_at = 0
 
     def state(self):
         return {"contacts": self.contacts, "location": self.location}
 
     def answer(self, request):
+        if self.left <= 0 and time.monotonic() - self.emptied_at >= self.interval_ms / 1000:
+            self.left = 100
         self.left, self.left_today = self.left - 1, self.left_today - 1
+        if self.left == 0:
+            self.emptied_at = time.monotonic()
         limits = {
             "X-RateLimit-Limit-Daily": "200000",
             "X-RateLimit-Daily-Remaining": str(max(self.left_today, 0)),
-            "X-RateLimit-Interval-Milliseconds": "10000",
+            "X-RateLimit-Interval-Milliseconds": str(self.interval_ms),
             "X-RateLimit-Max": "100",
             "X-RateLimit-Remaining": str(max(self.left, 0)),
         }
         if self.left < 0 or self.left_today < 0:
-            self.left = 100
             return Answer(429, {"statusCode": 429, "message": "Too Many Requests"}, limits)
         answer = self.answered(request)
         answer.headers |= limits

@@ -1,11 +1,23 @@
 //! The presets of syncs against providers that speak what was published of them (`tests/harness/providers/`), which the providers' own clients judge.
 
+mod airtable;
+mod assumed;
 mod clients;
+mod destination_one;
 mod door;
+mod gohighlevel;
+mod mobilithek;
+mod pages;
+mod rest;
+
+use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use windrow_tests::{provider::Provider, server::Server};
+use windrow_tests::{
+    provider::Provider,
+    server::{Server, path},
+};
 
 /// A server that may call the providers of this machine.
 async fn serve() -> Server {
@@ -34,4 +46,62 @@ async fn asked(server: &Server, connection: &str, path: &str, query: Value) -> V
     let payload = json!({ "connection": connection, "method": "GET", "path": path, "query": query });
     let job = server.submit(json!({ "kind": "http.request", "payload": payload, "max_attempts": 1 })).await;
     server.wait(&job).await
+}
+
+/// Keeps a sync of a preset.
+async fn put(server: &Server, name: &str, preset: &str, parameters: Value, own: Value) {
+    let mut body = own;
+    (body["preset"], body["parameters"]) = (json!(preset), parameters);
+    let kept = server.send(Method::PUT, &format!("/v1/syncs/{name}"), &[], Some(body)).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+}
+
+/// Runs a sync to its end.
+async fn run(server: &Server, name: &str) -> Value {
+    let job = server.submit(json!({ "kind": "sync.run", "payload": { "sync": name }, "max_attempts": 2 })).await;
+    server.wait(&job).await
+}
+
+/// The counts of a run that ended well, in this order.
+fn counts<const N: usize>(job: &Value, names: [&str; N]) -> [u64; N] {
+    assert_eq!(job["state"], "completed", "{job:#}");
+    names.map(|name| job["result"][name].as_u64().unwrap_or_else(|| panic!("{name}: {job:#}")))
+}
+
+/// What a collection says, by key.
+async fn said(server: &Server, collection: &str) -> BTreeMap<String, Value> {
+    let page = server.read(&format!("/v1/records/{collection}?page_size=1000")).await;
+    let records = page["items"].as_array().unwrap_or_else(|| panic!("{page}")).iter();
+    records.map(|record| (record["key"].as_str().expect("a key").to_owned(), record["data"].clone())).collect()
+}
+
+/// The keys of those whose field has this value.
+async fn found(server: &Server, collection: &str, field: &str, value: &str) -> Vec<String> {
+    let page = server.read(&format!("/v1/records/{collection}?field={field}&value={value}")).await;
+    page["items"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{page}"))
+        .iter()
+        .map(|record| record["key"].as_str().expect("a key").to_owned())
+        .collect()
+}
+
+/// The row errors of a run, as CSV.
+async fn errors(server: &Server, job: &Value) -> String {
+    let artifacts = server.read(&path(job, "/artifacts")).await;
+    let named = artifacts["artifacts"].as_array().expect("a list").iter().find(|artifact| artifact["name"] == "errors.csv");
+    let url = named.unwrap_or_else(|| panic!("no errors: {artifacts} {job:#}"))["url"].as_str().expect("a link").to_owned();
+    let url = if url.starts_with('/') { format!("{}{url}", server.url()) } else { url };
+    reqwest::get(url).await.expect("an answer").text().await.expect("a text")
+}
+
+/// The most requests that came within a second.
+fn busiest_second(seen: &[Value]) -> usize {
+    let at: Vec<f64> = seen.iter().map(|request| request["at"].as_f64().expect("a time")).collect();
+    at.iter().map(|first| at.iter().filter(|other| (*first..first + 1.0).contains(*other)).count()).max().unwrap_or_default()
+}
+
+/// A parameter of a request.
+fn parameter<'r>(request: &'r Value, name: &str) -> Option<&'r str> {
+    request["query"].as_array()?.iter().find(|pair| pair[0] == name)?[1].as_str()
 }

@@ -37,7 +37,9 @@ impl Records for ModelLedger {
                 Some(None) => Some(Unready::Unknown),
             };
             let own = tables.records.iter().filter(|((of, collection, _), _)| of == tenant && *collection == look.collection);
-            let after = own.filter(|((.., key), row)| look.after.as_ref().is_none_or(|after| key > after) && (look.deleted || row.deleted_at.is_none()));
+            let after = own.filter(|((.., key), row)| {
+                look.after.as_ref().is_none_or(|after| key > after) && (look.deleted || row.deleted_at.is_none())
+            });
             let fits = after.filter(|(_, row)| {
                 let data = serde_json::from_str(&row.data).expect("a record is JSON text");
                 unready.is_none() && look.field.as_ref().is_none_or(|(field, value)| value_at(&data, field).as_ref() == Some(value))

@@ -396,7 +396,8 @@ impl Tables {
             Fate::Create | Fate::Update => {
                 let says = says.expect("what is written was said");
                 self.put_record(&place, &says.data, says.hash, Some(fence.sync), now);
-                remembered = Some(Item { hash: says.hash, version: self.record_version(&place), is_deleted: false, pending: None, ..after });
+                remembered =
+                    Some(Item { hash: says.hash, version: self.record_version(&place), is_deleted: false, pending: None, ..after });
             }
             Fate::Adopt => {
                 let hash = says.map_or(after.hash, |says| says.hash);

@@ -154,12 +154,8 @@ impl Syncs for SqliteLedger {
 #[async_trait]
 impl Records for SqliteLedger {
     async fn record(&self, tenant: &TenantId, collection: &str, key: &str) -> Result<Option<Record>> {
-        let row: Option<RecordRow> = sqlx::query_as(self.sql.record.clone())
-            .bind(tenant.as_str())
-            .bind(collection)
-            .bind(key)
-            .fetch_optional(&self.readers)
-            .await?;
+        let row: Option<RecordRow> =
+            sqlx::query_as(self.sql.record.clone()).bind(tenant.as_str()).bind(collection).bind(key).fetch_optional(&self.readers).await?;
         row.map(RecordRow::into_record).transpose()
     }
 

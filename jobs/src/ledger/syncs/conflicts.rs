@@ -23,7 +23,8 @@ pub(in crate::ledger) async fn settle(table: &mut impl SyncTable, tenant: &Tenan
     let Some(conflict) = table.conflict(sync.id, key).await? else { return Ok(false) };
     let Some(item) = table.items(sync.id, &[key]).await?.pop() else { return Ok(false) };
     let item = item.into_item()?;
-    let standing = table.hold_records(place, &[key]).await?.pop().map(StandingRow::into_standing).transpose()?.map(|(_, standing)| standing);
+    let standing =
+        table.hold_records(place, &[key]).await?.pop().map(StandingRow::into_standing).transpose()?.map(|(_, standing)| standing);
     let source_hash = super::hash(conflict.hash)?;
     let floor = table.floor(place).await?;
     match (side, &conflict.source) {
@@ -58,7 +59,14 @@ pub(in crate::ledger) async fn settle(table: &mut impl SyncTable, tenant: &Tenan
 
 /// What is remembered once a conflict is decided: the source's record as looked at (`source`: its hash, none where it was deleted), and the record
 /// as it then stands. Nothing of what is gone, or stays against a deletion: that is no longer the sync's. Pure.
-pub(in crate::ledger) fn settled(item: &Item, source: Option<[u8; 32]>, standing: Option<&Standing>, side: Side, delete: Delete, floor: i64) -> Option<Item> {
+pub(in crate::ledger) fn settled(
+    item: &Item,
+    source: Option<[u8; 32]>,
+    standing: Option<&Standing>,
+    side: Side,
+    delete: Delete,
+    floor: i64,
+) -> Option<Item> {
     let stays = standing.map(|standing| standing.version);
     match (side, source) {
         (Side::Source, Some(hash)) => {

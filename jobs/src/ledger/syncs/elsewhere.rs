@@ -51,15 +51,8 @@ pub(in crate::ledger) fn decide_one(incoming: &Incoming, item: Option<&Item>, po
         remote_id: item.and_then(|item| item.remote_id.clone()),
         in_doubt: fate != Elsewhere::Nothing && item.is_some_and(|item| item.pending.is_some()),
     };
-    let before = || Item {
-        key: incoming.key.clone(),
-        hash: NEVER,
-        seen: run,
-        version: None,
-        is_deleted: false,
-        pending: None,
-        remote_id: None,
-    };
+    let before =
+        || Item { key: incoming.key.clone(), hash: NEVER, seen: run, version: None, is_deleted: false, pending: None, remote_id: None };
     let pending = match fate {
         Elsewhere::Nothing => return (planned, None),
         Elsewhere::Create | Elsewhere::Update => incoming.hash,

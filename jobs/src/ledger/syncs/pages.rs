@@ -128,15 +128,16 @@ impl<'p> Writer<'p> {
             .collect();
         if run.dry_run {
             decided.iter().for_each(|(subject, fate)| count(counts, *fate, subject.incoming.is_some()));
-            let seen: Vec<&str> = decided.iter().filter(|(subject, _)| subject.incoming.is_some()).map(|(subject, _)| subject.key).collect();
+            let seen: Vec<&str> =
+                decided.iter().filter(|(subject, _)| subject.incoming.is_some()).map(|(subject, _)| subject.key).collect();
             table.see_items(self.sync, run.number, &seen).await?;
             return Ok(Vec::new());
         }
         let new = self.insert(table, &decided, &standings).await?;
         let born: HashSet<&str> = new.iter().map(|put| put.key).collect();
-        let (made, taken): (Vec<_>, Vec<_>) = decided.into_iter().partition(|(subject, fate)| {
-            *fate != Fate::Create || standings.contains_key(subject.key) || born.contains(subject.key)
-        });
+        let (made, taken): (Vec<_>, Vec<_>) = decided
+            .into_iter()
+            .partition(|(subject, fate)| *fate != Fate::Create || standings.contains_key(subject.key) || born.contains(subject.key));
         let changes = self.changes(run, &made, &items, &standings, &new);
         counts.add(changes.counts);
         self.store(table, run, &changes, &new).await?;

@@ -20,7 +20,9 @@ pub(in crate::ledger) async fn keep(table: &mut impl RecordTable, new: &NewRecor
     for _ in 0..LOOKS_MAX {
         let standing = hold(table, place, &new.key).await?;
         // One that is marked as deleted is none to whoever wants to make it, and has a version to whoever saw it.
-        let fits = |seen| standing.is_some_and(|standing| standing.version == seen) || seen == 0 && standing.is_none_or(|standing| standing.is_deleted);
+        let fits = |seen| {
+            standing.is_some_and(|standing| standing.version == seen) || seen == 0 && standing.is_none_or(|standing| standing.is_deleted)
+        };
         if !new.seen.is_none_or(fits) {
             return Ok(RecordKept::Stale);
         }

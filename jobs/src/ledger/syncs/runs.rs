@@ -155,4 +155,3 @@ pub(in crate::ledger) async fn end(table: &mut impl SyncTable, fence: &Fence, en
     }
     Ok(true)
 }
-

@@ -4,7 +4,11 @@
 use async_trait::async_trait;
 
 use super::{FieldState, OpenField, Place, RecordTable, pages};
-use crate::{ledger::{Result, rows}, sync::SyncId, tenant::TenantId};
+use crate::{
+    ledger::{Result, rows},
+    sync::SyncId,
+    tenant::TenantId,
+};
 
 /// The tables of what is done bit by bit, within a transaction.
 #[async_trait]
