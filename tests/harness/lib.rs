@@ -20,5 +20,6 @@ pub mod redis;
 pub mod s3;
 pub mod schedules;
 pub mod server;
+pub mod source;
 pub mod taker;
 pub mod vault;

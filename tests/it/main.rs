@@ -37,6 +37,7 @@ mod schedules;
 mod standalone;
 mod status;
 mod sync_presets;
+mod sync_run;
 mod transfer;
 mod tree;
 mod worker_health;

@@ -1,7 +1,7 @@
-//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind thirteen roles.
+//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind fifteen roles.
 //!
 //! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries +
-//! Hooks + Approvals`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
+//! Hooks + Approvals + Syncs + Records`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
 //! decides nothing: it writes decided [`Change`]s where their guards hold, and keeps the side rows true (`feed`, `leases`, `delayed`; they may be
 //! stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.

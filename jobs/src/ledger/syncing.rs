@@ -36,7 +36,7 @@ pub trait Syncs: Send + std::marker::Sync {
     /// At most `limit` of a sync's runs, latest first, before that of this number.
     async fn sync_runs(&self, tenant: &TenantId, sync: SyncId, before: Option<u32>, limit: usize) -> Result<Vec<Run>>;
 
-    /// Begins a run, or goes on with the job's own. A run whose job is final, or gone, is abandoned, and another begins.
+    /// Begins a run, or goes on with the job's own, or tells of it where it is completed. A run whose job is final, or gone, is abandoned, and another begins.
     async fn begin_run(&self, begin: Begin) -> Result<Begun>;
 
     /// Writes a page into a collection: what becomes of each record is decided by `sync::decide`, and written with where the run goes on.

@@ -148,7 +148,7 @@ pub struct Begin {
 /// What became of beginning.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
-    /// It runs: a new one, or the job's own, which another attempt left at this place.
+    /// It runs: a new one, or the job's own, which another attempt left at this place. Or the job's own is completed, and only nobody heard.
     Run(Box<Sync>, Box<Run>),
     /// Another job, which is not final, runs the sync.
     Busy {

@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod fails;
+mod kept;
 mod kill;
 mod object;
 mod provider;
@@ -11,7 +12,10 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use windrow_tests::server::{Client, Server, path};
+use windrow_tests::{
+    server::{Client, Server, path},
+    source::{Listing, Source},
+};
 
 use self::provider::{Provider, people, person};
 
@@ -41,7 +45,10 @@ fn listed(pagination: Value, query: Value) -> Value {
 }
 
 fn by_cursor(size: u64) -> Value {
-    listed(json!({ "style": "cursor", "parameter": "cursor", "pointer": "/next", "size": { "parameter": "size", "records": size } }), json!({}))
+    listed(
+        json!({ "style": "cursor", "parameter": "cursor", "pointer": "/next", "size": { "parameter": "size", "records": size } }),
+        json!({}),
+    )
 }
 
 /// The definition with these members in the place of what it says there.
@@ -73,22 +80,9 @@ fn counts<const N: usize>(job: &Value, names: [&str; N]) -> [u64; N] {
     names.map(|name| job["result"][name].as_u64().unwrap_or_else(|| panic!("{name}: {job:#}")))
 }
 
-/// The collection, by key.
-async fn records(client: &Client, deleted: bool) -> BTreeMap<String, Value> {
-    let (mut records, mut next) = (BTreeMap::new(), String::new());
-    loop {
-        let page = client.read(&format!("/v1/records/people?page_size=1000&deleted={deleted}{next}")).await;
-        for record in page["items"].as_array().unwrap_or_else(|| panic!("{page}")) {
-            records.insert(record["key"].as_str().expect("a key").to_owned(), record.clone());
-        }
-        let Some(token) = page["next_page_token"].as_str() else { return records };
-        next = format!("&page_token={token}");
-    }
-}
-
 /// What the collection says, by key.
-async fn said(client: &Client) -> BTreeMap<String, Value> {
-    records(client, false).await.into_iter().map(|(key, record)| (key, record["data"].clone())).collect()
+async fn said(server: &Server) -> BTreeMap<String, Value> {
+    kept::of_server(server).await.0
 }
 
 /// What it has to say, if it is what the source is.
@@ -114,36 +108,26 @@ async fn artifact(client: &Client, job: &Value, name: &str) -> String {
 
 #[tokio::test]
 async fn every_style_of_pages_brings_all() {
-    let provider = Provider::start(people(230)).await;
-    let server = serve(&provider).await;
-    let size = json!({ "parameter": "size", "records": 50 });
-    for (name, style, query) in [
-        ("page", json!({ "style": "page", "parameter": "page", "size": size }), json!({})),
-        ("page-total", json!({ "style": "page", "parameter": "page", "size": size, "total": "/total" }), json!({ "total": "1" })),
-        ("offset", json!({ "style": "offset", "parameter": "offset", "size": size }), json!({})),
-        ("cursor", json!({ "style": "cursor", "parameter": "cursor", "pointer": "/next", "size": size }), json!({})),
-        ("link", json!({ "style": "next_link" }), json!({ "size": "50" })),
-        ("keyset", json!({ "style": "keyset", "parameter": "after", "pointer": "/id", "size": size }), json!({})),
-        ("none", Value::Null, json!({ "all": "1" })),
-    ] {
-        let mut definition = definition(listed(style, query));
-        definition["destination"]["records"]["collection"] = json!(name);
-        if definition["source"]["http"]["list"]["pagination"].is_null() {
-            definition["source"]["http"]["list"].as_object_mut().expect("an object").remove("pagination");
+    const RECORDS: u64 = 230;
+    for listing in Listing::ALL {
+        let source = Source::start(RECORDS).await;
+        let server = Server::start_with(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1")]).await;
+        connect(&server, "directory", &source.url()).await;
+        let definition =
+            json!({ "source": { "http": listing.source("directory", 50) }, "destination": { "records": { "collection": "people" } } });
+        put(&server, &definition).await;
+        for (created, unchanged) in [(RECORDS, 0), (0, RECORDS)] {
+            let job = run(&server, json!({})).await;
+            // A list that does not say how many there are is read twice.
+            let again = if matches!(listing, Listing::Page | Listing::Xml) { RECORDS } else { 0 };
+            let told = counts(&job, ["created", "unchanged", "updated", "deleted", "failed"]);
+            assert_eq!(told, [created, unchanged + again, 0, 0, 0], "{listing:?}: {job:#}");
         }
-        let kept = server.send(Method::PUT, &format!("/v1/syncs/{name}"), &[], Some(definition)).await;
-        assert_eq!(kept.status, 201, "{}", kept.body);
-        for (created, unchanged) in [(230, 0), (0, 230)] {
-            let job = server.submit(json!({ "kind": "sync.run", "payload": { "sync": name } })).await;
-            let job = server.wait(&job).await;
-            let passes = if name == "page" { 2 } else { 1 };
-            let names = ["created", "unchanged", "updated", "deleted", "failed"];
-            assert_eq!(counts(&job, names), [created, unchanged + 230 * (passes - 1), 0, 0, 0], "{name}: {job:#}");
+        let said = said(&server).await;
+        assert_eq!(said.len() as u64, RECORDS, "{listing:?}");
+        if !matches!(listing, Listing::Csv | Listing::Xml) {
+            assert_same(&said, &source.with(|data| data.ids_after(0).map(|id| (id.to_string(), data.record(id))).collect()));
         }
-        let page = server.read(&format!("/v1/records/{name}?page_size=1000")).await;
-        let said: BTreeMap<String, Value> =
-            page["items"].as_array().expect("a list").iter().map(|record| (record["key"].as_str().expect("a key").to_owned(), record["data"].clone())).collect();
-        assert_same(&said, &expected(&provider.people()));
     }
 }
 
@@ -168,8 +152,7 @@ async fn what_came_changed_and_vanished_is_told_and_done() {
     assert_eq!(counts(&real, names), [3, 120, 1, 1, 118, 1]);
     assert_eq!(real["result"]["complete"], true);
     assert_same(&said(&server).await, &expected(&provider.people()));
-    let gone = &records(&server, true).await["p0000008"];
-    assert!(gone["deleted_at"].is_string(), "{gone}");
+    assert_eq!(kept::of_server(&server).await.1, ["p0000008"]);
     // It came back.
     provider.people().insert(7, person(8, 1));
     assert_eq!(counts(&run(&server, json!({})).await, names), [3, 121, 1, 0, 120, 0]);
@@ -218,7 +201,10 @@ async fn a_list_that_changes_while_it_is_read_is_read_again() {
         let [created, updated, deleted] = counts(&job, ["created", "updated", "deleted"]);
         assert!(created == 0 && updated == 0 && deleted <= 1, "{verified}: {job:#}");
         let said = said(&server).await;
-        assert!(expected(&provider.people()).keys().all(|key| said.contains_key(key)), "{verified}: something was deleted that the source has");
+        assert!(
+            expected(&provider.people()).keys().all(|key| said.contains_key(key)),
+            "{verified}: something was deleted that the source has"
+        );
         // Whoever left while the list was read is gone with the next run at the latest.
         provider.script(|_, _| None);
         run(&server, json!({})).await;
@@ -252,10 +238,14 @@ async fn a_list_that_never_stands_still_deletes_nothing_and_says_so() {
 async fn only_what_changed_is_asked_for_and_a_run_that_failed_for_a_record_asks_again() {
     let provider = Provider::start(people(60)).await;
     let server = serve(&provider).await;
-    let mut definition = with(definition(by_cursor(50)), json!({ "mapping": [
+    let mut definition = with(
+        definition(by_cursor(50)),
+        json!({ "mapping": [
         { "to": "id", "from": "/id" }, { "to": "name", "from": "/name", "required": true }, { "to": "version", "from": "/version", "type": "integer" }
-    ] }));
-    definition["source"]["http"]["list"]["incremental"] = json!({ "style": "updated_since", "parameter": "since", "overlap_s": 1, "full_every": 5 });
+    ] }),
+    );
+    definition["source"]["http"]["list"]["incremental"] =
+        json!({ "style": "updated_since", "parameter": "since", "overlap_s": 1, "full_every": 5 });
     definition["source"]["http"]["deleted"] = json!({ "pointer": "/gone" });
     put(&server, &definition).await;
     let first = run(&server, json!({})).await;
@@ -269,7 +259,11 @@ async fn only_what_changed_is_asked_for_and_a_run_that_failed_for_a_record_asks_
     for _ in 0..2 {
         // One of them fails, so the next run asks for all of them again.
         let job = run(&server, json!({})).await;
-        assert_eq!((counts(&job, ["failed"]), &job["result"]["full"], &job["result"]["complete"]), ([1], &json!(false), &json!(false)), "{job:#}");
+        assert_eq!(
+            (counts(&job, ["failed"]), &job["result"]["full"], &job["result"]["complete"]),
+            ([1], &json!(false), &json!(false)),
+            "{job:#}"
+        );
         assert_eq!(artifact(&server, &job, "errors.csv").await.lines().count(), 2);
     }
     provider.people()[8] = person(9, 7_200);
@@ -322,6 +316,14 @@ async fn who_wins_is_what_the_sync_says() {
         let said = said(&server).await;
         assert_eq!(["p0000001", "p0000002"].map(|key| said[key]["name"].as_str()), expected.map(Some), "{conflict}: {job:#}");
         let told = counts(&job, ["updated", "kept", "conflicts"]);
-        assert_eq!(told, match conflict { "source" => [4, 0, 0], "destination" => [3, 1, 0], _ => [3, 0, 1] }, "{conflict}");
+        assert_eq!(
+            told,
+            match conflict {
+                "source" => [4, 0, 0],
+                "destination" => [3, 1, 0],
+                _ => [3, 0, 1],
+            },
+            "{conflict}"
+        );
     }
 }

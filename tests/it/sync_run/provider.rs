@@ -40,8 +40,6 @@ struct Shared {
     requests: watch::Sender<u64>,
     /// From this request on nobody is answered; 0 for nobody held.
     held_from: watch::Sender<u64>,
-    /// The latest `If-None-Match` and the like, and parameters, of each request.
-    asked: Mutex<Vec<BTreeMap<String, String>>>,
 }
 
 /// A person.
@@ -65,7 +63,6 @@ impl Provider {
             script: Mutex::default(),
             requests: watch::Sender::new(0),
             held_from: watch::Sender::new(0),
-            asked: Mutex::default(),
         });
         let router = Router::new().route("/people", get(list)).with_state(shared.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") });
@@ -103,11 +100,6 @@ impl Provider {
     pub(super) async fn until_requests(&self, number: u64) {
         self.shared.requests.subscribe().wait_for(|requests| *requests >= number).await.expect("it is there");
     }
-
-    /// The parameters of all requests.
-    pub(super) fn asked(&self) -> Vec<BTreeMap<String, String>> {
-        self.shared.asked.lock().expect("not poisoned").clone()
-    }
 }
 
 impl Drop for Provider {
@@ -124,7 +116,6 @@ async fn list(State(shared): State<Arc<Shared>>, Query(query): Query<BTreeMap<St
     });
     let mut held = shared.held_from.subscribe();
     held.wait_for(|from| *from == 0 || number < *from).await.expect("it is there");
-    shared.asked.lock().expect("not poisoned").push(query.clone());
     let mut people = shared.people.lock().expect("not poisoned");
     let said = shared.script.lock().expect("not poisoned").as_mut().and_then(|script| script(number, &mut people));
     if let Some(said) = said {

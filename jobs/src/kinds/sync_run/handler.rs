@@ -74,8 +74,8 @@ impl SyncRun {
         match context.ledger.begin_run(begin).await.map_err(away)? {
             // It was done, and nobody heard.
             Begun::Run(sync, run) if run.state == RunState::Completed => {
-                let anew = run.place.as_deref().and_then(|place| serde_json::from_str::<At>(place).ok()).is_some_and(|at| at.anew);
-                Ok(done(&sync, &run, anew))
+                let at = run.place.as_deref().and_then(|place| serde_json::from_str::<At>(place).ok());
+                Ok(done(&sync, &run, at.is_none_or(|at| at.all)))
             }
             Begun::Run(sync, run) => Running::of(&self.services, context, *sync, *run)?.go().await,
             Begun::Busy { job } => {
@@ -110,7 +110,7 @@ impl<'a> Running<'a> {
     fn of(services: &'a Services, context: &'a Context, sync: Sync, run: Run) -> Result<Self, Outcome> {
         let fence = Fence { sync: sync.id, tenant: context.tenant.clone(), number: run.number, job: context.job, attempt: context.attempt };
         let at = match &run.place {
-            None => At::start(),
+            None => At::start(sync.reads_all(run.full)),
             Some(place) => serde_json::from_str(place)
                 .map_err(|error| Outcome::bury("place_unreadable", format!("where the run is was written by another program: {error}")))?,
         };
@@ -152,11 +152,6 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Whether all is read that the source has.
-    fn reads_all(&self) -> bool {
-        self.run.full || self.at.anew || self.sync.since.is_none()
-    }
-
     /// Another phase, or another pass.
     async fn enter(&mut self, phase: Phase) -> Result<(), Outcome> {
         self.at.phase = phase;
@@ -196,7 +191,7 @@ impl<'a> Running<'a> {
 impl Running<'_> {
     async fn read(&mut self) -> Result<(), Outcome> {
         self.look_at_file().await?;
-        let since = self.sync.since.clone().filter(|_| !self.reads_all());
+        let since = self.sync.since.clone().filter(|_| !self.at.all);
         let (source, limits) = (self.sync.definition.source.clone(), self.sync.definition.limits.clone());
         let mut reader = Reader::open(self.services, self.context, self.context.ledger.clone(), &source, &limits, since.as_ref()).await?;
         let mut ahead = None;
@@ -213,9 +208,9 @@ impl Running<'_> {
                     return Err(Outcome::Snooze(after));
                 }
                 // What was learned is of no use any more: all is read.
-                Err(Stopped::Expired) if !self.reads_all() => {
+                Err(Stopped::Expired) if !self.at.all => {
                     self.context.info("the source no longer knows since when it was asked for what changed: all is read");
-                    self.at = At { anew: true, step: self.at.step, ..At::start() };
+                    self.at = At { step: self.at.step, ..At::start(true) };
                     return self.enter(Phase::Read).await;
                 }
                 Err(Stopped::Expired) => return Err(Outcome::bury("source_refused", "the source refuses to be read from its beginning")),
@@ -243,7 +238,7 @@ impl Running<'_> {
     /// A file that is gone is made anew, though the source may say that nothing changed.
     async fn look_at_file(&mut self) -> Result<(), Outcome> {
         match &self.sync.definition.destination.object {
-            Some(object) if !self.reads_all() && !object::is_there(self.context, &self.fence, object).await? => self.at.anew = true,
+            Some(object) if !self.at.all && !object::is_there(self.context, &self.fence, object).await? => self.at.all = true,
             _ => {}
         }
         Ok(())
@@ -469,7 +464,7 @@ impl Running<'_> {
             After::Again(pass) => self.again(Some(pass)).await,
             After::Changing => Err(changing(self.at.pass)),
             // Who only asked for what changed knows nothing of the rest; and whichever record has no readable key, it is there.
-            After::Complete if !self.reads_all() || self.at.unkeyed > 0 => {
+            After::Complete if !self.at.all || self.at.unkeyed > 0 => {
                 if self.at.unkeyed > 0 {
                     self.context.warn(format!("nothing is deleted: {} records have no key by which they are known", self.at.unkeyed));
                 }
@@ -532,7 +527,7 @@ impl Running<'_> {
         }
         match error {
             Some(error) => Err(Outcome::Bury(error)),
-            None => Ok(done(&self.sync, &self.run, self.at.anew)),
+            None => Ok(done(&self.sync, &self.run, self.at.all)),
         }
     }
 
@@ -541,7 +536,7 @@ impl Running<'_> {
         if self.run.dry_run || self.run.counts.failed > 0 {
             return None;
         }
-        let before = self.sync.since.as_ref().filter(|_| !self.reads_all());
+        let before = self.sync.since.as_ref().filter(|_| !self.at.all);
         let mark = self.at.mark.clone().or_else(|| before.map(|since| since.mark.clone()))?;
         Some(Since { version: self.run.version, mark, runs: before.map_or(0, |since| since.runs + 1) })
     }
@@ -555,7 +550,7 @@ struct Numbers {
     bytes: u64,
 }
 
-fn done(sync: &Sync, run: &Run, anew: bool) -> Outcome {
+fn done(sync: &Sync, run: &Run, full: bool) -> Outcome {
     #[derive(Serialize)]
     struct Result<'r> {
         run: u32,
@@ -572,7 +567,7 @@ fn done(sync: &Sync, run: &Run, anew: bool) -> Outcome {
     let failed = run.counts.failed > 0;
     Outcome::done(&Result {
         run: run.number,
-        full: run.full || anew,
+        full,
         dry_run: run.dry_run,
         complete: !failed,
         counts: run.counts,

@@ -58,8 +58,8 @@ pub(super) struct At {
     pub before: Option<Pass>,
     /// From where the next run may ask for what changed.
     pub mark: Option<String>,
-    /// Whether all is read though the run began by asking for what changed.
-    pub anew: bool,
+    /// Whether all is read that the source has, and not what changed alone.
+    pub all: bool,
     /// The source said that nothing changed.
     pub not_modified: bool,
     /// The part of the file that was written last.
@@ -93,9 +93,9 @@ pub(super) struct Pass {
 }
 
 impl At {
-    /// The beginning.
-    pub(super) fn start() -> Self {
-        Self { pass: 1, ..Self::default() }
+    /// The beginning of a run that reads all, or what changed.
+    pub(super) fn start(all: bool) -> Self {
+        Self { pass: 1, all, ..Self::default() }
     }
 
     /// The beginning of another pass, after which the run has these counts.
@@ -105,7 +105,7 @@ impl At {
             pass: self.pass + 1,
             before,
             changed_before: changed(counts),
-            anew: self.anew,
+            all: self.all,
             unkeyed_told: self.unkeyed_told,
             // What was learned first is the earliest: whatever changed since is asked for again.
             mark: self.mark.clone(),

@@ -87,7 +87,7 @@ pub(super) fn below(mut url: Url, call: &Call, about: &About<'_>) -> Result<Url,
         return Ok(url);
     }
     let mut segments = Vec::new();
-    for template in path.split('/') {
+    for template in split(path) {
         let segment = fill(template, about)?;
         if segment.is_empty() && !template.is_empty() || segment == "." || segment == ".." {
             return Err(Unfit::Other(format!("{segment:?} is no segment of a path")));
@@ -96,6 +96,16 @@ pub(super) fn below(mut url: Url, call: &Call, about: &About<'_>) -> Result<Url,
     }
     url.path_segments_mut().map_err(|()| Unfit::Other("the connection's URL has no path".into()))?.pop_if_empty().extend(segments);
     Ok(url)
+}
+
+/// A path's segments; a slash within braces is a pointer's.
+fn split(path: &str) -> Vec<&str> {
+    let mut within = false;
+    let is_between = |character| {
+        within = character == '{' || within && character != '}';
+        character == '/' && !within
+    };
+    path.split(is_between).collect()
 }
 
 /// The body of a call with this in it, a record or a list of them; nothing where the call has none and there is nothing.

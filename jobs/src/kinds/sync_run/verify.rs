@@ -75,7 +75,7 @@ mod tests {
 
     fn at(pass: u32, keys: &str, total: Option<u64>, before: Option<(&str, u64)>) -> At {
         let before = before.map(|(keys, seen)| Pass { keys: keys.into(), seen });
-        At { pass, pages: 2, keys: keys.into(), total, before, ..At::start() }
+        At { pass, pages: 2, keys: keys.into(), total, before, ..At::start(true) }
     }
 
     fn census(live: u64, unseen: u64) -> Census {

@@ -97,6 +97,9 @@ impl Syncs for ModelLedger {
                 return Begun::Over;
             }
             let version = synced.sync.version;
+            if let Some(last) = synced.runs.values().last().filter(|last| runs::is_done(last, &begin)) {
+                return Begun::Run(Box::new(synced.sync.clone()), Box::new(last.clone()));
+            }
             if let Some(last) = synced.runs.values_mut().last().filter(|last| last.state == RunState::Running) {
                 if last.job != begin.job && live.contains(&last.job) {
                     return Begun::Busy { job: last.job };
@@ -349,6 +352,11 @@ impl Tables {
         synced.errors.extend(failed.iter().take(room).map(|error| (fence.number, error.clone())));
         run.counts.add(counts);
         run.counts.failed += failed.len() as u64;
+        for key in failed.iter().filter_map(|error| error.key.as_ref()) {
+            if let Some(item) = synced.items.get_mut(key) {
+                item.seen = fence.number;
+            }
+        }
         if let Some(progress) = progress {
             run.counts.add(runs::read(progress));
             run.place = Some(progress.place.clone());

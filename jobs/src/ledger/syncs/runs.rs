@@ -48,8 +48,12 @@ pub(in crate::ledger) fn at(run: &Run, progress: &Progress) -> At {
     }
 }
 
-/// Writes row errors, as many as are kept. Returns their count.
+/// Writes row errors, as many as are kept. Returns their count. What failed was seen all the same: a sweep leaves it alone.
 pub(super) async fn fail(table: &mut impl SyncTable, fence: &Fence, run: &Run, failed: &[RowError]) -> Result<Counts> {
+    let seen: Vec<&str> = failed.iter().filter_map(|error| error.key.as_deref()).collect();
+    if !seen.is_empty() {
+        table.see_items(fence.sync, run.number, &seen).await?;
+    }
     let first = run.counts.failed;
     let room = usize::try_from(ERRORS_KEPT.saturating_sub(first)).unwrap_or(usize::MAX);
     let kept = &failed[..failed.len().min(room)];
@@ -80,6 +84,9 @@ pub(in crate::ledger) async fn begin(table: &mut impl SyncTable, begin: &Begin) 
         return Ok(Begun::Over);
     }
     let last = table.hold_run(sync.id, sync.last_run).await?.map(RunRow::into_run).transpose()?;
+    if let Some(last) = last.as_ref().filter(|last| is_done(last, begin)) {
+        return Ok(Begun::Run(Box::new(sync), Box::new(last.clone())));
+    }
     if let Some(mut last) = last.filter(|last| last.state == RunState::Running) {
         if last.job != begin.job && table.is_live(last.job).await? {
             return Ok(Begun::Busy { job: last.job });
@@ -107,6 +114,11 @@ pub(in crate::ledger) async fn begin(table: &mut impl SyncTable, begin: &Begin) 
 /// Whether a run that was left is the one to go on with.
 pub(in crate::ledger) fn goes_on(last: &Run, begin: &Begin, version: u32) -> bool {
     last.job == begin.job && last.version == version && last.full == begin.full && last.dry_run == begin.dry_run
+}
+
+/// Whether the job did its run already, and only nobody heard.
+pub(in crate::ledger) fn is_done(last: &Run, begin: &Begin) -> bool {
+    last.job == begin.job && last.state == RunState::Completed
 }
 
 /// A run that begins.
