@@ -35,6 +35,7 @@ mod schedule_history;
 mod schedules;
 mod scrub;
 mod settle;
+mod syncs;
 mod tickets;
 mod unreadable;
 mod wordings;
