@@ -38,6 +38,7 @@ mod standalone;
 mod status;
 mod sync_presets;
 mod sync_run;
+mod sync_source;
 mod transfer;
 mod tree;
 mod worker_health;

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::{
     Page, Patience, Place, Stopped, Wrong,
-    ask::{ask, first, overlap},
+    ask::{ask, first},
     format::{self, Budget},
-    paging::{Had, next, next_link},
-    place::{At, Mark, short_hash},
+    paging::{Had, known_by, next, next_link, without_overlap},
+    place::{At, Mark},
     rate::exhausted,
     records::{MARK_BYTES_MAX, Said, columns, said, take, too_long},
     unpack::{Unpacked, body},
@@ -30,7 +30,7 @@ use crate::{
     outbound::{self, Answer, HeaderMap, Limits as Taken, Method, Url, header},
     sync::{
         definition::{Format, HttpSource, Incremental, Limits, ListMethod, Pagination},
-        read::{key_of, updated_at_of},
+        read::updated_at_of,
         state::Since,
     },
 };
@@ -378,26 +378,15 @@ impl Http {
     }
 
     fn put_together(&mut self, here: Place, headers: &HeaderMap, said: Said, mut records: Vec<Value>, bytes: u64) -> Result<Page, Wrong> {
-        let again = overlap(&self.source.list, &here.at);
-        if again > 0 {
-            let stands = records.first().map(|record| self.known_by(record));
-            if stands.is_none() || stands != here.last {
-                return Ok(Page { bytes, shifted: true, ..Page::default() });
-            }
-            records.remove(0);
-        }
+        let Some(again) = without_overlap(&self.source.list, &here, &mut records, |record| known_by(&self.source, record)) else {
+            return Ok(Page { bytes, shifted: true, ..Page::default() });
+        };
         let total = said.total;
         let mark = self.mark_after(&here, &said, &records, headers);
         let here = Place { mark, ..here };
-        let last = records.last().map(|record| self.known_by(record));
+        let last = records.last().map(|record| known_by(&self.source, record));
         let next = next(&self.source.list, &here, said, &Had { new: &records, again, last })?;
         Ok(Page { records, next, bytes, not_modified: false, mark: written(here.mark.as_ref()), total, shifted: false })
-    }
-
-    /// What a record is known by, where it is asked for again: its key, or, where it has none, all of it.
-    fn known_by(&self, record: &Value) -> String {
-        let known = key_of(&self.source, record).unwrap_or_else(|_| record.to_string());
-        short_hash(known.as_bytes())
     }
 
     /// From where the next run asks for what changed.

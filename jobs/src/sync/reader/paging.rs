@@ -7,10 +7,14 @@ use serde_json::Value;
 
 use super::{
     Wrong,
+    ask::overlap,
     place::{At, Place, short_hash},
     records::{MARK_BYTES_MAX, Said, too_long},
 };
-use crate::sync::definition::{List, Pagination, Size};
+use crate::sync::{
+    definition::{HttpSource, List, Pagination, Size},
+    read::key_of,
+};
 
 /// The most empty pages in a row that ask for another: some providers filter what they have looked through (Airtable does).
 const EMPTY_PAGES_MAX: u32 = 100;
@@ -25,6 +29,25 @@ pub(super) struct Had<'p> {
     pub(super) again: u64,
     /// The last record's key, or what stands for it.
     pub(super) last: Option<String>,
+}
+
+/// Takes away what was asked for again, and says how much that was; none where another record stands there by now: the list has moved.
+pub(super) fn without_overlap(list: &List, here: &Place, records: &mut Vec<Value>, known_by: impl Fn(&Value) -> String) -> Option<u64> {
+    let again = overlap(list, &here.at);
+    if again > 0 {
+        let stands = records.first().map(known_by);
+        if stands.is_none() || stands != here.last {
+            return None;
+        }
+        records.remove(0);
+    }
+    Some(again)
+}
+
+/// What a record is known by, where it is asked for again: its key, or, where it has none, all of it.
+pub(super) fn known_by(source: &HttpSource, record: &Value) -> String {
+    let known = key_of(source, record).unwrap_or_else(|_| record.to_string());
+    short_hash(known.as_bytes())
 }
 
 /// Where the page after `here` is; none after the last.
