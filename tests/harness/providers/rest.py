@@ -1,22 +1,25 @@
 """An API like many: tokens of OAuth 2.0 (RFC 6749, client credentials), pages by a link in the header (RFC 8288), entity tags (RFC 9110), and the
 header fields of draft-ietf-httpapi-ratelimit-headers-10 (27 September 2025).
 
-The state: `{"items": [...], "client": ["id", "secret"], "expires_in": 3300, "quota": 100, "path": "/items"}`.
+The state: `{"items": [...], "client": ["id", "secret"], "expires_in": 3300, "quota": 100}`.
 """
 
 import base64
 import hashlib
 import json
 import secrets
+import time
 
 from serving import Answer, Refused
+
+WINDOW_S = 1  # after which there is a quota again
 
 
 class Provider:
     def __init__(self, state):
         self.items, self.client = state.get("items", []), state.get("client", ["id", "secret"])
         self.expires_in, self.quota = state.get("expires_in", 3300), state.get("quota", 100)
-        self.good = []
+        self.good, self.emptied_at = [], 0
 
     def state(self):
         return {"items": self.items, "tokens": len(self.good)}
@@ -29,11 +32,14 @@ class Provider:
             raise Refused(401, {"title": "no such token"}, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         if request.path != "/items" or request.method != "GET":
             raise Refused(404, {"title": "not found"})
-        self.quota -= 1
-        limits = {"RateLimit-Policy": '"burst";q=100;w=60', "RateLimit": f'"burst";r={max(self.quota, 0)};t=1'}
-        if self.quota < 0:
+        if self.quota <= 0 and time.monotonic() - self.emptied_at >= WINDOW_S:
             self.quota = 100
-            raise Refused(429, {"title": "slow down"}, limits | {"Retry-After": "1"})
+        self.quota -= 1
+        if self.quota == 0:
+            self.emptied_at = time.monotonic()
+        limits = {"RateLimit-Policy": '"burst";q=100;w=60', "RateLimit": f'"burst";r={max(self.quota, 0)};t={WINDOW_S}'}
+        if self.quota < 0:
+            raise Refused(429, {"title": "slow down"}, limits | {"Retry-After": str(WINDOW_S)})
         first, size = int(request.one("after", 0)), int(request.one("per_page", 50))
         page = self.items[first : first + size]
         headers = limits

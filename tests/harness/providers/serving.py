@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+# The providers are imported from where the sources are.
+sys.dont_write_bytecode = True
+
 
 @dataclass
 class Request:

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 use windrow_tests::{
     provider::Provider,
     server::{Server, path},
@@ -68,22 +69,24 @@ fn counts<const N: usize>(job: &Value, names: [&str; N]) -> [u64; N] {
     names.map(|name| job["result"][name].as_u64().unwrap_or_else(|| panic!("{name}: {job:#}")))
 }
 
-/// What a collection says, by key.
+/// What a collection says, by key, as the ledger has it.
 async fn said(server: &Server, collection: &str) -> BTreeMap<String, Value> {
-    let page = server.read(&format!("/v1/records/{collection}?page_size=1000")).await;
-    let records = page["items"].as_array().unwrap_or_else(|| panic!("{page}")).iter();
-    records.map(|record| (record["key"].as_str().expect("a key").to_owned(), record["data"].clone())).collect()
+    let text = "SELECT key, data FROM records WHERE collection = ? AND deleted_at_ms IS NULL";
+    let rows: Vec<(String, String)> =
+        sqlx::query_as(text).bind(collection).fetch_all(&mut ledger(server).await).await.expect("its records");
+    rows.into_iter().map(|(key, data)| (key, serde_json::from_str(&data).expect("JSON"))).collect()
 }
 
-/// The keys of those whose field has this value.
+/// The keys of those whose look-up field has this value.
 async fn found(server: &Server, collection: &str, field: &str, value: &str) -> Vec<String> {
-    let page = server.read(&format!("/v1/records/{collection}?field={field}&value={value}")).await;
-    page["items"]
-        .as_array()
-        .unwrap_or_else(|| panic!("{page}"))
-        .iter()
-        .map(|record| record["key"].as_str().expect("a key").to_owned())
-        .collect()
+    let text = "SELECT key FROM record_values WHERE collection = ? AND field IN (?, '/' || ?) AND value = ? ORDER BY key";
+    let asked = sqlx::query_scalar(text).bind(collection).bind(field).bind(field).bind(value);
+    asked.fetch_all(&mut ledger(server).await).await.expect("its values")
+}
+
+async fn ledger(server: &Server) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(server.data_dir().join("windrow.db")).read_only(true);
+    options.connect().await.expect("the ledger's file")
 }
 
 /// The row errors of a run, as CSV.

@@ -52,7 +52,13 @@ async fn each_ends_in_its_code_within_its_limits() {
         ("HTML for CSV", Listing::Csv, Fault::Lie("text/html; charset=utf-8".into(), html.into()), "page_unreadable", true),
         ("an error for CSV", Listing::Csv, Fault::Lie("text/csv".into(), "{\"error\":\"busy\"}".into()), "page_unreadable", true),
         ("an error for XML", Listing::Xml, Fault::Lie("application/xml".into(), "<fault>busy</fault>".into()), "records_missing", true),
-        ("entities", Listing::Xml, Fault::Lie("application/xml".into(), "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".into()), "page_unreadable", true),
+        (
+            "entities",
+            Listing::Xml,
+            Fault::Lie("application/xml".into(), "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".into()),
+            "page_unreadable",
+            true,
+        ),
         ("an error of 200", cursor, lie(json!({ "error": "busy" }).to_string()), "records_missing", true),
         ("no list", cursor, lie(json!({ "items": { "id": 1 } }).to_string()), "records_missing", true),
         ("null for a list", cursor, lie(json!({ "items": null }).to_string()), "records_missing", true),
@@ -70,7 +76,13 @@ async fn each_ends_in_its_code_within_its_limits() {
         ("a link inside", Listing::Next, lie(private), "next_link_elsewhere", false),
         ("a total that is none", Listing::PageOfTotal, lie(json!({ "items": [], "total": "many" }).to_string()), "total_missing", true),
         ("a total of what does not come", Listing::PageOfTotal, lie(growing), "source_truncated", true),
-        ("the same for ever", Listing::Page, lie(json!({ "items": (0..10).map(|id| json!({ "id": id })).collect::<Vec<_>>() }).to_string()), "source_circles", false),
+        (
+            "the same for ever",
+            Listing::Page,
+            lie(json!({ "items": (0..10).map(|id| json!({ "id": id })).collect::<Vec<_>>() }).to_string()),
+            "source_circles",
+            false,
+        ),
         ("no key to go on by", Listing::Keyset, lie(json!({ "items": vec![json!({ "n": 1 }); 10] }).to_string()), "keyset_missing", false),
     ];
     let limits = json!({ "page_timeout_s": 1, "page_bytes_max": 2_000_000 });

@@ -27,7 +27,9 @@ async fn every_listing_gives_each_record_once() {
             assert!(all.pages.iter().all(|page| page.bytes > 0 || page.records.is_empty()));
             if let Some(record) = all.records.last() {
                 let expected = match listing {
-                    Listing::Csv => json!({ "id": records.to_string(), "name": format!("Record, {records}"), "email": format!("r{records}@example.com") }),
+                    Listing::Csv => {
+                        json!({ "id": records.to_string(), "name": format!("Record, {records}"), "email": format!("r{records}@example.com") })
+                    }
                     Listing::Xml => json!({ "@id": records.to_string(), "name": format!("Record & {records}") }),
                     _ => play.source.with(|data| data.record(records)),
                 };
@@ -109,7 +111,11 @@ async fn lists_by_key_stay_whole_while_they_change() {
 async fn a_mark_that_the_provider_forgot_begins_the_list_anew_once() {
     let play = Play::of(50).await;
     // As Airtable says it.
-    let forgot = windrow_tests::source::Fault::Status(422, vec![], json!({ "error": { "type": "LIST_RECORDS_ITERATOR_NOT_AVAILABLE" } }).to_string());
+    let forgot = windrow_tests::source::Fault::Status(
+        422,
+        vec![],
+        json!({ "error": { "type": "LIST_RECORDS_ITERATOR_NOT_AVAILABLE" } }).to_string(),
+    );
     play.source.fault(3, forgot.clone());
     let mut reader = play.reader(&Listing::Cursor.source("source", 10)).await;
     let all = read_all(&mut reader).await.expect("pages");
@@ -137,7 +143,7 @@ async fn the_tenants_own_records_are_read_by_key() {
     let play = Play::of(0).await;
     for number in 0..450 {
         let data = serde_json::value::to_raw_value(&json!({ "n": number })).expect("JSON");
-        let new = NewRecord { tenant: tenant(), collection: "people".into(), key: format!("k{number:03}"), data, seen: None };
+        let new = NewRecord { tenant: tenant(), collection: "people".into(), key: format!("k{number:03}"), data: data.get().into(), seen: None };
         play.ledger.keep_record(new).await.expect("kept");
     }
     play.ledger.delete_record(&tenant(), "people", "k007", None).await.expect("deleted");
@@ -152,6 +158,7 @@ async fn the_tenants_own_records_are_read_by_key() {
     assert_eq!(read::content(all.records[449 - 1].clone()), json!({ "n": 449 }));
     let elsewhere: Value = serde_json::to_value(all.pages[0].next.as_ref().expect("more")).expect("JSON");
     let place = serde_json::from_value(elsewhere).expect("a place");
-    let stopped = play.reader(&Listing::Page.source("source", 10)).await.page(Some(&place)).await.map(|_| ()).expect_err("of another source");
+    let stopped =
+        play.reader(&Listing::Page.source("source", 10)).await.page(Some(&place)).await.map(|_| ()).expect_err("of another source");
     assert_eq!(super::failure(stopped).0, "place_invalid");
 }

@@ -8,7 +8,10 @@ use std::{
 use serde_json::{Value, json};
 use windrow_jobs::{
     connection::Used,
-    sync::{Source as Declared, reader::{Reader, Stopped}},
+    sync::{
+        Source as Declared,
+        reader::{Reader, Stopped},
+    },
 };
 use windrow_tests::{
     endpoint::Endpoint,
@@ -114,7 +117,10 @@ async fn who_is_not_let_in_puts_the_connection_into_error() {
         assert!(message.contains("(hidden)"), "{message}");
         let reports = play.given.reports();
         assert_eq!(reports[0], ("source".into(), Used::Well));
-        assert!(matches!(&reports[1], (name, Used::Refused(error)) if name == "source" && !error.message.contains("planted")), "{reports:?}");
+        assert!(
+            matches!(&reports[1], (name, Used::Refused(error)) if name == "source" && !error.message.contains("planted")),
+            "{reports:?}"
+        );
     }
 }
 

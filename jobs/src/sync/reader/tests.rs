@@ -71,7 +71,9 @@ fn read(source: &HttpSource, pages_max: u64, mut answers: impl FnMut(u64, &At, &
             let said = said(&source.list, &root)?;
             let said = super::records::Said { link: said.link, ..said };
             let mut records = take(source, root, false)?;
-            let Some(again) = without_overlap(&source.list, &here, &mut records, |record| known_by(source, record)) else { return Ok(None) };
+            let Some(again) = without_overlap(&source.list, &here, &mut records, |record| known_by(source, record)) else {
+                return Ok(None);
+            };
             ids.extend(records.iter().filter_map(|record| record["id"].as_u64()));
             let last = records.last().map(|record| known_by(source, record));
             next(&source.list, &here, said, &Had { new: &records, again, last }).map(Some)
@@ -144,7 +146,8 @@ fn what_has_no_end_is_broken_off() {
     assert_eq!(paged("next_link", Box::new(move |page| json!({ "items": two(1), "next": page.to_string() }))), circles);
     // Nothing, and always more of it.
     assert_eq!(paged("cursor", Box::new(|page| json!({ "items": [], "next": page.to_string() }))), Read::Wrong("source_endless".into()));
-    let truncated = paged("page_of_total", Box::new(move |page| json!({ "items": if page < 3 { two(page) } else { vec![] }, "total": 100 })));
+    let truncated =
+        paged("page_of_total", Box::new(move |page| json!({ "items": if page < 3 { two(page) } else { vec![] }, "total": 100 })));
     assert_eq!(truncated, Read::Wrong("source_truncated".into()));
     // What always has something new is for the run's limits.
     assert_eq!(paged("page", Box::new(move |page| json!({ "items": two(page) }))), Read::Wrong("no end".into()));
@@ -161,6 +164,10 @@ fn a_few_pages_that_say_the_same_or_nothing_are_borne() {
     });
     assert_eq!(came, Read::All { ids: vec![2, 3, 4, 5], pages: 62 });
     // A list that grows by a page moves the page's records to the next.
-    let came = read(&source("page", 2), 1_000, |page, _, _| json!({ "items": if page < 3 { two(1) } else if page == 3 { two(2) } else { vec![] } }));
+    let came = read(
+        &source("page", 2),
+        1_000,
+        |page, _, _| json!({ "items": if page < 3 { two(1) } else if page == 3 { two(2) } else { vec![] } }),
+    );
     assert_eq!(came, Read::All { ids: vec![2, 3, 2, 3, 4, 5], pages: 4 });
 }
