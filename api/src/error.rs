@@ -107,6 +107,8 @@ pub(crate) enum ApiError {
     ConnectionDisabled,
     #[error("no provider has this name; GET /v1/providers lists them")]
     ProviderNotFound,
+    #[error("no preset has this name; GET /v1/sync-presets lists them")]
+    SyncPresetNotFound,
     #[error("the tenant has no key: it never had a secret, or its key was destroyed")]
     TenantKeyNotFound,
     #[error(transparent)]
@@ -222,6 +224,7 @@ impl ApiError {
             Self::ConnectionsTooMany => Code::CONNECTIONS_TOO_MANY,
             Self::ConnectionDisabled => Code::CONNECTION_DISABLED,
             Self::ProviderNotFound => Code::PROVIDER_NOT_FOUND,
+            Self::SyncPresetNotFound => Code::SYNC_PRESET_NOT_FOUND,
             Self::TenantKeyNotFound => Code::TENANT_KEY_NOT_FOUND,
             Self::Seal(SealError::NoMaster | SealError::OtherMaster { .. }) => Code::MASTER_KEY_MISSING,
             Self::Seal(SealError::Damaged(_)) => Code::SECRETS_DAMAGED,

@@ -16,4 +16,5 @@ mod openapi;
 mod operators;
 mod records;
 mod schedules;
+mod sync_presets;
 mod syncs;

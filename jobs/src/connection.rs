@@ -8,6 +8,8 @@
 pub mod caller;
 pub mod catalog;
 mod decide;
+#[cfg(feature = "outbound")]
+pub mod door;
 #[cfg(feature = "secrets")]
 pub mod keys;
 #[cfg(feature = "secrets")]

@@ -24,6 +24,7 @@ pub mod kinds;
 pub mod ledger;
 pub mod library;
 pub mod lifecycle;
+pub mod merge_patch;
 pub mod notification;
 pub mod object;
 pub mod objects;

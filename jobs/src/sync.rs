@@ -12,6 +12,7 @@ pub mod definition;
 #[cfg(feature = "handlers")]
 pub mod mapping;
 pub mod pointer;
+pub mod presets;
 pub mod read;
 #[cfg(feature = "handlers")]
 pub mod reader;

@@ -1,5 +1,6 @@
 //! What the integration tests share: ledgers to test against, and jobs to put into them. And the bench, which starts the same servers.
 
+pub mod authority;
 pub mod bench;
 pub mod browser;
 pub mod cluster;
@@ -12,6 +13,7 @@ pub mod ledgers;
 pub mod mail;
 pub mod moto;
 pub mod postgres;
+pub mod provider;
 pub mod proxy;
 pub mod python;
 pub mod redis;

@@ -60,6 +60,7 @@ impl Code {
     pub(crate) const CONNECTIONS_TOO_MANY: Self = Self::new(S::CONFLICT, "connections_too_many", "The tenant has too many connections");
     pub(crate) const CONNECTION_DISABLED: Self = Self::new(S::CONFLICT, "connection_disabled", "The connection is switched off");
     pub(crate) const PROVIDER_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "provider_not_found", "No such provider");
+    pub(crate) const SYNC_PRESET_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "sync_preset_not_found", "No such preset");
     pub(crate) const TENANT_KEY_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "tenant_key_not_found", "The tenant has no key");
     pub(crate) const MASTER_KEY_MISSING: Self =
         Self::new(S::SERVICE_UNAVAILABLE, "master_key_missing", "The master key is missing or another");

@@ -22,6 +22,7 @@ pub(crate) mod probes;
 pub(crate) mod queues;
 pub(crate) mod records;
 pub(crate) mod schedules;
+pub(crate) mod sync_presets;
 pub(crate) mod syncs;
 mod tagged;
 mod view;
@@ -71,6 +72,8 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(hooks::challenge, hooks::tell).layer(DefaultBodyLimit::max(PAYLOAD_BYTES_MAX)))
         .routes(routes!(connections::providers::list))
         .routes(routes!(connections::providers::read))
+        .routes(routes!(sync_presets::list))
+        .routes(routes!(sync_presets::read))
         .routes(routes!(connections::shred::destroy))
         .routes(routes!(bundles::templates::list))
         .routes(routes!(bundles::templates::versions))

@@ -2,16 +2,14 @@
 //!
 //! Whoever calls ([`http.request`](crate::kinds::http_request), syncs) says what is asked; a token that the endpoint refuses is renewed once.
 //! It never goes to another origin than the connection's, follows no redirect by itself, and decides nothing but what a status means.
-//! Next: `kinds/http_request/verdict.rs`, `outbound/mod.rs`.
+//! Next: `door.rs`, `kinds/http_request/verdict.rs`, `outbound/mod.rs`.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-
-use super::{AccessError, Hidden, Opened, Used, catalog};
+use super::{AccessError, Hidden, Opened, Used, catalog, door::unlock};
 use crate::{
     handler::{Context, Outcome},
     job::JobError,
@@ -25,7 +23,7 @@ use crate::{
         },
     },
     outbound::{
-        self, Answer, HeaderMap, HeaderName, HeaderValue, Limits, Method, Request, StatusCode, Url, header,
+        self, Answer, HeaderMap, HeaderName, HeaderValue, Limits, Method, Outbound, Request, StatusCode, Url, header,
         tokens::{Token, TokenError},
     },
 };
@@ -40,6 +38,7 @@ pub struct Caller {
     opened: Opened,
     /// Whose token is sent.
     tokens_of: Option<Opened>,
+    way: Outbound,
     base: Url,
     timeout: Duration,
     hidden: Mutex<Hidden>,
@@ -102,12 +101,13 @@ impl Caller {
             Some(name) => Some(context.connection(name, &[catalog::oauth2::NAME, catalog::service_account::NAME]).await.map_err(closed)?),
             None => None,
         };
-        let base = services.outbound.url(opened.config["url"].as_str().unwrap_or_default()).map_err(|error| unsent(&error))?;
+        let way = services.doors.way(&opened).map_err(|error| unsent(&error))?;
+        let base = way.url(opened.config["url"].as_str().unwrap_or_default()).map_err(|error| unsent(&error))?;
         let timeout = Duration::from_secs(opened.config["timeout_s"].as_u64().unwrap_or(catalog::http::TIMEOUT_S.into()));
         let hidden =
             [Some(&opened), tokens_of.as_ref()].into_iter().flatten().fold(Hidden::default(), |hidden, opened| hidden.and(&opened.secrets));
         let (services, context) = (services.clone(), context.clone());
-        Ok(Self { services, context, opened, tokens_of, base, timeout, hidden: Mutex::new(hidden) })
+        Ok(Self { services, context, opened, tokens_of, way, base, timeout, hidden: Mutex::new(hidden) })
     }
 
     /// The connection.
@@ -156,7 +156,7 @@ impl Caller {
 
     async fn send_with(&self, asking: &Asking, limits: &Limits, token: Option<&Token>) -> Result<Answer, Uncalled> {
         let request = self.request(asking, token).map_err(Uncalled::Unsendable)?;
-        self.services.outbound.send(request, limits).await.map_err(Uncalled::Failed)
+        self.way.send(request, limits).await.map_err(Uncalled::Failed)
     }
 
     fn request(&self, asking: &Asking, token: Option<&Token>) -> Result<Request, JobError> {
@@ -183,28 +183,9 @@ impl Caller {
             put(&mut headers, "webhook-timestamp", &timestamp_s.to_string())?;
             put(&mut headers, "webhook-signature", &signed)?;
         }
-        if let Some(authorization) = self.authorization(token) {
-            headers.insert(header::AUTHORIZATION, authorization);
-        }
-        Ok(Request { method: asking.method.clone(), url: asking.url.clone(), headers, body: asking.body.clone() })
-    }
-
-    fn authorization(&self, token: Option<&Token>) -> Option<HeaderValue> {
-        let secrets = &self.opened.secrets;
-        if let Some(token) = token {
-            return Some(token.bearer());
-        }
-        let text = match (secrets.get(catalog::http::BEARER_TOKEN), secrets.get(catalog::http::BASIC_PASSWORD)) {
-            (Some(bearer), _) => format!("Bearer {bearer}"),
-            (None, Some(password)) => {
-                let user = self.opened.config["basic_user"].as_str().unwrap_or_default();
-                format!("Basic {}", BASE64.encode(format!("{user}:{password}")))
-            }
-            (None, None) => return None,
-        };
-        let mut value = HeaderValue::try_from(text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        let mut request = Request { method: asking.method.clone(), url: asking.url.clone(), headers, body: asking.body.clone() };
+        unlock(&mut request, &self.opened, token.map(Token::bearer));
+        Ok(request)
     }
 
     /// What an answer that is no success says. One that does not let us in puts the connection, whose secrets they are, into `error`.

@@ -135,7 +135,7 @@ impl Provider {
 }
 
 /// The first violation, told without the value that is wrong.
-fn first_of(validator: &jsonschema::Validator, value: &Value) -> Result<(), Violation> {
+pub(crate) fn first_of(validator: &jsonschema::Validator, value: &Value) -> Result<(), Violation> {
     match validator.iter_errors(value).next() {
         None => Ok(()),
         Some(error) => {

@@ -33,6 +33,7 @@ use crate::contract::{Contract, Violation};
 #[cfg(feature = "handlers")]
 use crate::{
     clock::{Clock, SystemClock},
+    connection::door::Doors,
     outbound::{self, Outbound, tokens::Tokens},
     renderer::pool::Renderers,
     settings::Settings,
@@ -82,6 +83,8 @@ const RENDERERS_MAX: usize = 4;
 pub struct Services {
     /// The way out.
     pub outbound: Outbound,
+    /// The ways to tenants' own endpoints.
+    pub doors: Doors,
     /// The tokens of connections.
     pub tokens: Tokens,
     /// What builds need.
@@ -107,7 +110,8 @@ impl Services {
         let build = Tools::of(settings, shape, outbound.clone())?;
         let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
         let apple = Apple::new(outbound.clone(), clock.clone());
-        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, apple, public_url, clock })
+        let (doors, tokens) = (Doors::new(outbound.clone()), Tokens::new(outbound.clone(), clock.clone()));
+        Ok(Self { outbound, doors, tokens, build, renderers, apple, public_url, clock })
     }
 }
 
@@ -116,7 +120,7 @@ impl Services {
 pub fn handlers(services: &Services) -> crate::handler::Registry {
     crate::handler::Registry::default()
         .with(build_generate::handler::Generate(services.build.clone()))
-        .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone(), services.apple.clone()))
+        .with(connection_test::handler::TestConnection::new(services))
         .with(echo::handler::Echo)
         .with(hook_apply::handler::ApplyHook)
         .with(hook_forward::handler::ForwardHook::new(services.clone()))

@@ -204,6 +204,11 @@ pub struct ErrorBody {
     /// What stands here, unless it is `null`, `false` or empty, is an error.
     #[schemars(length(max = 500))]
     pub pointer: String,
+    /// Where something always stands here: the values that mean that all is well, beside which nothing is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Value>))]
+    pub good: Vec<Value>,
     /// Where its message is, from the answer's root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]

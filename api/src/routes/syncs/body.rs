@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use windrow_jobs::{
     contract::Violation,
     renderer::pool::Unmade,
-    sync::{Definition, check},
+    sync::{Definition, check, presets},
 };
 
 use crate::{Api, error::ApiError};
@@ -82,11 +82,12 @@ pub(super) async fn declared(api: &Api, mut said: Map<String, Value>) -> Result<
 
 /// The definition that a preset makes of parameters and what is laid over it.
 fn expanded(name: &str, parameters: Option<Value>, own: &Map<String, Value>) -> Result<Value, ApiError> {
-    let _ = own;
-    match parameters {
-        None | Some(Value::Object(_)) => Err(field("/preset", format!("there is no preset {name:?}"))),
-        Some(_) => Err(field("/parameters", "is not of type object")),
-    }
+    let parameters = match parameters {
+        None => Map::new(),
+        Some(Value::Object(parameters)) => parameters,
+        Some(_) => return Err(field("/parameters", "is not of type object")),
+    };
+    presets::expand(name, &parameters, own).map_err(|violation| field(&violation.pointer, violation.message))
 }
 
 /// What a preset brought is not in the body that the pointer points into.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Wrong, format::excerpt};
 use crate::sync::{
-    definition::{Format, HttpSource, Incremental, List, OneOrMany, Pagination},
+    definition::{ErrorBody, Format, HttpSource, Incremental, List, OneOrMany, Pagination},
     read::{KEY, KEY_POINTER, says_something},
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Said {
 /// Reads it. An answer of 200 may say that it is an error.
 pub(super) fn said(list: &List, root: &Value) -> Result<Said, Wrong> {
     if let Some(error) = &list.error
-        && root.pointer(&error.pointer).is_some_and(says_something)
+        && is_error(error, root.pointer(&error.pointer))
     {
         let message = error.message.as_deref().and_then(|pointer| root.pointer(pointer)).or_else(|| root.pointer(&error.pointer));
         let text = message.map(text_of).unwrap_or_default();
@@ -59,6 +59,11 @@ pub(super) fn said(list: &List, root: &Value) -> Result<Said, Wrong> {
         said.sync_mark = mark(root, pointer)?;
     }
     Ok(said)
+}
+
+/// Whether what stands there says so. Where a page says whether all is well, one that says nothing is none of ours.
+fn is_error(error: &ErrorBody, there: Option<&Value>) -> bool {
+    if error.good.is_empty() { there.is_some_and(says_something) } else { there.is_none_or(|there| !error.good.contains(there)) }
 }
 
 /// What stands there; none of `null`, `false` or an empty text.
@@ -197,6 +202,23 @@ mod tests {
 
     fn taken(more: Value, root: Value) -> Result<Vec<Value>, String> {
         take(&source(more), root, false).map_err(|wrong| wrong.0.code)
+    }
+
+    #[test]
+    fn a_page_says_that_it_is_an_error_as_it_was_declared() {
+        let said_of = |error: Value, root: Value| {
+            let list = serde_json::from_value(json!({ "error": error })).expect("a list");
+            said(&list, &root).err().map(|wrong| wrong.0.message)
+        };
+        let told = |message: &str| Some(format!("the page says that it is an error: {message}"));
+        let any = json!({ "pointer": "/error", "message": "/error/message" });
+        assert_eq!(said_of(any.clone(), json!({ "error": null })), None);
+        assert_eq!(said_of(any.clone(), json!({ "error": "NOT_FOUND" })), told("NOT_FOUND"));
+        assert_eq!(said_of(any, json!({ "error": { "message": "no such table" } })), told("no such table"));
+        let status = json!({ "pointer": "/status", "good": ["OK"], "message": "/message" });
+        assert_eq!(said_of(status.clone(), json!({ "status": "OK" })), None);
+        assert_eq!(said_of(status.clone(), json!({ "status": "ERROR", "message": "no licence" })), told("no licence"));
+        assert_eq!(said_of(status, json!({ "items": [] })), told(""), "one that does not say is no page of theirs");
     }
 
     #[test]
