@@ -45,3 +45,4 @@ pub mod signing;
 pub mod status;
 pub mod submit;
 pub mod tenant;
+pub mod translation;

@@ -15,6 +15,7 @@ pub mod notification_sms;
 pub mod notification_whatsapp;
 pub mod notification_whatsapp_templates;
 pub mod page;
+pub mod translation_translate;
 
 #[cfg(feature = "handlers")]
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub fn contracts() -> Vec<Contract> {
         notification_sms::contract(),
         notification_whatsapp::contract(),
         notification_whatsapp_templates::contract(),
+        translation_translate::contract(),
     ]
 }
 
@@ -63,6 +65,7 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
         notification_whatsapp::KIND => notification_whatsapp::check(payload),
         notification_push::KIND => notification_push::check(payload),
         notification_email::KIND => notification_email::check::check(payload),
+        translation_translate::KIND => translation_translate::check(payload),
         _ => Ok(()),
     }
 }
@@ -122,4 +125,5 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
         .with(UnlessCancelled(notification_push::handler::Push::new(services.clone())))
         .with(UnlessCancelled(notification_email::handler::NotificationEmail::new(services.clone())))
+        .with(translation_translate::handler::Translate::new(services.clone()))
 }

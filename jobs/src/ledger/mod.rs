@@ -1,4 +1,4 @@
-//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind thirteen roles.
+//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind fourteen roles.
 //!
 //! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries +
 //! Hooks + Approvals`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
@@ -25,6 +25,7 @@ mod side;
 pub mod sqlite;
 mod timetable;
 pub mod transfer;
+mod translations;
 mod vault;
 mod wordings;
 
@@ -64,6 +65,7 @@ use crate::{
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
     tenant::TenantId,
+    translation,
 };
 
 /// The most jobs or changes that one statement writes; larger batches are cut.
@@ -281,6 +283,17 @@ pub trait Approvals: Send + Sync {
     async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned, told_at: Timestamp) -> Result<bool>;
 }
 
+/// Keeping translations that were paid for. Every verb is a tenant's: another's are not there.
+#[async_trait]
+pub trait Translations: Send + Sync {
+    /// Those of these that are kept, in no order. Their use is noted, about once a day; that it could not be does not matter.
+    async fn translations(&self, tenant: &TenantId, hashes: &[translation::Hash]) -> Result<Vec<translation::Kept>>;
+
+    /// Keeps translations; one that is there stays as it is. Where the tenant has more than `bytes_max` then, those go that were not used
+    /// for longest, at most [`translation::DROPPED_MAX`].
+    async fn keep_translations(&self, tenant: &TenantId, kept: &[translation::Kept], bytes_max: i64) -> Result<()>;
+}
+
 /// What jobs did to the outside world.
 #[async_trait]
 pub trait Effects: Send + Sync {
@@ -442,6 +455,9 @@ pub trait Upkeep: Send + Sync {
     /// Forgets events of hooks that came longer ago than this, at most `limit`. Returns how many.
     async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64>;
 
+    /// Forgets translations of one tenant that were not used for so long, at most `limit`. Returns how many.
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64>;
+
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
@@ -488,5 +504,5 @@ impl<L: Inspect + ?Sized> Files for L {
 }
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals {}
-impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Translations {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Translations + ?Sized> Reach for L {}

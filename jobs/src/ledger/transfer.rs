@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 25] = [
+const TABLES: [Table; 27] = [
     Table {
         name: "jobs",
         columns: &[
@@ -359,6 +359,11 @@ const TABLES: [Table; 25] = [
             ("facts", "text"),
             ("as_of_ms", "bigint"),
         ],
+    },
+    Table { name: "translation_rooms", columns: &[("tenant", "text"), ("bytes", "bigint")] },
+    Table {
+        name: "translations",
+        columns: &[("tenant", "text"), ("hash", "bytea"), ("facts", "text"), ("bytes", "bigint"), ("used_at_ms", "bigint")],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

@@ -36,6 +36,7 @@ mod schedules;
 mod scrub;
 mod settle;
 mod tickets;
+mod translations;
 mod unreadable;
 mod wordings;
 mod workers;

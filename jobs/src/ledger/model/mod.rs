@@ -13,6 +13,7 @@ mod inspect;
 mod intake;
 mod library;
 mod timetable;
+mod translations;
 mod upkeep;
 mod vault;
 mod wordings;
@@ -42,6 +43,7 @@ use crate::{
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
     tenant::TenantId,
+    translation::{Hash, Translated},
 };
 
 /// A receiver that lags by more nudges than this misses some and looks into the feed.
@@ -140,6 +142,8 @@ struct Tables {
     /// When they were last asked for, and what there was.
     /// Each template with the time as of which it is known.
     approved: BTreeMap<ConnectionId, (Timestamp, Vec<(Timestamp, Approved)>)>,
+    /// With when their use was last noted.
+    translations: BTreeMap<(TenantId, Hash), (Timestamp, Translated)>,
 }
 
 /// Whose key it is, and the key.
