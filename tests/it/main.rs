@@ -37,5 +37,6 @@ mod schedules;
 mod standalone;
 mod status;
 mod transfer;
+mod translation;
 mod tree;
 mod worker_health;

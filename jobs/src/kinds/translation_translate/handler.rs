@@ -136,7 +136,7 @@ impl<'a> Work<'a> {
         self.total = texts.len() * self.payload.targets.len();
         let mut known = Vec::new();
         for target in &self.payload.targets {
-            known.push(self.into_language(target, &texts).await?);
+            known.push(self.all_of(target, &texts).await?);
         }
         self.report(&known).await
     }
@@ -150,14 +150,14 @@ impl<'a> Work<'a> {
                 self.context.info("the quota has room again");
                 Ok(self.context.checkpoint(&())?)
             }
-            Ok(usage) => Err(self.park(parked.characters_wanted, Some(&usage))),
+            Ok(usage) => Err(self.park(parked, Some(&usage))),
             Err(Unusable::Unsent(error)) => Err(unanswered(&error)),
             Err(Unusable::Answered(asked)) => Err(self.refused(&asked, "the usage").await),
         }
     }
 
     /// Waits for the quota: uncharged, and holding no slot.
-    fn park(&self, characters_wanted: u64, usage: Option<&Usage>) -> Outcome {
+    fn park(&self, parked: Parked, usage: Option<&Usage>) -> Outcome {
         let now = self.services.clock.now();
         let wait = quota::wait(usage, now, rand::random());
         let period = match usage.and_then(|usage| usage.ends_at(now)) {
@@ -167,14 +167,14 @@ impl<'a> Work<'a> {
         let next = now.plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         let message = format!("waiting: DeepL's quota is used up; {period}, and it is looked at again at {next}");
         self.context.warn(&message);
-        self.context.progress(self.percent(), message);
-        match self.context.checkpoint(&Parked { characters_wanted }) {
+        self.context.progress(parked.percent, message);
+        match self.context.checkpoint(&parked) {
             Ok(()) => Outcome::Snooze(wait),
             Err(failure) => failure.into(),
         }
     }
 
-    async fn into_language(&mut self, target: &str, texts: &[&'a str]) -> Result<Known<'a>, Outcome> {
+    async fn all_of(&mut self, target: &str, texts: &[&'a str]) -> Result<Known<'a>, Outcome> {
         let options = request::options(self.payload, target);
         let content = self.glossary(target).await?;
         let alone = (!self.payload.cache).then_some(self.context.job);
@@ -235,8 +235,8 @@ impl<'a> Work<'a> {
             }
             456 => {
                 let usage = self.deepl.usage(self.services.clock.now()).await.ok();
-                let characters = texts.iter().map(|text| text.chars().count() as u64).sum();
-                Err(self.park(characters, usage.as_ref()))
+                let characters_wanted = texts.iter().map(|text| text.chars().count() as u64).sum();
+                Err(self.park(Parked { characters_wanted, percent: self.percent() }, usage.as_ref()))
             }
             404 if has_glossary => Err(Outcome::bury("glossary_unknown", self.said(&asked, &format!("texts into {target}")))),
             _ => Err(self.refused(&asked, &format!("texts into {target}")).await),

@@ -13,6 +13,10 @@ use crate::clock::Timestamp;
 const LOOK: Duration = Duration::from_secs(3_600);
 /// How often one is looked at whose period is known: its limit may be raised before.
 const LOOK_KNOWN: Duration = Duration::from_secs(6 * 3_600);
+/// How often one is looked at whose period has just ended: its count may be some minutes late.
+const LOOK_LATE: Duration = Duration::from_secs(60);
+/// For how long after its end a period has just ended.
+const LATE_MS: i64 = 3_600_000;
 /// By how much those who wait for the same instant are put apart at most.
 const APART_MAX: Duration = Duration::from_secs(900);
 
@@ -22,6 +26,8 @@ const APART_MAX: Duration = Duration::from_secs(900);
 pub(super) struct Parked {
     /// The characters that there was no room for.
     pub characters_wanted: u64,
+    /// How far the job was.
+    pub percent: u8,
 }
 
 /// How much of its quota an account has used.
@@ -51,14 +57,22 @@ impl Usage {
 
     /// When the period ends, where that is told and still to come.
     pub fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
-        Timestamp::parse_rfc3339(self.end_time.as_deref()?).ok().filter(|at| *at > now)
+        self.end().filter(|at| *at > now)
+    }
+
+    fn end(&self) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(self.end_time.as_deref()?).ok()
     }
 }
 
 /// How long to wait before the account is looked at again; `chance` is from 0 to 1, and puts those who wait for the same apart.
 pub(super) fn wait(usage: Option<&Usage>, now: Timestamp, chance: f64) -> Duration {
-    let Some(ends_at) = usage.and_then(|usage| usage.ends_at(now)) else { return LOOK.mul_f64(1.0 + chance / 4.0) };
-    let left = Duration::from_millis(ends_at.ms_since(now).max(0).unsigned_abs());
+    let left_ms = usage.and_then(Usage::end).map(|end| end.ms_since(now));
+    let left = match left_ms {
+        Some(left_ms) if left_ms > 0 => Duration::from_millis(left_ms.unsigned_abs()),
+        Some(left_ms) if left_ms > -LATE_MS => return LOOK_LATE.mul_f64(1.0 + chance / 4.0),
+        _ => return LOOK.mul_f64(1.0 + chance / 4.0),
+    };
     let until_reset = left + APART_MAX.min(left / 4).mul_f64(chance) + Duration::from_secs(1);
     until_reset.min(LOOK_KNOWN.mul_f64(1.0 + chance / 4.0))
 }
@@ -81,7 +95,10 @@ mod tests {
         assert_eq!((seconds(Some(&at(4_000)), 0.0), seconds(Some(&at(4_000)), 1.0)), (5.0, 6.0));
         assert_eq!((seconds(Some(&at(7_200_000)), 0.0), seconds(Some(&at(7_200_000)), 1.0)), (7_201.0, 8_101.0));
         assert_eq!((seconds(Some(&at(30 * 86_400_000)), 0.0), seconds(Some(&at(30 * 86_400_000)), 1.0)), (21_600.0, 27_000.0));
-        for told in [at(-1), at(0), of("soon"), of(""), Usage::default()] {
+        for just_over in [at(0), at(-1), at(-3_599_000)] {
+            assert_eq!((seconds(Some(&just_over), 0.0), seconds(Some(&just_over), 1.0)), (60.0, 75.0));
+        }
+        for told in [at(-3_600_000), of("soon"), of(""), Usage::default()] {
             assert_eq!(seconds(Some(&told), 0.0), 3_600.0, "{told:?}");
         }
     }
