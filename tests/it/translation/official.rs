@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use windrow_tests::python;
 
 use super::*;
+use crate::printed::{run, steps};
 
 /// The arguments of the package, and the payload that says the same.
 fn calls() -> Vec<(Value, Value)> {
@@ -111,4 +112,15 @@ async fn a_connection_is_tested_by_its_usage() {
     assert!(stage.asked().is_empty());
     let log = stage.server.log();
     assert!(!log.contains("planted-"), "a key is in the log");
+}
+
+#[tokio::test]
+async fn the_commands_of_the_document_work_as_printed() {
+    let stage = Stage::new().await;
+    let removed = stage.server.send(Method::DELETE, "/v1/connections/deepl", &[], None).await;
+    assert_eq!(removed.status, 204);
+    let mut steps = steps("docs/translation.md", "An example");
+    assert_eq!(steps.len(), 3);
+    steps[0].commands.insert_str(0, &format!("deepl_url={} deepl_key={KEY}\n", stage.url()));
+    run(&stage.server, &steps).await;
 }
