@@ -91,9 +91,9 @@ async fn the_longest_unused_make_room(ledger: &dyn Ledger, clock: &VirtualClock)
     keep(ledger, &tenant(), std::slice::from_ref(&second)).await;
     clock.advance_ms(1);
     let two = bytes(&second) + bytes(&third);
-    ledger.keep_translations(&tenant(), &[third.clone()], two).await.expect("keep");
+    ledger.keep_translations(&tenant(), std::slice::from_ref(&third), two).await.expect("keep");
     assert_eq!(found(ledger, &tenant(), &[1, 2, 3]).await, [second.clone(), third.clone()]);
-    ledger.keep_translations(&tenant(), &[third.clone()], two).await.expect("keep");
+    ledger.keep_translations(&tenant(), std::slice::from_ref(&third), two).await.expect("keep");
     assert_eq!(found(ledger, &tenant(), &[1, 2]).await.len(), 2, "what is there already takes no room");
     ledger.keep_translations(&tenant(), &[], two - 1).await.expect("keep");
     assert_eq!(found(ledger, &tenant(), &[1, 2]).await, [third]);
