@@ -47,3 +47,4 @@ pub mod status;
 pub mod submit;
 pub mod sync;
 pub mod tenant;
+pub mod translation;

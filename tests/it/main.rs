@@ -42,5 +42,6 @@ mod sync_run;
 mod sync_source;
 mod syncs;
 mod transfer;
+mod translation;
 mod tree;
 mod worker_health;

@@ -17,6 +17,7 @@ pub mod notification_whatsapp_templates;
 pub mod page;
 pub mod sync_preview;
 pub mod sync_run;
+pub mod translation_translate;
 
 #[cfg(feature = "handlers")]
 use std::sync::Arc;
@@ -56,6 +57,7 @@ pub fn contracts() -> Vec<Contract> {
         notification_whatsapp_templates::contract(),
         sync_preview::contract(),
         sync_run::contract(),
+        translation_translate::contract(),
     ]
 }
 
@@ -69,6 +71,7 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
         notification_push::KIND => notification_push::check(payload),
         notification_email::KIND => notification_email::check::check(payload),
         sync_preview::KIND => sync_preview::check(payload),
+        translation_translate::KIND => translation_translate::check(payload),
         _ => Ok(()),
     }
 }
@@ -133,4 +136,5 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(sync_preview::handler::PreviewSync::new(services.clone()))
         .with(UnlessCancelled(notification_email::handler::NotificationEmail::new(services.clone())))
         .with(sync_run::handler::SyncRun::new(services.clone()))
+        .with(translation_translate::handler::Translate::new(services.clone()))
 }

@@ -167,6 +167,11 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
             &[("ENDPOINT", "'$endpoint'")],
             ", and `$endpoint` with the URL of something that answers as Meta does (without `base_url` it is Meta)",
         ),
+        super::translation_translate::KIND => (
+            json!({ "provider": "deepl", "secrets": { "auth_key": "the-auth-key" }, "config": { "url": "ENDPOINT" } }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of something that answers as DeepL does (without `url` it is DeepL)",
+        ),
         _ => (
             json!({ "provider": "http", "config": { "url": "ENDPOINT" } }),
             &[("ENDPOINT", "'$endpoint'")],

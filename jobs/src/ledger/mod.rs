@@ -1,4 +1,4 @@
-//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind fifteen roles.
+//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind sixteen roles.
 //!
 //! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries +
 //! Hooks + Approvals + Syncs + Records`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
@@ -27,6 +27,7 @@ mod syncing;
 mod syncs;
 mod timetable;
 pub mod transfer;
+mod translations;
 mod vault;
 mod wordings;
 
@@ -67,6 +68,7 @@ use crate::{
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
     submit::NewJob,
     tenant::TenantId,
+    translation,
 };
 
 /// The most jobs or changes that one statement writes; larger batches are cut.
@@ -284,6 +286,17 @@ pub trait Approvals: Send + Sync {
     async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned, told_at: Timestamp) -> Result<bool>;
 }
 
+/// Keeping translations that were paid for. Every verb is a tenant's: another's are not there.
+#[async_trait]
+pub trait Translations: Send + Sync {
+    /// Those of these that are kept, in no order. Their use is noted, about once a day; that it could not be does not matter.
+    async fn translations(&self, tenant: &TenantId, hashes: &[translation::Hash]) -> Result<Vec<translation::Kept>>;
+
+    /// Keeps translations; one that is there stays as it is. Where the tenant has more than `bytes_max` then, those go that were not used
+    /// for longest, at most [`translation::DROPPED_MAX`].
+    async fn keep_translations(&self, tenant: &TenantId, kept: &[translation::Kept], bytes_max: i64) -> Result<()>;
+}
+
 /// What jobs did to the outside world.
 #[async_trait]
 pub trait Effects: Send + Sync {
@@ -451,6 +464,9 @@ pub trait Upkeep: Send + Sync {
     /// Goes through records of a collection that got a look-up field or lost one, at most `limit`. Returns how many it found.
     async fn index_records(&self, limit: usize) -> Result<u64>;
 
+    /// Forgets translations of one tenant that were not used for so long, at most `limit`. Returns how many.
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64>;
+
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
@@ -497,5 +513,5 @@ impl<L: Inspect + ?Sized> Files for L {
 }
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records {}
-impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + Translations {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + Translations + ?Sized> Reach for L {}

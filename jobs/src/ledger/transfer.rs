@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 35] = [
+const TABLES: [Table; 37] = [
     Table {
         name: "jobs",
         columns: &[
@@ -457,6 +457,11 @@ const TABLES: [Table; 35] = [
     Table {
         name: "record_values",
         columns: &[("tenant", "text"), ("collection", "text"), ("key", "text"), ("field", "text"), ("value", "text")],
+    },
+    Table { name: "translation_rooms", columns: &[("tenant", "text"), ("bytes", "bigint")] },
+    Table {
+        name: "translations",
+        columns: &[("tenant", "text"), ("hash", "bytea"), ("facts", "text"), ("bytes", "bigint"), ("used_at_ms", "bigint")],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

@@ -37,6 +37,7 @@ mod scrub;
 mod settle;
 mod syncs;
 mod tickets;
+mod translations;
 mod unreadable;
 mod wordings;
 mod workers;

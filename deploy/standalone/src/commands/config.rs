@@ -11,7 +11,7 @@ use windrow_jobs::{
     contract::Policy,
     hook,
     keys::{IDEMPOTENCY_MS, KEY_BYTES_MAX},
-    kinds::{build_generate, notification_broadcast, notification_email, sync_preview},
+    kinds::{build_generate, notification_broadcast, notification_email, sync_preview, translation_translate},
     ledger::Retention,
     lifecycle::CRASHES_MAX,
     notification::wording,
@@ -23,7 +23,7 @@ use windrow_jobs::{
         value::{API_KEY_BYTES_MIN, MASTER_KEYS_MAX},
     },
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
-    sync,
+    sync, translation,
 };
 
 use crate::{cli::Format, failure::Failure, output};
@@ -169,6 +169,21 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("record_bytes_max", sync::RECORD_BYTES_MAX.into(), "the largest record"),
         ("lookup_fields_max", sync::store::FIELDS_MAX.into(), "the most look-up fields of a collection"),
         ("lookup_value_bytes_max", sync::store::VALUE_BYTES_MAX.into(), "the longest value that a record is found by"),
+        ("translation_texts_max", translation_translate::TEXTS_MAX.into(), "the most texts of a translation"),
+        ("translation_targets_max", translation_translate::TARGETS_MAX.into(), "the most languages into which they are translated"),
+        (
+            "translation_request_bytes_max",
+            translation_translate::REQUEST_BYTES_MAX.into(),
+            "the largest request that DeepL takes: a text makes none that is larger",
+        ),
+        ("translation_terms_max", translation_translate::TERMS_MAX.into(), "the most terms of a glossary that a translation brings"),
+        ("translation_term_bytes_max", translation_translate::TERM_BYTES_MAX.into(), "the longest of them"),
+        (
+            "translations_bytes_max",
+            translation::TENANT_BYTES_MAX.into(),
+            "translations that are kept of a tenant; past that those go that were not used for longest",
+        ),
+        ("translations_unused_days", translation::UNUSED_DAYS.into(), "how long a translation is kept that nobody uses"),
         ("render_mib_max", renderer::MEMORY_MIB_MAX.into(), "memory of a process that renders files of a build, or messages"),
         ("render_s_max", renderer::CPU_S_MAX.into(), "how long it may compute for a build, or for many messages"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),

@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, SystemClock},
     connection::{
         Opened, Used,
-        catalog::{apns, fcm, http, oauth2, service_account, smtp, twilio, whatsapp},
+        catalog::{apns, deepl, fcm, http, oauth2, service_account, smtp, twilio, whatsapp},
         door::Doors,
     },
     contract::Contract,
@@ -23,6 +23,7 @@ use crate::{
     },
 };
 
+mod account;
 mod mail;
 mod phone;
 mod ping;
@@ -59,6 +60,7 @@ impl TestConnection {
     async fn test(&self, context: &Context, opened: &Opened) -> Result<String, Failed> {
         match opened.provider.as_str() {
             apns::NAME => push::device_of_nobody(&self.apple, context, opened).await,
+            deepl::NAME => account::deepl_usage(&self.outbound, opened).await,
             fcm::NAME => push::message_to_nobody(&self.outbound, &self.tokens, self.clock.as_ref(), context, opened).await,
             http::NAME => ping::ping(&self.doors, opened, self.clock.now()).await,
             oauth2::NAME | service_account::NAME => {

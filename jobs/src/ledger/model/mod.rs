@@ -15,6 +15,7 @@ mod library;
 mod records;
 mod syncs;
 mod timetable;
+mod translations;
 mod upkeep;
 mod vault;
 mod wordings;
@@ -48,6 +49,7 @@ use crate::{
         state::{Item, RowError, Run, Sync},
     },
     tenant::TenantId,
+    translation::{Hash, Translated},
 };
 
 /// A receiver that lags by more nudges than this misses some and looks into the feed.
@@ -152,6 +154,8 @@ struct Tables {
     /// When they were last asked for, and what there was.
     /// Each template with the time as of which it is known.
     approved: BTreeMap<ConnectionId, (Timestamp, Vec<(Timestamp, Approved)>)>,
+    /// With when their use was last noted.
+    translations: BTreeMap<(TenantId, Hash), (Timestamp, Translated)>,
 }
 
 /// A sync, and what is kept of it.

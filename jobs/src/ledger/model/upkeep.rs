@@ -153,6 +153,10 @@ impl Upkeep for ModelLedger {
         }))
     }
 
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64> {
+        Ok(self.transact(|tables, now, _| tables.forget_translations(now.plus_ms(-unused_ms), limit)))
+    }
+
     async fn reap(&self, _: usize, incarnation_over: bool) -> Result<u64> {
         Ok(self.transact(|tables, now, told| {
             let suspects = if incarnation_over { tables.running().map(|job| job.id).collect() } else { tables.suspects(now) };

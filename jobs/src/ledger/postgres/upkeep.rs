@@ -172,6 +172,10 @@ impl Upkeep for PostgresLedger {
         self.walk_records(limit).await
     }
 
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64> {
+        self.forget_unused(unused_ms, limit).await
+    }
+
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
         let mut reaped = 0;
         loop {
