@@ -53,7 +53,7 @@ struct State {
     seen: VecDeque<Asked>,
 }
 
-pub(self) struct Shared(Mutex<State>);
+struct Shared(Mutex<State>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
