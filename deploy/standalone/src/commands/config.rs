@@ -154,7 +154,7 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("broadcast_rows_max", notification_broadcast::ROWS_MAX.into(), "the most rows of a file of recipients"),
         ("broadcast_columns_max", notification_broadcast::COLUMNS_MAX.into(), "the most columns of such a file"),
         ("broadcast_file_bytes_max", notification_broadcast::AUDIENCE_BYTES_MAX.into(), "the largest such file"),
-        ("record_bytes_max", sync::RECORD_BYTES_MAX, "the largest record, as JSON without spaces"),
+        ("record_bytes_max", sync::RECORD_BYTES_MAX.into(), "the largest record, as JSON without spaces"),
         ("record_key_bytes_max", sync::KEY_BYTES_MAX.into(), "the longest key of a record"),
         ("collection_name_bytes_max", sync::NAME_BYTES_MAX.into(), "the longest name of a collection of records, and of a sync"),
         ("lookup_fields_max", sync::store::FIELDS_MAX.into(), "the most look-up fields of a collection"),
