@@ -21,7 +21,7 @@ use windrow_tests::{jobs::*, ledgers};
 use super::*;
 
 /// How many seeds run unless the environment says otherwise: a few seconds' worth.
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 3;
 /// Long enough for a key to be made, changed by both sides, deleted and made again.
 const STEPS: usize = 120;
 /// Few, so that the same key is met again and again.
