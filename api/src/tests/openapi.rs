@@ -229,6 +229,7 @@ async fn every_example_of_a_request_is_accepted() {
                     .replace("/v1/syncs/{name}", "/v1/syncs/example")
                     .replace("/v1/connections/{name}", "/v1/connections/hook")
                     .replace("/{name}/{locale}", "/order/de")
+                    .replace("{collection}", "people")
                     .replace("{token}", token),
             );
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);

@@ -167,6 +167,8 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ),
         ("record_key_bytes_max", sync::KEY_BYTES_MAX.into(), "the longest key of a record"),
         ("record_bytes_max", sync::RECORD_BYTES_MAX.into(), "the largest record"),
+        ("lookup_fields_max", sync::store::FIELDS_MAX.into(), "the most look-up fields of a collection"),
+        ("lookup_value_bytes_max", sync::store::VALUE_BYTES_MAX.into(), "the longest value that a record is found by"),
         ("render_mib_max", renderer::MEMORY_MIB_MAX.into(), "memory of a process that renders files of a build, or messages"),
         ("render_s_max", renderer::CPU_S_MAX.into(), "how long it may compute for a build, or for many messages"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
