@@ -137,6 +137,10 @@ pub(crate) enum ApiError {
     )]
     WordingsTooMany,
     #[error("{0}")]
+    RecordNotFound(String),
+    #[error("the records that were there before it became a look-up field are still being gone through")]
+    LookupIndexing,
+    #[error("{0}")]
     TemplateFailed(String),
     #[error("the process that renders templates gave no answer")]
     RendererUnavailable(String),
@@ -235,6 +239,8 @@ impl ApiError {
             Self::VersionExists { .. } => Code::VERSION_EXISTS,
             Self::WordingNotFound(_) => Code::WORDING_NOT_FOUND,
             Self::WordingsTooMany => Code::WORDINGS_TOO_MANY,
+            Self::RecordNotFound(_) => Code::RECORD_NOT_FOUND,
+            Self::LookupIndexing => Code::LOOKUP_INDEXING,
             Self::TemplateFailed(_) => Code::TEMPLATE_FAILED,
             Self::RendererUnavailable(_) => Code::RENDERER_UNAVAILABLE,
             Self::SyncNotFound => Code::SYNC_NOT_FOUND,

@@ -48,6 +48,7 @@ pub fn document() -> &'static Value {
         (name = "schedules", description = "Jobs that are submitted when their time comes, and what became of each time."),
         (name = "callbacks", description = "Reports of endpoints that finish later what a job asked of them."),
         (name = "connections", description = "A tenant's access to providers: configuration, and secrets that come in and never go out."),
+        (name = "records", description = "The tenant's records, which syncs keep and programs look up."),
         (name = "notifications", description = "What notifications say: templates, by language, and what they look like filled in."),
         (name = "syncs", description = "What one system has, kept the same in another: declared, previewed, and what runs did."),
         (name = "hooks", description = "Where providers tell connections what happened, and what was told there."),

@@ -14,5 +14,6 @@ mod notification_templates;
 mod objects;
 mod openapi;
 mod operators;
+mod records;
 mod schedules;
 mod sync_presets;

@@ -32,6 +32,7 @@ mod outbound;
 mod own_worker;
 mod printed;
 mod readme;
+mod records;
 mod redis;
 mod schedules;
 mod standalone;

@@ -84,6 +84,8 @@ impl Code {
     pub(crate) const SYNCS_TOO_MANY: Self = Self::new(S::CONFLICT, "syncs_too_many", "The tenant has too many syncs");
     pub(crate) const SYNC_ELSEWHERE: Self = Self::new(S::CONFLICT, "sync_elsewhere", "The sync would go elsewhere");
     pub(crate) const CONFLICT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "conflict_not_found", "No such conflict");
+    pub(crate) const RECORD_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "record_not_found", "No such record");
+    pub(crate) const LOOKUP_INDEXING: Self = Self::new(S::CONFLICT, "lookup_indexing", "The look-up field is not ready yet");
     pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
     pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
     pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");

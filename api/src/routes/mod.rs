@@ -20,6 +20,7 @@ pub(crate) mod objects;
 pub(crate) mod operate;
 pub(crate) mod probes;
 pub(crate) mod queues;
+pub(crate) mod records;
 pub(crate) mod schedules;
 pub(crate) mod sync_presets;
 pub(crate) mod syncs;
@@ -92,6 +93,9 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(syncs::runs::list))
         .routes(routes!(syncs::conflicts::list))
         .routes(routes!(syncs::conflicts::settle))
+        .routes(routes!(records::list::collections))
+        .routes(routes!(records::list::list))
+        .routes(routes!(records::look, records::put, records::remove))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

@@ -225,6 +225,7 @@ async fn every_example_of_a_request_is_accepted() {
                     .replace("{key}", "mail")
                     .replace("/v1/connections/{name}", "/v1/connections/hook")
                     .replace("/{name}/{locale}", "/order/de")
+                    .replace("{collection}", "people")
                     .replace("{token}", token),
             );
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);

@@ -23,6 +23,7 @@ use windrow_jobs::{
         value::{API_KEY_BYTES_MIN, MASTER_KEYS_MAX},
     },
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
+    sync,
 };
 
 use crate::{cli::Format, failure::Failure, output};
@@ -153,6 +154,13 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("broadcast_rows_max", notification_broadcast::ROWS_MAX.into(), "the most rows of a file of recipients"),
         ("broadcast_columns_max", notification_broadcast::COLUMNS_MAX.into(), "the most columns of such a file"),
         ("broadcast_file_bytes_max", notification_broadcast::AUDIENCE_BYTES_MAX.into(), "the largest such file"),
+        ("record_bytes_max", sync::RECORD_BYTES_MAX.into(), "the largest record, as JSON without spaces"),
+        ("record_key_bytes_max", sync::KEY_BYTES_MAX.into(), "the longest key of a record"),
+        ("collection_name_bytes_max", sync::NAME_BYTES_MAX.into(), "the longest name of a collection of records, and of a sync"),
+        ("lookup_fields_max", sync::store::FIELDS_MAX.into(), "the most look-up fields of a collection"),
+        ("lookup_value_bytes_max", sync::store::VALUE_BYTES_MAX.into(), "the longest value that a record is found by"),
+        ("sync_runs_kept", sync::RUNS_KEPT.into(), "runs of a sync that are remembered"),
+        ("sync_errors_kept", sync::state::ERRORS_KEPT.into(), "row errors of a run that are kept; the rest is counted"),
         ("render_mib_max", renderer::MEMORY_MIB_MAX.into(), "memory of a process that renders files of a build, or messages"),
         ("render_s_max", renderer::CPU_S_MAX.into(), "how long it may compute for a build, or for many messages"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),

@@ -2,9 +2,12 @@
 //! decided, once, by whoever may.
 
 mod conflicts;
+mod decide;
 mod definitions;
 mod elsewhere;
+mod history;
 
+mod pace;
 mod pages;
 mod records;
 mod runs;
