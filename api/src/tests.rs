@@ -17,3 +17,4 @@ mod operators;
 mod records;
 mod schedules;
 mod sync_presets;
+mod syncs;

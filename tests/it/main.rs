@@ -40,6 +40,7 @@ mod status;
 mod sync_presets;
 mod sync_run;
 mod sync_source;
+mod syncs;
 mod transfer;
 mod tree;
 mod worker_health;

@@ -4,7 +4,6 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use windrow_jobs::{
-    job::JobId,
     ledger::{Records, Syncs},
     sync::{
         SYNCS_MAX,
@@ -18,6 +17,8 @@ use windrow_jobs::{
 use super::fixture::{Answer, Fault, Fixture, id_of};
 
 const PATH: &str = "/v1/syncs/contacts";
+/// What somebody has to decide after [`with_conflict`].
+pub(super) const CONFLICT: &str = "/v1/syncs/contacts/conflicts/a%2Fb%20%C3%BC";
 
 /// From a provider into records.
 pub(super) fn contacts() -> Value {
@@ -37,9 +38,17 @@ async fn put(fixture: &Fixture, path: &str, body: &Value) -> Answer {
 async fn every_verb_answers_as_the_document_says() {
     let fixture = Fixture::new();
     let made = put(&fixture, PATH, &contacts()).await;
-    assert_eq!((made.status, made.header("location")), (StatusCode::CREATED, "https://jobs.example.com/v1/syncs/contacts"), "{}", made.json());
+    assert_eq!(
+        (made.status, made.header("location")),
+        (StatusCode::CREATED, "https://jobs.example.com/v1/syncs/contacts"),
+        "{}",
+        made.json()
+    );
     let told = made.json();
-    assert_eq!((&told["version"], &told["last_run"], &told["since"], &told["preset"]), (&json!(1), &Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&told["version"], &told["last_run"], &told["since"], &told["preset"]),
+        (&json!(1), &Value::Null, &Value::Null, &Value::Null)
+    );
     assert_eq!(told["warnings"], json!([{ "pointer": "/source/http/connection", "message": "the tenant has no connection \"crm\" yet" }]));
     assert_eq!(told["definition"]["mapping"], contacts()["mapping"]);
 
@@ -180,13 +189,12 @@ async fn a_preview_is_a_job_of_what_was_saved_or_is_tried() {
 }
 
 /// A run under way, and what its source and the tenant say of a record each: a conflict.
-async fn with_conflict(fixture: &Fixture) -> Value {
+pub(super) async fn with_conflict(fixture: &Fixture) -> Value {
     assert_eq!(put(fixture, PATH, &contacts()).await.status, 201);
-    let job = fixture.post("/v1/jobs", r#"{"kind":"echo","payload":{}}"#).await;
-    let claimed = fixture.claim_all().await;
+    let job = fixture.submitted("").await;
+    let (id, running) = (id_of(&job), fixture.claim(&job).await);
     let tenant: TenantId = "default".parse().expect("a tenant");
-    let id: JobId = job.json()["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
-    assert_eq!(claimed.len(), 1, "the job runs");
+    assert_eq!(running.attempt, 1, "the job runs");
     let begin = Begin { tenant: tenant.clone(), name: "contacts".into(), job: id, attempt: 1, full: false, dry_run: false };
     let Begun::Run(sync, run) = fixture.ledger.model.begin_run(begin).await.expect("a ledger") else { panic!("it begins") };
     let fence = Fence { sync: sync.id, tenant: tenant.clone(), number: run.number, job: id, attempt: 1 };
@@ -198,7 +206,10 @@ async fn with_conflict(fixture: &Fixture) -> Value {
         Page { fence: fence.clone(), collection: "contacts".into(), policy, incoming: vec![incoming], failed: vec![], progress }
     };
     fixture.ledger.model.write_page(said("one@example.com", None, "1")).await.expect("written").expect("it runs");
-    let own = NewRecord { tenant, collection: "contacts".into(), key: "a/b ü".into(), data: r#"{"email":"own@example.com"}"#.into(), seen: None };
+    let own =
+        NewRecord {
+            tenant, collection: "contacts".into(), key: "a/b ü".into(), data: r#"{"email":"own@example.com"}"#.into(), seen: None
+        };
     fixture.ledger.model.keep_record(own).await.expect("kept");
     fixture.ledger.model.write_page(said("two@example.com", Some("1"), "2")).await.expect("written").expect("it runs");
     fixture.get(&format!("{PATH}/conflicts")).await.json()
@@ -210,14 +221,21 @@ async fn runs_and_conflicts_are_told_and_decided() {
     let conflicts = with_conflict(&fixture).await;
     let conflict = &conflicts["conflicts"][0];
     assert_eq!((&conflict["key"], &conflict["run"]), (&json!("a/b ü"), &json!(1)), "{conflicts}");
-    assert_eq!((&conflict["source"]["email"], &conflict["destination"]["data"]["email"]), (&json!("two@example.com"), &json!("own@example.com")));
+    assert_eq!(
+        (&conflict["source"]["email"], &conflict["destination"]["data"]["email"]),
+        (&json!("two@example.com"), &json!("own@example.com"))
+    );
 
     let runs = fixture.get(&format!("{PATH}/runs")).await.json();
     let run = &runs["runs"][0];
-    assert_eq!((&run["state"], &run["counts"]["created"], &run["counts"]["conflicts"]), (&json!("running"), &json!(1), &json!(1)), "{runs}");
+    assert_eq!(
+        (&run["state"], &run["counts"]["created"], &run["counts"]["conflicts"]),
+        (&json!("running"), &json!(1), &json!(1)),
+        "{runs}"
+    );
     assert_eq!(fixture.get(PATH).await.json()["last_run"], *run);
 
-    let path = format!("{PATH}/conflicts/a%2Fb%20%C3%BC");
+    let path = CONFLICT.to_owned();
     for (path, body, code) in [
         (format!("{PATH}/conflicts/nobody"), r#"{"keep":"source"}"#, "conflict_not_found"),
         (format!("{PATH}/conflicts/a%00b"), r#"{"keep":"source"}"#, "conflict_not_found"),

@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
-use super::fill;
+use super::{fill, needs};
 use crate::sync::typed;
 
 /// What an expression calls the record.
@@ -60,7 +60,12 @@ fn wrong(expression: &str) -> Option<String> {
     let known: BTreeSet<&str> = environment.globals().map(|(name, _)| name).chain([RECORD]).collect();
     let mut unknown: Vec<_> = compiled.undeclared_variables(false).into_iter().filter(|name| !known.contains(name.as_str())).collect();
     unknown.sort();
-    unknown.first().map(|name| format!("{name} is not known: the source's record is called {RECORD}"))
+    if let Some(name) = unknown.first() {
+        return Some(format!("{name} is not known: the source's record is called {RECORD}"));
+    }
+    // A filter or a test that is not there is only noticed where it is used, or by who looks at each.
+    let message = needs::read("expression", &format!("{{{{ {expression} }}}}")).err()?;
+    Some(message.trim_start_matches("line 1: ").to_owned())
 }
 
 /// What the expressions make of the records, of the first of them at least; the rest is to be asked for again.

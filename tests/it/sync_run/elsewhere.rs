@@ -14,6 +14,9 @@ use super::{artifact, by_cursor, connect, counts, definition, people, person, pr
 fn into(way: Value) -> Value {
     let mut definition = definition(by_cursor(50));
     definition["mapping"] = json!([{ "to": "key", "from": "/id" }, { "to": "email", "from": "/email" }, { "to": "name", "from": "/name" }]);
+    if way.get("delete").is_some() {
+        definition["delete"] = json!("hard");
+    }
     definition["destination"] = json!({ "http": with(json!({ "connection": "crm" }), way) });
     definition
 }
@@ -63,7 +66,7 @@ fn expected(provider: &Provider) -> BTreeMap<String, String> {
 async fn every_way_of_writing_keeps_the_other_side_the_same() {
     for (name, way) in [("bulk", bulk(40)), ("by key", by_key()), ("found", found_by_email())] {
         let (provider, taker, server) = stand(130).await;
-        put(&server, &with(into(way), json!({ "delete": "hard" }))).await;
+        put(&server, &into(way)).await;
         let told = ["created", "updated", "unchanged", "deleted", "failed", "repeated"];
         assert_eq!(counts(&run(&server, json!({ "dry_run": true })).await, told), [130, 0, 0, 0, 0, 0], "{name}");
         assert_eq!(taker.requests(), 0, "a dry run asks nobody");
@@ -91,7 +94,9 @@ async fn every_way_of_writing_keeps_the_other_side_the_same() {
 #[tokio::test]
 async fn unless_it_says_so_nothing_is_deleted_elsewhere() {
     let (provider, taker, server) = stand(30).await;
-    put(&server, &into(by_key())).await;
+    let mut way = by_key();
+    way.as_object_mut().expect("an object").remove("delete");
+    put(&server, &into(way)).await;
     run(&server, json!({})).await;
     provider.people().drain(..20);
     assert_eq!(counts(&run(&server, json!({})).await, ["unchanged", "deleted", "missing"]), [10, 0, 20]);
@@ -164,10 +169,25 @@ async fn one_of_ours_is_found_among_theirs_before_it_is_made() {
     put(&server, &into(found_by_email())).await;
     let job = run(&server, json!({})).await;
     assert_eq!(counts(&job, ["created", "updated", "failed"]), [3, 1, 1], "{job:#}");
-    assert!(artifact(&server, &job, "errors.csv").await.contains("several_match,the provider has 2 records like it: x2, x3"));
+    assert!(artifact(&server, &job, "errors.csv").await.contains("the provider has 2 records like it: x2, x3"));
     assert_eq!(taker.contacts()["x1"]["key"], "p0000001");
     // One that somebody deletes there is made anew once it changes.
     taker.forget("x1");
     provider.people()[0]["name"] = json!("Changed");
     assert_eq!(counts(&run(&server, json!({})).await, ["created", "unchanged"]), [1, 3]);
+}
+
+#[tokio::test]
+async fn who_is_told_to_come_later_has_nothing_in_doubt() {
+    for (name, way) in [("bulk", bulk(20)), ("by key", by_key())] {
+        let (provider, taker, server) = stand(60).await;
+        taker.script([None, Some(Fault::Busy(21))]);
+        put(&server, &into(way)).await;
+        let job = super::begin(&server, json!({})).await;
+        server.until(&job, "it waits without a slot", |job| job["state"] == "scheduled").await;
+        let job = server.wait(&job).await;
+        assert_eq!(counts(&job, ["created", "unchanged", "failed", "repeated"]), [60, 0, 0, 0], "{name}");
+        assert!(taker.writes().values().all(|times| *times == 1), "{name}");
+        assert_eq!(names(&taker), expected(&provider), "{name}");
+    }
 }

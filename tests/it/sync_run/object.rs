@@ -64,7 +64,7 @@ async fn the_file_has_each_record_once_in_the_order_of_the_source() {
     let job = server.wait(&job).await;
     let text = artifact(&server, &job, "people.txt").await;
     assert_eq!(
-        (text.lines().count(), text.lines().next(), text.lines().nth(7)),
+        (text.lines().count(), text.lines().next(), text.lines().nth(8)),
         (121, Some("id,name"), Some("p0000009,\"Somebody, else\""))
     );
     assert_eq!(parts(&server.data_dir()), 0);

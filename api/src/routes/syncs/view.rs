@@ -33,7 +33,8 @@ pub(super) struct View {
     version: u32,
     /// The preset that it was made of.
     preset: Option<String>,
-    /// What it says.
+    /// What it says, as a `SyncDefinition`: with the defaults of what was not said, and without what has none.
+    #[schema(value_type = Object)]
     definition: Definition,
     /// What it cannot be run for yet.
     warnings: Vec<Warning>,

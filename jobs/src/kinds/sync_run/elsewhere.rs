@@ -5,6 +5,7 @@
 //! whatever is sent ends the run. Nothing is sent without a lease. Next: `request.rs`, `connection/caller.rs`.
 
 use std::{
+    collections::HashSet,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -60,6 +61,10 @@ pub(super) struct Carried {
     pub failed: Vec<RowError>,
     /// Why the rest was not tried, or is in doubt.
     pub stopped: Option<Outcome>,
+    /// Of the rest, what was not sent.
+    pub withdrawn: Vec<String>,
+    /// Of the rest, what may have arrived.
+    doubtful: HashSet<String>,
 }
 
 impl Carried {
@@ -86,7 +91,10 @@ impl Carried {
                 self.failed.push(RowError { key: Some(key.to_owned()), page: 0, index: 0, code: code.into(), message, pointer: None });
                 SettledAs::Refused
             }
-            Err(Unsettled::Stopped(outcome)) => {
+            Err(Unsettled::Stopped { outcome, in_doubt }) => {
+                if in_doubt {
+                    self.doubtful.insert(key.to_owned());
+                }
                 // What ends the run for good says more than what only waits.
                 if self.stopped.is_none() || matches!(outcome, Outcome::Bury(_)) {
                     self.stopped = Some(outcome);
@@ -98,17 +106,31 @@ impl Carried {
     }
 }
 
+impl Carried {
+    /// Takes the intents back of what is known not to have been sent, now or before: nothing of it is in doubt.
+    fn withdraw(&mut self, plan: &[(String, bool)]) {
+        let settled: HashSet<&str> = self.settled.iter().map(|settled| &*settled.key).collect();
+        let is_open = |key: &str| !settled.contains(key) && !self.doubtful.contains(key);
+        self.withdrawn = plan.iter().filter(|(key, before)| !before && is_open(key)).map(|(key, _)| key.clone()).collect();
+    }
+}
+
 /// Why it is not known that something was done.
 enum Unsettled {
     /// It was not: the provider does not take this record.
     Refused { code: &'static str, message: String },
-    /// Nobody knows, or it has to wait.
-    Stopped(Outcome),
+    /// It has to wait.
+    Stopped {
+        /// How the attempt ends.
+        outcome: Outcome,
+        /// Whether it may have arrived all the same.
+        in_doubt: bool,
+    },
 }
 
 impl From<Outcome> for Unsettled {
     fn from(outcome: Outcome) -> Self {
-        Self::Stopped(outcome)
+        Self::Stopped { outcome, in_doubt: false }
     }
 }
 
@@ -129,7 +151,7 @@ fn refused(message: String) -> Unsettled {
 /// Of what is made there is nothing to be found: where there is nothing, there is no such path.
 fn refused_whole(status: u16, message: String) -> Unsettled {
     match status {
-        404 | 410 => Unsettled::Stopped(Outcome::bury("destination_refused", message)),
+        404 | 410 => Outcome::bury("destination_refused", message).into(),
         _ => refused(message),
     }
 }
@@ -169,6 +191,7 @@ impl Http {
     /// Does what is planned.
     pub(super) async fn carry_out(&self, plan: Vec<(Incoming, Planned)>) -> Carried {
         let mut carried = Carried::default();
+        let all: Vec<(String, bool)> = plan.iter().map(|(record, planned)| (record.key.clone(), planned.in_doubt)).collect();
         let (gone, there): (Vec<_>, Vec<_>) = plan.into_iter().partition(|(_, planned)| planned.fate == Elsewhere::Delete);
         match (&self.http.bulk, &self.http.single) {
             (Some(bulk), _) => self.write_many(bulk, there, &mut carried).await,
@@ -177,6 +200,9 @@ impl Http {
         }
         if carried.stopped.is_none() {
             self.each(gone, &mut carried, |record, planned| self.delete(record, planned)).await;
+        }
+        if carried.stopped.is_some() {
+            carried.withdraw(&all);
         }
         carried
     }
@@ -195,7 +221,7 @@ impl Http {
                     return None;
                 }
                 let came = work.await;
-                if matches!(came, Err(Unsettled::Stopped(_))) {
+                if matches!(came, Err(Unsettled::Stopped { .. })) {
                     is_stopped.store(true, Ordering::Relaxed);
                 }
                 Some((key, came))
@@ -283,7 +309,7 @@ impl Http {
         let mut ids = Vec::new();
         for found in matches.iter().take(FOUND_MAX) {
             let id = text_of(found.pointer(&find.id));
-            ids.push(id.ok_or_else(|| Unsettled::Stopped(failed(format!("what was found has no id at {:?}", find.id))))?);
+            ids.push(id.ok_or_else(|| failed(format!("what was found has no id at {:?}", find.id)))?);
         }
         match find.several {
             Several::Fail if ids.len() > 1 => Err(Unsettled::Refused {
@@ -297,7 +323,7 @@ impl Http {
 
     async fn delete(&self, record: Incoming, planned: Planned) -> Result<SettledAs, Unsettled> {
         let Some(call) = &self.http.delete else {
-            return Err(Unsettled::Stopped(Outcome::bury("destination_unknown", "the destination says no way to delete")));
+            return Err(Outcome::bury("destination_unknown", "the destination says no way to delete").into());
         };
         let asking = self.asking(call, &record, &Value::Null, planned.remote_id.as_deref(), None, "delete")?;
         match self.ask(&asking).await? {
@@ -322,6 +348,11 @@ impl Http {
                 Err(Unsettled::Refused { .. }) if group.len() > 1 => {
                     let half = group.split_off(group.len() / 2);
                     groups.extend([half, group]);
+                }
+                Err(Unsettled::Stopped { outcome, in_doubt }) => {
+                    for (record, _) in &group {
+                        carried.came(&record.key, Err(Unsettled::Stopped { outcome: outcome.clone(), in_doubt }));
+                    }
                 }
                 Err(unsettled) => carried.came(&group[0].0.key, Err(unsettled)),
             }
@@ -349,7 +380,7 @@ impl Http {
                 Some(Value::Array(results)) if results.len() == group.len() => results,
                 _ => {
                     let message = format!("the answer has no list at {pointer:?} of results, one for each of {} records", group.len());
-                    return Err(Unsettled::Stopped(failed(message)));
+                    return Err(Unsettled::Stopped { outcome: failed(message), in_doubt: true });
                 }
             },
         };
@@ -414,73 +445,88 @@ impl Http {
     }
 
     /// Asks until there is an answer that says something, a few times.
-    async fn ask(&self, asking: &Asking) -> Result<Answered, Outcome> {
-        let mut rest = Duration::from_millis(REST_FIRST_MS);
+    async fn ask(&self, asking: &Asking) -> Result<Answered, Unsettled> {
+        let (mut rest, mut in_doubt) = (Duration::from_millis(REST_FIRST_MS), false);
         for tries in 1.. {
             let (outcome, wait) = match self.ask_once(asking).await {
                 Ok(answered) => return Ok(answered),
-                Err((Outcome::Retry { error, after }, true)) => (Outcome::Retry { error, after }, after),
-                Err((outcome, _)) => return Err(outcome),
+                Err(unanswered) => {
+                    in_doubt |= unanswered.in_doubt;
+                    match unanswered.outcome {
+                        Outcome::Retry { error, after } if unanswered.again => (Outcome::Retry { error, after }, after),
+                        outcome => return Err(Unsettled::Stopped { outcome, in_doubt }),
+                    }
+                }
             };
             if let Some(wait) = wait.filter(|wait| *wait > WAIT_MAX) {
                 self.context.progress(0, "the destination asks to wait");
-                return Err(Outcome::Snooze(wait));
+                return Err(Unsettled::Stopped { outcome: Outcome::Snooze(wait), in_doubt });
             }
             if tries == TRIES_MAX {
-                return Err(outcome);
+                return Err(Unsettled::Stopped { outcome, in_doubt });
             }
             tokio::select! {
                 () = tokio::time::sleep(wait.unwrap_or(rest)) => rest *= 2,
-                () = self.context.cancel.cancelled() => return Err(stopped()),
+                () = self.context.cancel.cancelled() => return Err(Unsettled::Stopped { outcome: stopped(), in_doubt }),
             }
         }
         unreachable!("the last try returns")
     }
 
-    /// Asks once. The error says whether it may be asked again at once.
-    async fn ask_once(&self, asking: &Asking) -> Result<Answered, (Outcome, bool)> {
+    async fn ask_once(&self, asking: &Asking) -> Result<Answered, Unanswered> {
         if self.context.cancel.is_cancelled() || !self.context.lease.valid() {
-            return Err((stopped(), false));
+            return Err(Unanswered { outcome: stopped(), again: false, in_doubt: false });
         }
         let total_ms = u64::try_from(self.caller.timeout().as_millis()).unwrap_or(u64::MAX);
         let limits = Limits { total_ms, silence_ms: SILENCE_MS, body_bytes_max: ANSWER_BYTES_MAX, redirects_max: 0 };
-        let again = |outcome: Outcome| {
-            let is_retry = matches!(outcome, Outcome::Retry { .. });
-            (self.caller.hide(outcome), is_retry)
-        };
         let sent = tokio::select! {
             sent = self.caller.send(asking, &limits) => sent,
-            () = self.context.cancel.cancelled() => return Err((stopped(), false)),
+            () = self.context.cancel.cancelled() => return Err(Unanswered { outcome: stopped(), again: false, in_doubt: true }),
         };
         let answer = sent.map_err(|uncalled| {
-            let has_door = matches!(uncalled, Uncalled::Failed(_));
-            let (outcome, is_retry) = again(uncalled.into_outcome());
-            (outcome, is_retry && has_door)
+            // Whoever has no token will have none at once.
+            let again = matches!(uncalled, Uncalled::Failed(_));
+            let in_doubt = matches!(&uncalled, Uncalled::Failed(error) if !error.is_unsent());
+            Unanswered { outcome: self.caller.hide(uncalled.into_outcome()), again, in_doubt }
         })?;
         let status = answer.status.as_u16();
         if answer.status.is_success() {
             if !self.was_good.swap(true, Ordering::Relaxed) {
                 self.caller.was_good().await;
             }
-            let bytes = answer.bytes().await.map_err(|error| again(Outcome::retry(error.code(), error.to_string())))?;
+            let bytes = answer.bytes().await.map_err(|error| {
+                let outcome = self.caller.hide(Outcome::retry(error.code(), error.to_string()));
+                Unanswered { outcome, again: true, in_doubt: true }
+            })?;
             return Ok(Answered::Taken(serde_json::from_slice(&bytes).unwrap_or(Value::Null)));
         }
         let refusal = self.caller.refusal(answer).await;
-        let retry = |code, after| Outcome::Retry { error: JobError::new(code, &refusal.message, true), after };
-        match refusal.verdict {
+        let retry = |code| Outcome::Retry { error: JobError::new(code, &refusal.message, true), after: refusal.after };
+        let (outcome, again, in_doubt) = match refusal.verdict {
             // It is about what was sent: another record may be taken.
             _ if matches!(status, 400 | 404 | 409 | 410 | 413 | 414 | 422 | 431) => {
-                Ok(Answered::Refused { status, message: refusal.message })
+                return Ok(Answered::Refused { status, message: refusal.message });
             }
-            Verdict::NotNow | Verdict::Unclear | Verdict::Done => Err((retry("destination_failed", refusal.after), true)),
-            Verdict::Unauthorized => Err((retry("connection_refused", refusal.after), false)),
-            Verdict::Never => Err((Outcome::bury("destination_refused", &refusal.message), false)),
-        }
+            Verdict::NotNow => (retry("destination_failed"), true, false),
+            Verdict::Unclear | Verdict::Done => (retry("destination_failed"), true, true),
+            Verdict::Unauthorized => (retry("connection_refused"), false, false),
+            Verdict::Never => (Outcome::bury("destination_refused", &refusal.message), false, false),
+        };
+        Err(Unanswered { outcome, again, in_doubt })
     }
 }
 
+/// Why there is no answer that says something.
+struct Unanswered {
+    outcome: Outcome,
+    /// Whether it may be asked again at once.
+    again: bool,
+    /// Whether what was asked may have been done.
+    in_doubt: bool,
+}
+
 fn put(asking: &mut Asking, name: &str, value: &str) -> Result<(), Unsettled> {
-    asking.put(name, value).map_err(|error| Unsettled::Stopped(Outcome::Bury(error)))
+    asking.put(name, value).map_err(|error| Outcome::Bury(error).into())
 }
 
 fn failed(message: String) -> Outcome {

@@ -29,11 +29,12 @@ use crate::{
     sync::{
         BATCH_RECORDS_MAX,
         decide::{Elsewhere, NEVER},
-        definition::{Delete, Verify},
+        definition::{Delete, Incremental, Verify},
         mapping::{Mapping, Unmade},
         reader::{Page, Reader, Stopped},
         state::{
-            self, Begin, Begun, Counts, Ending, Fence, Incoming, Item, Planned, Policy, Progress, RowError, Run, RunState, Since, Sync,
+            self, Begin, Begun, Counts, Ending, Fence, Incoming, Item, Planned, Policy, Progress, RowError, Run, RunState, Settled,
+            SettledAs, Since, Sync,
         },
     },
 };
@@ -219,11 +220,19 @@ impl Running<'_> {
             };
             if page.shifted {
                 self.again(None).await?;
-            } else if page.not_modified {
+                continue;
+            }
+            if page.not_modified {
                 self.at.not_modified = true;
                 self.at.mark = page.mark;
                 self.enter(Phase::Verify).await?;
-            } else if let Some(next) = page.next.clone() {
+                continue;
+            }
+            if !self.at.all && self.has_validators() {
+                // It did change, and this is all of it.
+                self.at.all = true;
+            }
+            if let Some(next) = page.next.clone() {
                 // The next page is on its way while this one is written.
                 let (written, read) = futures::join!(self.write(page), reader.page(Some(&next)));
                 written?;
@@ -233,6 +242,11 @@ impl Running<'_> {
             }
         }
         Ok(())
+    }
+
+    fn has_validators(&self) -> bool {
+        let incremental = self.sync.definition.source.http.as_ref().and_then(|http| http.list.incremental.as_ref());
+        matches!(incremental, Some(Incremental::Validators {}))
     }
 
     /// A file that is gone is made anew, though the source may say that nothing changed.
@@ -263,6 +277,8 @@ impl Running<'_> {
                 0
             }
         };
+        // Where an attempt that has to wait within a batch leaves it.
+        self.at.cut = Some(Cut { entries: done, digest: entries.digest.clone() });
         let batch_max = self.batch_max();
         loop {
             let end = done + batch::batch(&entries.list[done..], batch_max);
@@ -275,6 +291,7 @@ impl Running<'_> {
                 at.pages += 1;
                 at.read += records;
                 at.keys = batch::keys_after(&at.keys, &entries.list);
+                at.total_changed |= at.total.is_some() && page.total.is_some() && at.total != page.total;
                 at.total = page.total.or(at.total);
                 at.mark = page.mark.clone().or(at.mark);
                 at.phase = if page.next.is_some() { Phase::Read } else { Phase::Verify };
@@ -441,8 +458,10 @@ impl Running<'_> {
             // What could not be mapped is told with the whole batch.
             Some(_) => carried.failed,
         };
+        let withdrawn = carried.withdrawn.into_iter().map(|key| Settled { key, outcome: SettledAs::Refused });
+        let settled = carried.settled.into_iter().chain(withdrawn).collect();
         let progress = self.progress(&at, numbers);
-        let counts = self.context.ledger.settle_page(&self.fence, carried.settled, counts, failed, Some(progress)).await.map_err(away)?;
+        let counts = self.context.ledger.settle_page(&self.fence, settled, counts, failed, Some(progress)).await.map_err(away)?;
         self.wrote(counts, at)?;
         carried.stopped.map_or(Ok(()), Err)
     }
@@ -533,12 +552,14 @@ impl Running<'_> {
 
     /// From where the next run asks for what changed. Whoever failed for a record asks from where it did, so that the record comes again.
     fn since(&self) -> Option<Since> {
-        if self.run.dry_run || self.run.counts.failed > 0 {
+        let before = self.sync.since.as_ref().filter(|_| !self.at.all);
+        if self.run.dry_run {
             return None;
         }
-        let before = self.sync.since.as_ref().filter(|_| !self.at.all);
-        let mark = self.at.mark.clone().or_else(|| before.map(|since| since.mark.clone()))?;
-        Some(Since { version: self.run.version, mark, runs: before.map_or(0, |since| since.runs + 1) })
+        let runs = before.map_or(0, |since| since.runs + 1);
+        let known = before.map(|since| since.mark.clone());
+        let mark = if self.run.counts.failed > 0 { known } else { self.at.mark.clone().or(known) };
+        Some(Since { version: self.run.version, mark: mark?, runs })
     }
 }
 

@@ -48,8 +48,9 @@ pub(super) struct At {
     pub read: u64,
     /// A hash over the keys of this pass, in their order.
     pub keys: String,
-    /// How many records the source says there are.
+    /// How many records the source says there are, and whether it said otherwise before, in this pass.
     pub total: Option<u64>,
+    pub total_changed: bool,
     /// Records of this pass whose key is unknown: whichever they are, they are there.
     pub unkeyed: u64,
     /// What the run had made and changed when this pass began.

@@ -39,8 +39,9 @@ pub(super) fn after_pass(at: &At, verify: Verify, census: Census, counts: &Count
     let pass = Pass { keys: at.keys.clone(), seen: census.live.saturating_sub(census.unseen) };
     let told = at.total.is_none_or(|total| total == pass.seen);
     let is_complete = match &at.before {
-        // As many different keys as the source says there are: none was passed over.
-        None => at.total.is_some() && told,
+        // As many different keys as the source said all the time: none was passed over, unless one left and another came meanwhile. Before
+        // anything is deleted the list is read again all the same.
+        None => at.total.is_some() && told && !at.total_changed && census.unseen == 0,
         Some(before) => {
             let nothing_new = before.seen == pass.seen && at.changed_before == changed(counts);
             before.keys == pass.keys || nothing_new && told
@@ -88,8 +89,8 @@ mod tests {
         let limits = Limits { passes_max: 3, ..Limits::default() };
         for (at, seen, changed, expected) in [
             (at(1, "x", None, None), 5, 5, again("x", 5)),
-            // As many as it says there are.
-            (at(1, "x", Some(5), None), 5, 5, After::Complete),
+            // As many as it says there are; but there is something to be deleted, and then it is read again.
+            (at(1, "x", Some(5), None), 5, 5, again("x", 5)),
             (at(1, "x", Some(6), None), 5, 5, again("x", 5)),
             // Nothing new.
             (at(2, "y", None, Some(("x", 5))), 5, 0, After::Complete),
@@ -104,6 +105,17 @@ mod tests {
             assert_eq!(after_pass(&at, Verify::SecondPass, census(seen + 3, 3), &counts, &limits), expected, "{at:?}");
             assert_eq!(after_pass(&at, Verify::Overlap, census(seen + 3, 3), &counts, &limits), After::Complete);
             assert_eq!(after_pass(&At { pages: 1, ..at }, Verify::SecondPass, census(seen, 0), &counts, &limits), After::Complete);
+        }
+    }
+
+    #[test]
+    fn as_many_as_there_are_saves_another_pass_where_nothing_is_to_be_deleted() {
+        let after =
+            |at: &At, unseen| after_pass(at, Verify::SecondPass, census(5 + unseen, unseen), &Counts::default(), &Limits::default());
+        let whole = at(1, "x", Some(5), None);
+        assert_eq!(after(&whole, 0), After::Complete);
+        for (at, unseen) in [(At { total_changed: true, ..whole.clone() }, 0), (At { total: Some(6), ..whole.clone() }, 0), (whole, 1)] {
+            assert!(matches!(after(&at, unseen), After::Again(_)), "{at:?}");
         }
     }
 

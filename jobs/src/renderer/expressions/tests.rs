@@ -113,5 +113,6 @@ fn what_is_wrong_with_an_expression_is_said_before_it_is_used() {
     assert_eq!(told[1], Some("a is not known: the source's record is called record"));
     assert!(told[2].is_some_and(|message| message.starts_with("syntax error: ")), "{told:?}");
     assert_eq!(told[3], None);
+    assert_eq!(told[4], Some("there is no filter \"nonsense\""));
     assert!(told[5].is_some(), "{told:?}");
 }

@@ -47,8 +47,8 @@ fn collection(definition: &Definition, records: &RecordsDestination) -> Result<(
 }
 
 fn file(definition: &Definition, object: &ObjectDestination) -> Result<(), Violation> {
-    if definition.delete == Some(Delete::Soft) {
-        return Err(at("/delete", "a file has what there is: `hard`, or `keep`"));
+    if definition.delete() != Delete::Hard {
+        return Err(at("/delete", "a file has what the source has: `hard`"));
     }
     if object.format == ObjectFormat::Csv && definition.mapping.is_empty() {
         return Err(at("/destination/object/format", "the columns of a CSV file are the mapping's fields, and there are none"));
