@@ -40,6 +40,7 @@ async fn each_ends_in_its_code_within_its_limits() {
     let encoded = Fault::Headers(vec![("content-encoding".into(), "br".into())]);
     let cases: Vec<(&str, Listing, Fault, &str, bool)> = vec![
         ("500 for ever", cursor, Fault::Status(500, vec![], "{}".into()), "source_failed", true),
+        ("503 without a word", cursor, Fault::Status(503, vec![], "{}".into()), "source_failed", true),
         ("404", cursor, Fault::Status(404, vec![], "{}".into()), "source_refused", false),
         ("400", page, Fault::Status(400, vec![], "{}".into()), "source_refused", false),
         ("304 unasked", page, Fault::Status(304, vec![], String::new()), "page_unreadable", true),
@@ -66,7 +67,7 @@ async fn each_ends_in_its_code_within_its_limits() {
         ("stalls", cursor, Fault::Stall, "answer_late", true),
         ("never answers", cursor, Fault::Silent, "answer_late", true),
         ("never ends", cursor, Fault::Endless, "page_too_large", false),
-        ("bomb", cursor, Fault::Bomb(200 * 1024 * 1024), "page_too_large", false),
+        ("bomb", cursor, Fault::Bomb(20 * 1024 * 1024), "page_too_large", false),
         ("costly", cursor, lie(costly), "ok", false),
         ("deep", cursor, lie(deep), "page_unreadable", true),
         ("encoded", cursor, encoded, "answer_encoded", false),

@@ -144,6 +144,8 @@ async fn the_tenants_own_records_are_read_by_key() {
     for number in 0..450 {
         let data = serde_json::value::to_raw_value(&json!({ "n": number })).expect("JSON");
         let new = NewRecord { tenant: tenant(), collection: "people".into(), key: format!("k{number:03}"), data: data.get().into(), seen: None };
+        let data = json!({ "n": number }).to_string();
+        let new = NewRecord { tenant: tenant(), collection: "people".into(), key: format!("k{number:03}"), data, seen: None };
         play.ledger.keep_record(new).await.expect("kept");
     }
     play.ledger.delete_record(&tenant(), "people", "k007", None).await.expect("deleted");

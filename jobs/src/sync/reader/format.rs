@@ -169,7 +169,7 @@ mod tests {
             (Format::Json, " <!DOCTYPE HTML><title>Sign in</title>", "it is HTML"),
             (Format::Json, "<html>", "it is HTML"),
             (Format::Json, &deep, "recursion limit exceeded"),
-            (Format::Json, "\"\\ud800\"", "surrogate"),
+            (Format::Json, "\"\\ud800\"", "hex escape"),
             (Format::JsonLines, "{\"a\":1}\n{\"a\"", "EOF while parsing"),
             (Format::Csv, "", "no column \"id\""),
             (Format::Csv, "{\"error\":\"busy\"}", "no column \"id\""),

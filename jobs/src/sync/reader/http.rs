@@ -39,6 +39,8 @@ use crate::{
 const SILENCE_MS: u64 = 30_000;
 /// The most redirects of a page, all at the connection's origin.
 const REDIRECTS_MAX: u32 = 3;
+/// The fewest requests a second: one in 100 seconds, as the definition has it.
+const RATE_MIN: f64 = 0.01;
 /// The longest `ETag` that is kept, and `Last-Modified`.
 const VALIDATOR_BYTES_MAX: usize = 1_024;
 
@@ -70,6 +72,18 @@ enum Answered {
     Page { status: u16, headers: HeaderMap, url: Url, bytes: Vec<u8> },
     /// A no that stays one.
     No { status: u16, message: String },
+}
+
+/// What came of asking once.
+enum Heard {
+    /// An answer.
+    Answer(Answered),
+    /// It is elsewhere, at the connection's origin.
+    Elsewhere(Url),
+    /// Not now: after so long, where it is said.
+    Busy { after: Option<Duration>, why: String },
+    /// It failed, and may do better; how often it did is counted.
+    Failed(Outcome),
 }
 
 impl Http {
@@ -181,76 +195,77 @@ impl Http {
 
     /// Asks until there is an answer, or it is time to give up.
     async fn ask(&mut self, mut asking: Asking) -> Result<Answered, Stopped> {
-        let total_ms = u64::from(self.limits.page_timeout_s) * 1_000;
-        let (silence_ms, body_bytes_max) = (total_ms.min(SILENCE_MS), self.limits.page_bytes_max);
-        let taken = Taken { total_ms, silence_ms, body_bytes_max, redirects_max: 0 };
         let (mut tries, mut busy, mut redirects) = (0, self.patience.busy, 0);
         loop {
             self.turn().await?;
-            let failed = match self.caller.send(&asking, &taken).await {
-                Err(uncalled) => uncalled,
-                Ok(answer) => {
-                    let (status, exhausted) = (answer.status.as_u16(), exhausted(&answer.headers, self.clock.now()));
-                    if let Some(pause) = exhausted {
-                        self.not_before = Some(Instant::now() + pause);
+            match self.ask_once(&asking).await? {
+                Heard::Answer(answered) => return Ok(answered),
+                Heard::Elsewhere(to) => {
+                    redirects += 1;
+                    if redirects > REDIRECTS_MAX {
+                        let host = to.host_str().unwrap_or_default();
+                        let message = format!("{host} sends on once more after {REDIRECTS_MAX} times");
+                        return Err(Stopped::Failed(Outcome::bury("redirected_too_often", message)));
                     }
-                    if let Some(to) = self.redirect(&asking, &answer)? {
-                        redirects += 1;
-                        if redirects > REDIRECTS_MAX {
-                            let message = format!("{} sends on once more after {REDIRECTS_MAX} times", answer.host());
-                            return Err(Stopped::Failed(Outcome::bury("redirected_too_often", message)));
-                        }
-                        asking.url = to;
-                        continue;
-                    }
-                    match verdict(status) {
-                        Verdict::Done => match self.take(&asking, answer).await? {
-                            Ok(answered) => return Ok(answered),
-                            Err(error) => Uncalled::Failed(error),
-                        },
-                        _ if status == 304 => {
-                            let (headers, bytes) = (answer.headers.clone(), Vec::new());
-                            return Ok(Answered::Page { status, headers, url: asking.url, bytes });
-                        }
-                        _ => {
-                            let Refusal { verdict, message, after } = self.caller.refusal(answer).await;
-                            // GitHub says by 403 that one was too fast.
-                            let is_busy = verdict == Verdict::NotNow || (status == 403 && (exhausted.is_some() || after.is_some()));
-                            if is_busy {
-                                let pause = after.into_iter().chain(exhausted).max().unwrap_or(busy);
-                                busy *= 2;
-                                self.wait(pause, &message).await?;
-                                self.not_before = None;
-                                continue;
-                            }
-                            if matches!(status, 401 | 403) {
-                                if status == 403 {
-                                    self.caller.was_refused(&message).await;
-                                }
-                                return Err(Stopped::Failed(Outcome::retry("connection_refused", message)));
-                            }
-                            if verdict != Verdict::Unclear {
-                                return Ok(Answered::No { status, message });
-                            }
-                            tries += 1;
-                            if tries >= self.patience.tries {
-                                let error = JobError::new("source_failed", message, true);
-                                return Err(Stopped::Failed(Outcome::Retry { error, after }));
-                            }
-                            let pause = after.unwrap_or(self.patience.between_tries * 4_u32.pow(tries - 1));
-                            self.wait(pause, &message).await?;
-                            continue;
-                        }
-                    }
+                    asking.url = to;
                 }
-            };
-            tries += 1;
-            let passes = matches!(failed, Uncalled::Failed(outbound::Error::Unreachable { .. } | outbound::Error::Broken { .. }));
-            if !passes || tries >= self.patience.tries {
-                return Err(Stopped::Failed(failed.into_outcome()));
+                Heard::Busy { after, why } => {
+                    self.wait(after.unwrap_or(busy), &why).await?;
+                    busy *= 2;
+                }
+                Heard::Failed(outcome) => {
+                    tries += 1;
+                    let Outcome::Retry { error, after } = &outcome else { return Err(Stopped::Failed(outcome)) };
+                    if tries >= self.patience.tries {
+                        return Err(Stopped::Failed(outcome));
+                    }
+                    let pause = after.unwrap_or(self.patience.between_tries * 4_u32.saturating_pow(tries - 1));
+                    let why = error.message.clone();
+                    self.wait(pause, &why).await?;
+                }
             }
-            let why = "the connection broke";
-            self.wait(self.patience.between_tries * 4_u32.pow(tries - 1), why).await?;
+        }
+    }
+
+    async fn ask_once(&mut self, asking: &Asking) -> Result<Heard, Stopped> {
+        let total_ms = u64::from(self.limits.page_timeout_s) * 1_000;
+        let (silence_ms, body_bytes_max) = (total_ms.min(SILENCE_MS), self.limits.page_bytes_max);
+        let taken = Taken { total_ms, silence_ms, body_bytes_max, redirects_max: 0 };
+        let answer = match self.caller.send(asking, &taken).await {
+            Ok(answer) => answer,
+            Err(uncalled) => return unheard(uncalled),
+        };
+        let (status, exhausted) = (answer.status.as_u16(), exhausted(&answer.headers, self.clock.now()));
+        // As slow as the run is to be, it stays, however soon the provider would have it.
+        self.not_before = self.not_before.max(exhausted.map(|pause| Instant::now() + pause));
+        if let Some(to) = self.redirect(asking, &answer)? {
+            return Ok(Heard::Elsewhere(to));
+        }
+        if status == 304 {
+            return Ok(Heard::Answer(Answered::Page {
+                status,
+                headers: answer.headers.clone(),
+                url: asking.url.clone(),
+                bytes: Vec::new(),
+            }));
+        }
+        if verdict(status) == Verdict::Done {
+            return self.take(asking, answer).await;
+        }
+        let Refusal { verdict, message, after } = self.caller.refusal(answer).await;
+        let after = after.max(exhausted);
+        // GitHub says by 403 that one was too fast. A 503 that does not say how long may last: those tries are counted.
+        if status == 429 || (after.is_some() && (verdict == Verdict::NotNow || status == 403)) {
+            return Ok(Heard::Busy { after, why: message });
+        }
+        if status == 403 {
+            self.caller.was_refused(&message).await;
+        }
+        let again = |code| Outcome::Retry { error: JobError::new(code, &message, true), after };
+        match (status, verdict) {
+            (401 | 403, _) => Err(Stopped::Failed(again("connection_refused"))),
+            (_, Verdict::NotNow | Verdict::Unclear) => Ok(Heard::Failed(again("source_failed"))),
+            _ => Ok(Heard::Answer(Answered::No { status, message })),
         }
     }
 
@@ -272,11 +287,11 @@ impl Http {
     }
 
     /// Takes in a page. What broke off on its way may be asked for again.
-    async fn take(&self, asking: &Asking, answer: Answer) -> Result<Result<Answered, outbound::Error>, Stopped> {
+    async fn take(&self, asking: &Asking, answer: Answer) -> Result<Heard, Stopped> {
         let (status, headers, url) = (answer.status.as_u16(), answer.headers.clone(), asking.url.clone());
         match body(answer, self.limits.page_bytes_max).await {
-            Ok(bytes) => Ok(Ok(Answered::Page { status, headers, url, bytes })),
-            Err(Unpacked::Failed(error)) => Ok(Err(error)),
+            Ok(bytes) => Ok(Heard::Answer(Answered::Page { status, headers, url, bytes })),
+            Err(Unpacked::Failed(error)) => unheard(Uncalled::Failed(error)),
             Err(Unpacked::Wrong(wrong)) => Err(Stopped::Failed(wrong.into_outcome())),
         }
     }
@@ -291,7 +306,7 @@ impl Http {
             }
         }
         if let Some(rate) = self.limits.requests_per_s.filter(|rate| *rate > 0.0) {
-            self.not_before = Some(Instant::now() + Duration::from_secs_f64(1.0 / rate));
+            self.not_before = Some(Instant::now() + Duration::from_secs_f64(1.0 / rate.max(RATE_MIN)));
         }
         Ok(())
     }
@@ -463,6 +478,13 @@ impl Http {
         let query = kept.query().map_or_else(String::new, |query| format!("?{query}"));
         Ok(format!("{}{query}", kept.path()))
     }
+}
+
+/// A call that brought nothing. That a connection broke may pass; what took all its time had it.
+fn unheard(uncalled: Uncalled) -> Result<Heard, Stopped> {
+    let passes = matches!(uncalled, Uncalled::Failed(outbound::Error::Unreachable { .. } | outbound::Error::Broken { .. }));
+    let outcome = uncalled.into_outcome();
+    if passes { Ok(Heard::Failed(outcome)) } else { Err(Stopped::Failed(outcome)) }
 }
 
 fn accepted(format: Format) -> &'static str {

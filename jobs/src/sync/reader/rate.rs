@@ -63,12 +63,16 @@ fn window(headers: &HeaderMap, name: &str) -> Option<f64> {
 
 fn parameter<'t>(parameters: impl Iterator<Item = &'t str>, name: &str) -> Option<f64> {
     let mut named = parameters.filter_map(|parameter| parameter.trim().split_once('='));
-    named.find(|(known, _)| known.trim() == name)?.1.trim().parse().ok()
+    named.find(|(known, _)| known.trim() == name).and_then(|(_, value)| finite(value))
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// Fields of their own for what remains and when it is reset.
 fn of_fields(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.split([',', ';']).next()?.trim().parse::<f64>().ok();
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.split([',', ';']).next().and_then(finite);
     let daily = number("x-ratelimit-daily-remaining").filter(|left| *left <= 0.0).map(|_| DAILY_WAIT);
     let burst = ["ratelimit-", "x-ratelimit-", "x-rate-limit-"].iter().find_map(|prefix| {
         let of = |name: &str| number(&format!("{prefix}{name}"));
