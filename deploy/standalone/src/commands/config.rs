@@ -154,7 +154,6 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("broadcast_rows_max", notification_broadcast::ROWS_MAX.into(), "the most rows of a file of recipients"),
         ("broadcast_columns_max", notification_broadcast::COLUMNS_MAX.into(), "the most columns of such a file"),
         ("broadcast_file_bytes_max", notification_broadcast::AUDIENCE_BYTES_MAX.into(), "the largest such file"),
-        ("record_bytes_max", sync::RECORD_BYTES_MAX.into(), "the largest record, as JSON without spaces"),
         ("syncs_max", sync::SYNCS_MAX.into(), "the most syncs of a tenant"),
         ("sync_name_bytes_max", sync::NAME_BYTES_MAX.into(), "the longest name of a sync, or of a collection of records"),
         ("sync_definition_bytes_max", sync::DEFINITION_BYTES_MAX.into(), "the largest definition of a sync"),
