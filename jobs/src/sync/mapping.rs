@@ -221,6 +221,7 @@ impl Prepared {
     fn value(&self, record: &Value, cells: &mut [Cell]) -> Result<Value, Unread> {
         let at = || pointer::of(&self.to);
         let found = match &self.from {
+            From::Pointer(pointer) if pointer.is_empty() => Some(read::content(record.clone())),
             From::Pointer(pointer) => record.pointer(pointer).cloned(),
             From::Constant(value) => Some(value.clone()),
             From::Expression(index) => match cells.get_mut(*index).map(|cell| std::mem::replace(cell, Cell::Absent)) {

@@ -124,7 +124,16 @@ pub fn expand(name: &str, parameters: &Map<String, Value>, own: &Map<String, Val
     let given = |name: &str| parameters.get(name).or_else(|| compiled.preset.parameters.get(name)?.get("default")).unwrap_or(&Value::Null);
     let members = compiled.preset.definition.iter();
     let definition = members.filter_map(|(name, value)| Some((name.clone(), filled(value, &given)?))).collect();
-    Ok(merged(&Value::Object(definition), &Value::Object(own.clone())))
+    let mut made = merged(&Value::Object(definition), &Value::Object(own.clone()));
+    // A preset has the call that deletes for who wants it; a definition has none that is never made.
+    let is_own = own.get("destination").is_some_and(|destination| destination.pointer("/http/delete").is_some());
+    if made["delete"] == "keep"
+        && !is_own
+        && let Some(http) = made.pointer_mut("/destination/http").and_then(Value::as_object_mut)
+    {
+        http.remove("delete");
+    }
+    Ok(made)
 }
 
 /// The value with parameters in their places; none where nothing was given for it.

@@ -59,7 +59,7 @@ async fn put(server: &Server, name: &str, preset: &str, parameters: Value, own: 
 
 /// Runs a sync to its end.
 async fn run(server: &Server, name: &str) -> Value {
-    let job = server.submit(json!({ "kind": "sync.run", "payload": { "sync": name }, "max_attempts": 2 })).await;
+    let job = server.submit(json!({ "kind": "sync.run", "payload": { "sync": name }, "max_attempts": 1 })).await;
     server.wait(&job).await
 }
 

@@ -121,6 +121,9 @@ fn what_is_not_given_is_left_out_and_own_fields_are_laid_over_it() {
     assert_eq!(made.get("description"), None);
     assert_eq!(made["limits"], json!({ "requests_per_s": 4, "pages_max": 5 }));
     let push = expand("airtable-push", &given("airtable-push"), &Map::new()).expect("a definition");
+    assert_eq!(push["destination"]["http"].get("delete"), None, "nothing is deleted, so there is no call for it");
+    let deleting = expand("airtable-push", &given("airtable-push"), &object(&json!({ "delete": "hard" }))).expect("a definition");
+    assert_eq!(deleting["destination"]["http"]["delete"]["method"], "DELETE");
     assert_eq!(
         push["destination"]["http"]["bulk"]["call"]["body"],
         json!({ "performUpsert": { "fieldsToMergeOn": ["Email"] }, "typecast": false })
