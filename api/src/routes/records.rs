@@ -126,7 +126,7 @@ struct SeenTag {
                     ("collection" = "$response.body#/collection"), ("key" = "$response.body#/key"), ("X-Tenant" = "$response.body#/tenant"),
                 ))),
             )),
-        Caller, RecordPath, NoParams, Json<View>, Seen, LedgerErrors,
+        Caller, RecordPath, NoParams, Json<Map<String, Value>>, Seen, LedgerErrors,
     )
 )]
 pub(crate) async fn put(
