@@ -18,7 +18,7 @@ use crate::{Api, error::ApiError};
 #[expect(dead_code, reason = "only its description is used: it is read by `declared`, which points at places")]
 pub(crate) enum SyncRequest {
     /// A definition.
-    Plain(Definition),
+    Plain(Box<Definition>),
     /// A preset's.
     OfPreset(SyncOfPreset),
 }

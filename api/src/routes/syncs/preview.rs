@@ -39,7 +39,7 @@ struct Refusals;
 #[expect(dead_code, reason = "only its description is used: it is read by `body::declared`, which points at places")]
 pub(crate) enum SyncPreviewRequest {
     /// A definition.
-    Plain(Definition),
+    Plain(Box<Definition>),
     /// A preset's.
     OfPreset(SyncOfPreset),
     /// What was saved.
