@@ -20,7 +20,7 @@ pub(crate) enum SyncRequest {
     /// A definition.
     Plain(Box<Definition>),
     /// A preset's.
-    OfPreset(SyncOfPreset),
+    OfPreset(Box<SyncOfPreset>),
 }
 
 /// A preset's definition, filled in, with the other fields of the body laid over it as a merge patch (RFC 7396).

@@ -41,7 +41,7 @@ pub(crate) enum SyncPreviewRequest {
     /// A definition.
     Plain(Box<Definition>),
     /// A preset's.
-    OfPreset(SyncOfPreset),
+    OfPreset(Box<SyncOfPreset>),
     /// What was saved.
     Saved(Saved),
 }
