@@ -48,7 +48,7 @@ async fn every_ledger_tells_the_same_history_of_syncs() {
 
 #[derive(Debug, Clone)]
 enum Verb {
-    Keep(NewSync),
+    Keep(Box<NewSync>),
     DeleteSync(&'static str),
     Edit(NewRecord),
     DeleteRecord(&'static str, Option<i64>),
@@ -83,7 +83,10 @@ impl History {
     async fn compare(&mut self, ledgers: &[&dyn Ledger]) {
         for step in 0..STEPS {
             self.clock.advance_ms(self.rng.random_range(0..3));
-            let verb = if step < SYNCS.len() { self.keep(SYNCS[step]) } else { self.next(ledgers[0]).await };
+            let verb = match SYNCS.get(step) {
+                Some(sync) => self.keep(sync),
+                None => self.next(ledgers[0]).await,
+            };
             if let Verb::Restart(..) = verb {
                 self.clock.advance_ms(60_000);
             }
@@ -143,7 +146,7 @@ impl History {
             89..92 => {
                 let error = self.rng.random_bool(0.3).then(|| JobError::new("broken", "it broke", true));
                 let mark = self.rng.random_range(0..9).to_string();
-                let since = self.rng.random_bool(0.5).then(|| Since { version: 1, mark, runs: 0 });
+                let since = self.rng.random_bool(0.5).then_some(Since { version: 1, mark, runs: 0 });
                 Verb::End(fence, Ending { error, since })
             }
             92..96 => {
@@ -170,7 +173,7 @@ impl History {
     fn keep(&mut self, name: &str) -> Verb {
         let lookup: &[&str] = if self.rng.random_bool(0.7) { &["email"] } else { &["name", "/email"] };
         let id = SyncId(uuid::Uuid::from_u128(self.rng.random()));
-        Verb::Keep(NewSync { id, ..new_sync(name, definition("people", lookup)) })
+        Verb::Keep(Box::new(NewSync { id, ..new_sync(name, definition("people", lookup)) }))
     }
 
     fn begin(&mut self, sync: &str) -> Verb {
@@ -242,7 +245,7 @@ impl History {
 
     async fn play(&mut self, ledger: &dyn Ledger, verb: &Verb) -> String {
         match verb.clone() {
-            Verb::Keep(new) => format!("{:?}", ledger.keep_sync(new).await),
+            Verb::Keep(new) => format!("{:?}", ledger.keep_sync(*new).await),
             Verb::DeleteSync(name) => format!("{:?}", ledger.delete_sync(&tenant(), name, None).await),
             Verb::Edit(new) => format!("{:?}", ledger.keep_record(new).await),
             Verb::DeleteRecord(key, seen) => format!("{:?}", ledger.delete_record(&tenant(), "people", key, seen).await),
