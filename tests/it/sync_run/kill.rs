@@ -157,7 +157,7 @@ async fn a_worker_that_wakes_after_another_took_over_writes_nothing() {
     cluster.add_worker();
     // The lease of thirty seconds has to run out.
     for job in [&here, &there] {
-        cluster.until(job, "another takes over", |job| job["attempt"].as_u64() > Some(1)).await;
+        windrow_tests::server::Client::until(&cluster, job, "another takes over", |job| job["attempt"].as_u64() > Some(1)).await;
     }
     let done = [cluster.wait(&here).await, cluster.wait(&there).await];
     let (records, writes) = (of_cluster(&cluster).await, taker.writes());
