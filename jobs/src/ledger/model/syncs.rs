@@ -283,7 +283,7 @@ impl Syncs for ModelLedger {
             let floor = tables.record_floor(&place);
             match (side, &source) {
                 (Side::Source, Some(data)) => tables.put_record(&place, data, hash, Some(sync), now),
-                (Side::Source, None) if delete == Delete::Hard => drop(tables.drop_record(&place)),
+                (Side::Source, None) if delete == Delete::Hard => tables.drop_record(&place),
                 (Side::Source, None) => tables.mark_record(&place, sync, now),
                 (Side::Destination, _) => {}
             }
