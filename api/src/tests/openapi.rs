@@ -226,7 +226,9 @@ async fn every_example_of_a_request_is_accepted() {
                     .replace("{id}", "standing")
                     .replace("/v1/syncs/{name}/conflicts/{key}", CONFLICT)
                     .replace("{key}", "mail")
-                    .replace("/v1/syncs/{name}", "/v1/syncs/example")
+                    .replace("/v1/syncs/{name}/preview", "/v1/syncs/contacts/preview")
+                    // Each goes elsewhere, which a sync cannot.
+                    .replace("/v1/syncs/{name}", &format!("/v1/syncs/example-{count}"))
                     .replace("/v1/connections/{name}", "/v1/connections/hook")
                     .replace("/{name}/{locale}", "/order/de")
                     .replace("{collection}", "people")

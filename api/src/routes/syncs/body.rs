@@ -18,9 +18,9 @@ use crate::{Api, error::ApiError};
 #[expect(dead_code, reason = "only its description is used: it is read by `declared`, which points at places")]
 pub(crate) enum SyncRequest {
     /// A definition.
-    Plain(Definition),
+    Plain(Box<Definition>),
     /// A preset's.
-    OfPreset(SyncOfPreset),
+    OfPreset(Box<SyncOfPreset>),
 }
 
 /// A preset's definition, filled in, with the other fields of the body laid over it as a merge patch (RFC 7396).

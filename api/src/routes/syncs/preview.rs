@@ -39,9 +39,9 @@ struct Refusals;
 #[expect(dead_code, reason = "only its description is used: it is read by `body::declared`, which points at places")]
 pub(crate) enum SyncPreviewRequest {
     /// A definition.
-    Plain(Definition),
+    Plain(Box<Definition>),
     /// A preset's.
-    OfPreset(SyncOfPreset),
+    OfPreset(Box<SyncOfPreset>),
     /// What was saved.
     Saved(Saved),
 }

@@ -98,7 +98,7 @@ async fn a_record_without_a_mapping_is_taken_as_it_is_with_sorted_keys() {
 #[tokio::test]
 async fn keys_are_told_apart_or_refused() {
     let one = mapping(http(json!({})), json!([{ "to": "a", "value": 1 }]));
-    let keys = vec![json!("ÄÖ\u{1f600}"), json!("a"), json!("A"), json!(7), json!(u64::MAX), json!("x".repeat(512))];
+    let keys = [json!("ÄÖ\u{1f600}"), json!("a"), json!("A"), json!(7), json!(u64::MAX), json!("x".repeat(512))];
     let records = keys.iter().map(|id| json!({ "id": id })).collect();
     let mapped: Vec<String> = map(&one, records).await.into_iter().map(|one| one.expect("a good key").key).collect();
     assert_eq!(mapped, ["ÄÖ\u{1f600}", "a", "A", "7", "18446744073709551615", &"x".repeat(512)]);
