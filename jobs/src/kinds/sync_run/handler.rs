@@ -382,7 +382,11 @@ impl Running<'_> {
         if self.told.is_none() {
             let mut told = HashSet::new();
             let mut read = 0;
-            while self.run.counts.failed > 0 {
+            loop {
+                // Mostly there is nothing to be read.
+                if self.run.counts.failed == 0 {
+                    break;
+                }
                 let ledger = &self.context.ledger;
                 let errors = ledger.row_errors(&self.fence.tenant, self.fence.sync, self.fence.number, read, BATCH_RECORDS_MAX).await;
                 let errors = errors.map_err(away)?;

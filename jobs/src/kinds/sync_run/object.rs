@@ -244,7 +244,7 @@ fn put_together(spool: Spool, records: u64, format: ObjectFormat, columns: &[Str
 /// A file that is being written.
 enum Lines<'c> {
     Json(BufWriter<File>),
-    Csv(csv::Writer<BufWriter<File>>, &'c [String]),
+    Csv(Box<csv::Writer<BufWriter<File>>>, &'c [String]),
 }
 
 impl<'c> Lines<'c> {
@@ -254,7 +254,7 @@ impl<'c> Lines<'c> {
             ObjectFormat::Csv => {
                 let mut writer = csv::Writer::from_writer(file);
                 writer.write_record(columns)?;
-                Self::Csv(writer, columns)
+                Self::Csv(Box::new(writer), columns)
             }
         })
     }

@@ -64,6 +64,8 @@ const STATEMENT_TIMEOUT_MS: i64 = 4_000;
 const _: () = assert!(STATEMENT_TIMEOUT_MS < floor::TRAILS_MS, "a late commit would be looked for only by sweeps");
 /// The same for what a planner reads when it takes over: all lanes and all that runs, which may be many.
 const LONG_TIMEOUT: &str = "SET LOCAL statement_timeout = '60s'";
+/// How long a transaction may wait for whoever began it: a process that stands still in one would keep what it holds from whoever reaps its jobs.
+const IDLE_TIMEOUT: &str = "10s";
 /// How long a migration waits for a table.
 const MIGRATION_LOCK_TIMEOUT: &str = "1s";
 /// Nudges that a slow planner may fall behind before it must look into the feed.
@@ -189,6 +191,7 @@ impl PostgresLedger {
             // A forbidden plan node counts as dear, and dear plans are compiled: 100 ms for a statement of 1 ms.
             ("jit", "off"),
             ("statement_timeout", statement_timeout_ms.as_str()),
+            ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
         ]);
         let writers = PgPoolOptions::new()
             .max_connections(WRITERS_MAX)
