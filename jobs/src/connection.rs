@@ -14,10 +14,14 @@ pub mod door;
 pub mod keys;
 #[cfg(feature = "secrets")]
 pub mod open;
+#[cfg(feature = "handlers")]
+mod rate;
 mod record;
 mod redact;
 #[cfg(feature = "secrets")]
 pub mod seal;
+#[cfg(feature = "handlers")]
+pub(crate) mod turns;
 
 use std::{collections::BTreeMap, fmt};
 

@@ -11,7 +11,6 @@ mod format;
 mod http;
 mod paging;
 mod place;
-mod rate;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -84,8 +83,9 @@ pub struct Patience {
     pub wait_max: Duration,
     /// The longest that an attempt waits for one page, all in all.
     pub waits_max: Duration,
-    /// The first wait where a provider that is busy does not say how long; the next is twice as long.
-    pub busy: Duration,
+    /// The first wait where a provider that is busy does not say how long; the next is twice as long. Unless said, as the sync has it
+    /// (`limits.throttled_wait_s`).
+    pub busy: Option<Duration>,
     /// How often a page is asked for that failed for a reason that may pass.
     pub tries: u32,
     /// The wait before the second try; the next is four times as long.
@@ -97,8 +97,7 @@ impl Default for Patience {
         Self {
             wait_max: Duration::from_secs(20),
             waits_max: Duration::from_secs(60),
-            // Two, four, eight and sixteen seconds are the thirty that Airtable shuts out whoever was too fast, without saying so.
-            busy: Duration::from_secs(2),
+            busy: None,
             tries: 3,
             between_tries: Duration::from_millis(250),
         }

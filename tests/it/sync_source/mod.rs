@@ -68,7 +68,7 @@ impl Play {
 /// Waits that a test has time for.
 fn quick() -> Patience {
     let ms = std::time::Duration::from_millis;
-    Patience { wait_max: ms(1_500), waits_max: ms(3_000), busy: ms(20), tries: 3, between_tries: ms(2) }
+    Patience { wait_max: ms(1_500), waits_max: ms(3_000), busy: Some(ms(20)), tries: 3, between_tries: ms(2) }
 }
 
 /// What came of reading all pages.

@@ -6,7 +6,6 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::{
     Page, Patience, Place, Stopped, Wrong,
@@ -14,13 +13,15 @@ use super::{
     format::{self, Budget},
     paging::{Had, known_by, next, next_link, without_overlap},
     place::{At, Mark},
-    rate::exhausted,
     records::{MARK_BYTES_MAX, Said, columns, said, take, too_long},
     unpack::{Unpacked, body},
 };
 use crate::{
     clock::Clock,
-    connection::caller::{Asking, Caller, Refusal, Uncalled},
+    connection::{
+        caller::{Asking, Caller, Refusal, Uncalled},
+        turns::Turns,
+    },
     handler::{Context, Outcome},
     job::JobError,
     kinds::{
@@ -39,8 +40,6 @@ use crate::{
 const SILENCE_MS: u64 = 30_000;
 /// The most redirects of a page, all at the connection's origin.
 const REDIRECTS_MAX: u32 = 3;
-/// The fewest requests a second: one in 100 seconds, as the definition has it.
-const RATE_MIN: f64 = 0.01;
 /// The longest `ETag` that is kept, and `Last-Modified`.
 const VALIDATOR_BYTES_MAX: usize = 1_024;
 
@@ -56,8 +55,8 @@ pub(super) struct Http {
     since: Option<Mark>,
     /// There is such a mark, and it cannot be read.
     is_expired: bool,
-    /// Nothing is to be asked before.
-    not_before: Option<Instant>,
+    /// When something may be asked.
+    turns: Turns,
     /// How long was waited for the page under way.
     waited: Duration,
     /// The connection was said to be good.
@@ -82,8 +81,8 @@ enum Heard {
     Elsewhere(Url),
     /// Not now: after so long, where it is said.
     Busy { after: Option<Duration>, why: String },
-    /// It failed, and may do better; how often it did is counted.
-    Failed(Outcome),
+    /// It failed, and may do better; how often it did is counted. As one that is busy does, or otherwise.
+    Failed { outcome: Outcome, is_busy: bool },
 }
 
 impl Http {
@@ -106,7 +105,7 @@ impl Http {
             patience,
             is_expired: since.is_some() && read.is_none(),
             since: read,
-            not_before: None,
+            turns: Turns::of(limits.requests_per_s),
             waited: Duration::ZERO,
             is_good: false,
             began_anew: false,
@@ -195,7 +194,8 @@ impl Http {
 
     /// Asks until there is an answer, or it is time to give up.
     async fn ask(&mut self, mut asking: Asking) -> Result<Answered, Stopped> {
-        let (mut tries, mut busy, mut redirects) = (0, self.patience.busy, 0);
+        let said = Duration::from_secs(self.limits.throttled_wait_s.into());
+        let (mut tries, mut busy, mut redirects) = (0, self.patience.busy.unwrap_or(said), 0);
         loop {
             self.turn().await?;
             match self.ask_once(&asking).await? {
@@ -213,13 +213,19 @@ impl Http {
                     self.wait(after.unwrap_or(busy), &why).await?;
                     busy *= 2;
                 }
-                Heard::Failed(outcome) => {
+                Heard::Failed { outcome, is_busy } => {
                     tries += 1;
                     let Outcome::Retry { error, after } = &outcome else { return Err(Stopped::Failed(outcome)) };
                     if tries >= self.patience.tries {
                         return Err(Stopped::Failed(outcome));
                     }
-                    let pause = after.unwrap_or(self.patience.between_tries * 4_u32.saturating_pow(tries - 1));
+                    // These tries are counted, so they are made.
+                    let unsaid = if is_busy {
+                        busy.min(self.patience.wait_max)
+                    } else {
+                        self.patience.between_tries * 4_u32.saturating_pow(tries - 1)
+                    };
+                    let pause = after.unwrap_or(unsaid);
                     let why = error.message.clone();
                     self.wait(pause, &why).await?;
                 }
@@ -235,9 +241,7 @@ impl Http {
             Ok(answer) => answer,
             Err(uncalled) => return unheard(uncalled),
         };
-        let (status, exhausted) = (answer.status.as_u16(), exhausted(&answer.headers, self.clock.now()));
-        // As slow as the run is to be, it stays, however soon the provider would have it.
-        self.not_before = self.not_before.max(exhausted.map(|pause| Instant::now() + pause));
+        let (status, exhausted) = (answer.status.as_u16(), self.turns.heard(&answer.headers, self.clock.now()));
         if let Some(to) = self.redirect(asking, &answer)? {
             return Ok(Heard::Elsewhere(to));
         }
@@ -264,7 +268,7 @@ impl Http {
         let again = |code| Outcome::Retry { error: JobError::new(code, &message, true), after };
         match (status, verdict) {
             (401 | 403, _) => Err(Stopped::Failed(again("connection_refused"))),
-            (_, Verdict::NotNow | Verdict::Unclear) => Ok(Heard::Failed(again("source_failed"))),
+            (_, Verdict::NotNow | Verdict::Unclear) => Ok(Heard::Failed { outcome: again("source_failed"), is_busy: status == 503 }),
             _ => Ok(Heard::Answer(Answered::No { status, message })),
         }
     }
@@ -298,25 +302,27 @@ impl Http {
 
     /// Waits until something may be asked, as fast as the run may go and as the provider said.
     async fn turn(&mut self) -> Result<(), Stopped> {
-        if let Some(not_before) = self.not_before.take() {
-            let pause = not_before.saturating_duration_since(Instant::now());
-            if let Err(stopped) = self.wait(pause, "its quota of requests is used up").await {
-                self.not_before = Some(not_before);
-                return Err(stopped);
-            }
+        match self.turns.take(self.longest()) {
+            Ok(pause) => self.sleep(pause).await,
+            Err(pause) => Err(Stopped::Wait { after: pause, why: "its quota of requests is used up".into() }),
         }
-        if let Some(rate) = self.limits.requests_per_s.filter(|rate| *rate > 0.0) {
-            self.not_before = Some(Instant::now() + Duration::from_secs_f64(1.0 / rate.max(RATE_MIN)));
-        }
-        Ok(())
     }
 
     async fn wait(&mut self, pause: Duration, why: &str) -> Result<(), Stopped> {
+        if pause > self.longest() {
+            return Err(Stopped::Wait { after: pause, why: why.to_owned() });
+        }
+        self.sleep(pause).await
+    }
+
+    /// The longest that may still be waited at once.
+    fn longest(&self) -> Duration {
+        self.patience.wait_max.min(self.patience.waits_max.saturating_sub(self.waited))
+    }
+
+    async fn sleep(&mut self, pause: Duration) -> Result<(), Stopped> {
         if pause.is_zero() {
             return Ok(());
-        }
-        if pause > self.patience.wait_max || self.waited + pause > self.patience.waits_max {
-            return Err(Stopped::Wait { after: pause, why: why.to_owned() });
         }
         self.waited += pause;
         tokio::time::sleep(pause).await;
@@ -484,7 +490,7 @@ impl Http {
 fn unheard(uncalled: Uncalled) -> Result<Heard, Stopped> {
     let passes = matches!(uncalled, Uncalled::Failed(outbound::Error::Unreachable { .. } | outbound::Error::Broken { .. }));
     let outcome = uncalled.into_outcome();
-    if passes { Ok(Heard::Failed(outcome)) } else { Err(Stopped::Failed(outcome)) }
+    if passes { Ok(Heard::Failed { outcome, is_busy: false }) } else { Err(Stopped::Failed(outcome)) }
 }
 
 fn accepted(format: Format) -> &'static str {
