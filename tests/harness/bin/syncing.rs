@@ -18,7 +18,7 @@ use windrow_tests::{
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 enum Stand {
-    Alone(Server),
+    Alone(Box<Server>),
     Cluster(Box<Cluster>),
 }
 
@@ -69,7 +69,7 @@ async fn main() {
         let key = ("WINDROW_MASTER_KEY", "the-master-key-of-this-bench-0123456789");
         Stand::Cluster(Box::new(Cluster::start(1, 1, &[allowed, key, ("WINDROW_OBJECTS_URL", &objects)]).await))
     } else {
-        Stand::Alone(Server::start_with(&[allowed]).await)
+        Stand::Alone(Box::new(Server::start_with(&[allowed]).await))
     };
     prepare(stand.client(), &source, size).await;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
