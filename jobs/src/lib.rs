@@ -40,6 +40,7 @@ pub mod redis;
 #[cfg(feature = "wordings")]
 pub mod renderer;
 pub mod schedule;
+pub mod search;
 pub mod settings;
 #[cfg(feature = "handlers")]
 pub mod signing;
