@@ -16,7 +16,7 @@ pub use self::{
     destination::{
         Bulk, Call, CallMethod, Destination, Find, HttpDestination, ObjectDestination, ObjectFormat, RecordsDestination, Several, Single,
     },
-    field::{Field, FieldType},
+    field::{Absent, Field, FieldType},
     limits::Limits,
     paging::{Incremental, Pagination, Place, Size, TimeFormat, Verify},
     source::{ErrorBody, Format, HttpSource, List, ListMethod, OneOrMany, RecordsSource, Source, Texts, Tombstone},

@@ -107,6 +107,9 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(full(), "/source", json!({})), "/source"),
         (with(full(), "/destination", json!({})), "/destination"),
         (with(full(), "/mapping/0/value", json!(1)), "/mapping/0/value"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "required": true })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "default": 1 })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "never" })), "/mapping/0/absent"),
         (with(full(), "/mapping/3/value", json!(null)), "/mapping/3"),
         // Where records come from.
         (with(full(), "/source/http/records", json!("data")), "/source/http/records"),

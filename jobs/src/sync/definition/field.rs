@@ -34,6 +34,28 @@ pub struct Field {
     /// A record without it fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
+    /// What stands where nothing is there, and nothing stands in.
+    #[serde(default, skip_serializing_if = "Absent::is_null")]
+    pub absent: Absent,
+}
+
+/// What stands where nothing is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncAbsent))]
+pub enum Absent {
+    /// `null`.
+    #[default]
+    Null,
+    /// Nothing: the field is left out, for who takes `null` for a value that is to be written.
+    Omit,
+}
+
+impl Absent {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_null(&self) -> bool {
+        *self == Self::Null
+    }
 }
 
 /// What a field is made into. What cannot be made so fails the record.
