@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     destination::{
-        Bulk, Call, CallMethod, Destination, Find, HttpDestination, ObjectDestination, ObjectFormat, RecordsDestination, Several, Single,
+        Bulk, Call, CallMethod, Destination, Find, HttpDestination, KnownBy, ObjectDestination, ObjectFormat, RecordsDestination, Several,
+        Single,
     },
     field::{Absent, Field, FieldType},
     limits::Limits,

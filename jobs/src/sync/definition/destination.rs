@@ -138,10 +138,14 @@ pub struct Bulk {
     /// The most records of a request.
     #[schemars(range(min = 1, max = 1_000))]
     pub records_max: u32,
-    /// Where in the answer the results are, one for each record in their order; without it an answer of 2xx means that all were taken.
+    /// Where in the answer the results are, one for each record, in their order unless `known_by` is said; without it an answer of 2xx means that
+    /// all were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     pub results: Option<String>,
+    /// By what it is known which result is of which record, where their order is promised by nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_by: Option<KnownBy>,
     /// Where in a result an error is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
@@ -150,6 +154,20 @@ pub struct Bulk {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     pub id: Option<String>,
+}
+
+/// Fields that a result has as they were sent. Where none has them, or several have, it stays unknown what the provider calls the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncKnownBy))]
+pub struct KnownBy {
+    /// Where the object of these fields is, in a record as in a result.
+    #[serde(default)]
+    #[schemars(length(max = 500))]
+    pub within: String,
+    /// Their names.
+    #[schemars(length(min = 1, max = 8))]
+    pub fields: Vec<String>,
 }
 
 /// One record at a time.
