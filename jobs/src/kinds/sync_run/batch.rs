@@ -1,7 +1,7 @@
 //! Batches of a page: what one commit, or one request, writes. Pure.
 //!
 //! A key that a page has twice is taken as it is said last. Of one page the same batches are made each time, so that whoever goes on within a
-//! page knows by its digest whether it is still the same. Next: `handler.rs`.
+//! page knows by its digest whether it is still the same. Next: `running.rs`.
 
 use std::collections::HashSet;
 

@@ -2,7 +2,7 @@
 //!
 //! It reads as: begin or go on, read page by page, see that nothing was passed over, see to what vanished, report, end. Where a run is
 //! (`place.rs`) is written with each page in one transaction, so whoever is killed in between goes on there, and every page counts once.
-//! The pieces: `batch.rs` makes batches of a page, `verify.rs` says whether all was read, `elsewhere.rs` and `object.rs` are the destinations
+//! The pieces: `running.rs` goes through the phases, in `read.rs`, `write.rs` and `finish.rs`; `batch.rs` makes batches of a page, `verify.rs` says whether all was read, `elsewhere.rs` and `object.rs` are the destinations
 //! that the ledger does not keep. Next: `handler.rs`.
 
 #[cfg(feature = "handlers")]
@@ -10,17 +10,25 @@ mod batch;
 #[cfg(feature = "handlers")]
 mod elsewhere;
 #[cfg(feature = "handlers")]
+mod finish;
+#[cfg(feature = "handlers")]
 pub mod handler;
 #[cfg(feature = "handlers")]
 mod object;
 #[cfg(feature = "handlers")]
 mod place;
 #[cfg(feature = "handlers")]
+mod read;
+#[cfg(feature = "handlers")]
 mod report;
 #[cfg(feature = "handlers")]
 mod request;
 #[cfg(feature = "handlers")]
+mod running;
+#[cfg(feature = "handlers")]
 mod verify;
+#[cfg(feature = "handlers")]
+mod write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

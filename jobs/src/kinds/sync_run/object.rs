@@ -2,7 +2,7 @@
 //!
 //! Each batch is a part in the object store, which names the part before it; the ledger has the last one's name, written after it. So the
 //! parts of whoever lost its lease in between are no link of the chain. At the end the parts become one file by one put: a reader sees the file
-//! of before or this one. A key that two parts have is taken as it was read last. Next: `handler.rs`.
+//! of before or this one. A key that two parts have is taken as it was read last. Next: `running.rs`.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,6 +1,6 @@
 //! Where a run is: written as JSON with what each page brought, in one transaction, and read by the attempt that goes on. Pure.
 //!
-//! It grows with nothing but the page under way. Next: `handler.rs`.
+//! It grows with nothing but the page under way. Next: `running.rs`.
 
 use std::collections::BTreeSet;
 

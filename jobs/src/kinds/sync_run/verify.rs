@@ -1,5 +1,5 @@
 //! Whether a list was read to its end without passing over a record that stood there all the time, and whether what vanished may be deleted.
-//! Pure. Next: `handler.rs`.
+//! Pure. Next: `running.rs`.
 
 use super::place::{At, Pass, changed};
 use crate::sync::{

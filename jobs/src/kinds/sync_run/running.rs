@@ -1,0 +1,127 @@
+//! A run under way: phase by phase, from where the ledger says that it is.
+//!
+//! The ledger keeps where it is with what was written, and refuses whoever no longer holds the run. A run that fails for good is ended with its
+//! error; one that is interrupted is left as it is. Next: `read.rs`, `write.rs`, `finish.rs`.
+
+use std::collections::HashSet;
+
+use super::{
+    elsewhere::Http,
+    handler::{away, stopped},
+    place::{At, Phase},
+};
+use crate::{
+    handler::{Context, Outcome},
+    kinds::Services,
+    sync::{
+        mapping::Mapping,
+        state::{Counts, Fence, Policy, Progress, Run, Sync},
+    },
+};
+
+/// A run under way.
+pub(super) struct Running<'a> {
+    pub services: &'a Services,
+    pub context: &'a Context,
+    pub sync: Sync,
+    pub run: Run,
+    pub fence: Fence,
+    pub policy: Policy,
+    pub mapping: Mapping,
+    /// Where it is, and how the ledger has that.
+    pub at: At,
+    pub written: Option<String>,
+    /// Keys of which it was told that they cannot be taken over, once; read again when they are needed.
+    pub told: Option<HashSet<String>>,
+    /// The way to a destination elsewhere, once it is needed.
+    pub elsewhere: Option<Http>,
+}
+
+impl<'a> Running<'a> {
+    pub(super) fn of(services: &'a Services, context: &'a Context, sync: Sync, run: Run) -> Result<Self, Outcome> {
+        let fence = Fence { sync: sync.id, tenant: context.tenant.clone(), number: run.number, job: context.job, attempt: context.attempt };
+        let at = match &run.place {
+            None => At::start(sync.reads_all(run.full)),
+            Some(place) => serde_json::from_str(place)
+                .map_err(|error| Outcome::bury("place_unreadable", format!("where the run is was written by another program: {error}")))?,
+        };
+        let policy = Policy { delete: sync.definition.delete(), conflict: sync.definition.conflict };
+        let mapping = Mapping::new(&sync.definition);
+        let written = run.place.clone();
+        Ok(Self { services, context, sync, run, fence, policy, mapping, at, written, told: None, elsewhere: None })
+    }
+
+    pub(super) async fn go(mut self) -> Result<Outcome, Outcome> {
+        match &self.written {
+            None if self.run.dry_run => self.context.info(format!("run {} begins; it only counts", self.run.number)),
+            None => self.context.info(format!("run {} begins", self.run.number)),
+            Some(_) => self.context.info(format!(
+                "run {} goes on: {:?}, pass {}, after {} pages and {} records of it",
+                self.run.number, self.at.phase, self.at.pass, self.at.pages, self.at.read
+            )),
+        }
+        match self.phases().await {
+            Ok(()) => {}
+            Err(Outcome::Bury(error)) => {
+                self.at.error = Some(error);
+                self.enter(Phase::End).await?;
+            }
+            Err(outcome) => return Err(outcome),
+        }
+        self.end().await
+    }
+
+    async fn phases(&mut self) -> Result<(), Outcome> {
+        loop {
+            match self.at.phase {
+                Phase::Read => self.read().await?,
+                Phase::Verify => self.verify().await?,
+                Phase::Sweep => self.sweep().await?,
+                Phase::Assemble => self.assemble().await?,
+                Phase::End => return Ok(()),
+            }
+        }
+    }
+
+    /// Another phase, or another pass.
+    pub(super) async fn enter(&mut self, phase: Phase) -> Result<(), Outcome> {
+        self.at.phase = phase;
+        self.at.step += 1;
+        let place = self.at.json();
+        if !self.context.ledger.keep_place(&self.fence, &place).await.map_err(away)? {
+            return Err(stopped());
+        }
+        self.written = Some(place);
+        Ok(())
+    }
+
+    /// What a write that leads to this place says of itself.
+    pub(super) fn progress(&self, at: &At, Numbers { pages, read, bytes }: Numbers) -> Progress {
+        Progress { from: self.written.clone(), place: at.json(), pages, read, bytes }
+    }
+
+    /// A write was done.
+    pub(super) fn wrote(&mut self, counts: Option<Counts>, at: At) -> Result<(), Outcome> {
+        self.run.counts = counts.ok_or_else(stopped)?;
+        self.written = Some(at.json());
+        self.at = at;
+        let (failed, failed_max) = (self.run.counts.failed, self.sync.definition.limits.failed_max);
+        if failed > failed_max {
+            return Err(Outcome::bury("failed_max", format!("{failed} records failed, more than the {failed_max} allowed")));
+        }
+        Ok(())
+    }
+
+    /// Whoever is told to stop does so between two pages.
+    pub(super) fn heed(&self) -> Result<(), Outcome> {
+        if self.context.cancel.is_cancelled() { Err(stopped()) } else { Ok(()) }
+    }
+}
+
+/// What a write adds to a run's counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Numbers {
+    pub pages: u64,
+    pub read: u64,
+    pub bytes: u64,
+}
