@@ -45,7 +45,7 @@ pub trait Syncs: Send + std::marker::Sync {
 
     /// Decides what is to be done elsewhere with these records, in their order, and notes each intent before it is tried. A dry run notes
     /// none, but that it saw them. One that says that it is deleted need not come from the source: so a sweep plans deletions. What is in
-    /// doubt is counted as `repeated`.
+    /// doubt is counted as `repeated`, and that there is nothing to do about a record once a run.
     async fn plan_page(&self, fence: &Fence, policy: Policy, incoming: Vec<Incoming>) -> Result<Option<Vec<Planned>>>;
 
     /// Notes what came of what was planned, and, with `progress`, where the run goes on. What has no intent any more was settled before, and is

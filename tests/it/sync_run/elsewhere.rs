@@ -191,3 +191,58 @@ async fn who_is_told_to_come_later_has_nothing_in_doubt() {
         assert_eq!(names(&taker), expected(&provider), "{name}");
     }
 }
+
+#[tokio::test]
+async fn what_is_sent_otherwise_is_sent_again() {
+    let (provider, taker, server) = stand(50).await;
+    put(&server, &into(by_key())).await;
+    assert_eq!(counts(&run(&server, json!({})).await, ["created"]), [50]);
+    // Another place, which has none of them.
+    let mut way = by_key();
+    way["single"]["create"] = json!({ "method": "PUT", "path": "contacts/other-{key}", "headers": { "x-from": "windrow" } });
+    put(&server, &into(way.clone())).await;
+    assert_eq!(counts(&run(&server, json!({})).await, ["updated", "unchanged"]), [50, 0]);
+    assert!((1..=50).all(|id| taker.contacts().contains_key(&format!("other-p{id:07}"))));
+    // What does not say where, or what, changes nothing.
+    way["single"]["create"]["headers"] = json!({ "x-from": "elsewhere" });
+    put(&server, &into(way)).await;
+    let requests = taker.requests();
+    assert_eq!(counts(&run(&server, json!({})).await, ["updated", "unchanged"]), [0, 50]);
+    assert_eq!((taker.requests(), provider.people().len()), (requests, 50));
+}
+
+#[tokio::test]
+async fn of_several_that_match_the_sync_says_which_are_changed() {
+    for (several, told, changed) in [("fail", [0, 1, 1], 0), ("first", [0, 2, 0], 1), ("all", [0, 2, 0], 2)] {
+        let (_provider, taker, server) = stand(2).await;
+        for (id, email) in [("x1", "p1@example.org"), ("x2", "p2@example.org"), ("x3", "p2@example.org")] {
+            taker.plant(id, json!({ "key": "?", "email": email }));
+        }
+        let mut way = found_by_email();
+        way["single"]["find"]["several"] = json!(several);
+        put(&server, &into(way)).await;
+        let job = run(&server, json!({})).await;
+        let made = counts(&job, ["created", "updated", "failed"]);
+        assert_eq!(made, told, "{several}: {job:#}");
+        let keys = ["x2", "x3"].map(|id| taker.contacts()[id]["key"].clone());
+        assert_eq!(keys.iter().filter(|key| **key == "p0000002").count(), changed, "{several}: {keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_marked_as_deleted_there_may_come_back() {
+    let (provider, taker, server) = stand(20).await;
+    let mut way = by_key();
+    way["delete"] = json!({ "method": "PUT", "path": "contacts/{key}", "body": { "key": "{key}", "state": "gone" } });
+    let definition = with(into(way), json!({ "delete": "soft" }));
+    put(&server, &definition).await;
+    run(&server, json!({})).await;
+    let gone = provider.people().remove(4);
+    for deleted in [1, 0] {
+        assert_eq!(counts(&run(&server, json!({})).await, ["unchanged", "deleted", "failed"]), [19, deleted, 0]);
+        assert_eq!(taker.contacts()["p0000005"]["state"], "gone", "{:?}", taker.contacts()["p0000005"]);
+    }
+    provider.people().insert(4, gone);
+    assert_eq!(counts(&run(&server, json!({})).await, ["created", "unchanged", "failed"]), [1, 19, 0]);
+    assert_eq!(names(&taker), expected(&provider));
+}

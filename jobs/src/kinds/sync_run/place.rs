@@ -137,3 +137,36 @@ impl At {
 pub(super) const fn changed(counts: &Counts) -> u64 {
     counts.created + counts.updated
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_gets_on_by_what_is_not_done_again_and_by_nothing_else() {
+        let counts = |deleted| Counts { deleted, repeated: 9, read: deleted, ..Counts::default() };
+        let cut = |entries| Some(Cut { entries, digest: "x".into() });
+        let start = At::start(false);
+        let steps = [
+            start.clone(),
+            At { cut: cut(20), ..start.clone() },
+            At { cut: cut(20), ahead: ["a".into()].into(), ..start.clone() },
+            At { cut: cut(40), ..start.clone() },
+            At { pages: 1, ..start.clone() },
+            At { pages: 1, phase: Phase::Verify, ..start.clone() },
+            At { pass: 2, ..start.clone() },
+            At { pass: 2, phase: Phase::Sweep, ..start.clone() },
+            At { pass: 2, phase: Phase::Sweep, swept: Some("k".into()), ..start.clone() },
+            At { pass: 2, phase: Phase::End, ..start.clone() },
+            // What was learned is of no use: all is read.
+            At::start(true),
+        ];
+        assert!(steps.windows(2).all(|two| two[0].reach(&counts(0)) < two[1].reach(&counts(0))));
+        // Deletions get a sweep on, and nothing else does.
+        for at in &steps {
+            assert_eq!(at.reach(&counts(1)) > at.reach(&counts(0)), at.phase == Phase::Sweep, "{at:?}");
+            let waited = At { step: at.step + 1, waits: 3, next: None, ..at.clone() };
+            assert_eq!(waited.reach(&counts(0)), at.reach(&counts(0)));
+        }
+    }
+}

@@ -110,11 +110,6 @@ impl Running<'_> {
         }
         let planned = self.context.ledger.plan_page(&self.fence, self.policy, incoming.clone()).await.map_err(away)?.ok_or_else(stopped)?;
         let mut plan: Vec<(Incoming, Planned)> = incoming.into_iter().zip(planned).collect();
-        let nothing = plan.iter().filter(|(_, planned)| planned.fate == Elsewhere::Nothing).count() as u64;
-        let counts = match is_sweep && self.policy.delete == Delete::Keep {
-            true => Counts { missing: nothing, ..Counts::default() },
-            false => Counts { unchanged: nothing, ..Counts::default() },
-        };
         let forget = self.policy.delete == Delete::Hard;
         let carried = if self.run.dry_run {
             Carried::as_planned(&plan, forget)
@@ -138,15 +133,15 @@ impl Running<'_> {
                 None => Carried::default(),
             }
         };
-        let (counts, at, numbers) = match &carried.stopped {
-            None => (counts, at, numbers),
+        let (at, numbers) = match &carried.stopped {
+            None => (at, numbers),
             Some(_) => {
                 let mut here = At { step: self.at.step + 1, ..self.at.clone() };
                 // In a sweep none of them is found again.
                 if !is_sweep {
                     here.ahead.extend(carried.settled.iter().map(|settled| settled.key.clone()));
                 }
-                (Counts::default(), here, Numbers::default())
+                (here, Numbers::default())
             }
         };
         if let Some(told) = &mut self.told {
@@ -160,7 +155,8 @@ impl Running<'_> {
         let withdrawn = carried.withdrawn.into_iter().map(|key| Settled { key, outcome: SettledAs::Refused });
         let settled = carried.settled.into_iter().chain(withdrawn).collect();
         let progress = self.progress(&at, numbers);
-        let counts = self.context.ledger.settle_page(&self.fence, settled, counts, failed, Some(progress)).await.map_err(away)?;
+        let counts =
+            self.context.ledger.settle_page(&self.fence, settled, Counts::default(), failed, Some(progress)).await.map_err(away)?;
         self.wrote(counts, at).await?;
         carried.stopped.map_or(Ok(()), Err)
     }

@@ -9,7 +9,7 @@ use crate::{
     job::{JobId, State},
     ledger::{
         Result, Syncs,
-        syncs::{conflicts, elsewhere, keep, runs},
+        syncs::{conflicts, elsewhere, keep, pages::is_again, runs},
     },
     sync::{
         RUNS_KEPT, SyncId,
@@ -143,10 +143,12 @@ impl Syncs for ModelLedger {
             for incoming in incoming {
                 let (plan, intent) = elsewhere::decide_one(&incoming, synced.items.get(&incoming.key), policy, run.number);
                 run.counts.repeated += u64::from(plan.in_doubt && !run.dry_run);
+                let item = synced.items.get(&incoming.key);
+                run.counts.add(elsewhere::nothing(&incoming, item, plan.fate, policy.delete, run.number));
                 match intent.filter(|_| !run.dry_run) {
                     Some(intent) => drop(synced.items.insert(incoming.key, intent)),
                     None => {
-                        if let Some(item) = synced.items.get_mut(&incoming.key).filter(|_| !incoming.is_deleted) {
+                        if let Some(item) = synced.items.get_mut(&incoming.key) {
                             item.seen = run.number;
                         }
                     }
@@ -444,6 +446,9 @@ impl Tables {
             }
             None if dry_run => {}
             None => drop(synced.conflicts.remove(key)),
+        }
+        if is_again(fate, before.as_ref(), fence.number) {
+            return;
         }
         let counted = match fate {
             Fate::Create => &mut counts.created,

@@ -8,6 +8,7 @@ use crate::{
     sync::{
         BATCH_RECORDS_MAX,
         decide::{self, Elsewhere, NEVER},
+        definition::Delete,
         state::{Counts, Fence, Incoming, Item, Planned, Policy, Progress, RowError, Settled, SettledAs},
     },
 };
@@ -25,10 +26,11 @@ pub(in crate::ledger) async fn plan(
     let (mut planned, mut intents, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for incoming in incoming {
         let (plan, intent) = decide_one(incoming, items.get(&incoming.key), policy, run.number);
-        if !incoming.is_deleted && (run.dry_run || intent.is_none()) {
+        if run.dry_run || intent.is_none() {
             seen.push(incoming.key.as_str());
         }
         run.counts.repeated += u64::from(plan.in_doubt && !run.dry_run);
+        run.counts.add(nothing(incoming, items.get(&incoming.key), plan.fate, policy.delete, run.number));
         planned.push(plan);
         intents.extend(intent.filter(|_| !run.dry_run));
     }
@@ -62,6 +64,16 @@ pub(in crate::ledger) fn decide_one(incoming: &Incoming, item: Option<&Item>, po
     // A deletion that is not done yet is not seen: a sweep finds it again.
     let seen = if incoming.is_deleted { item.seen } else { run };
     (planned, Some(Item { pending: Some(pending), seen, ..item }))
+}
+
+/// Counts a record about which there is nothing to do; what the run saw before was counted then. Pure.
+pub(in crate::ledger) fn nothing(incoming: &Incoming, item: Option<&Item>, fate: Elsewhere, delete: Delete, run: u32) -> Counts {
+    let mut counts = Counts::default();
+    if fate == Elsewhere::Nothing && item.is_none_or(|item| item.seen != run) {
+        let stays = item.is_some_and(|item| !item.is_deleted) && incoming.is_deleted && delete == Delete::Keep;
+        *(if stays { &mut counts.missing } else { &mut counts.unchanged }) += 1;
+    }
+    counts
 }
 
 /// Notes what came of it.

@@ -18,6 +18,7 @@ conformance! {
     what_was_not_settled_is_in_doubt,
     a_deletion_is_planned_until_it_is_settled,
     a_dry_run_notes_no_intent,
+    what_there_is_nothing_to_do_about_counts_once_a_run,
 }
 
 const HARD: Policy = Policy { delete: Delete::Hard, conflict: Conflict::Source };
@@ -127,4 +128,27 @@ async fn a_dry_run_notes_no_intent(ledger: &dyn Ledger, _: &VirtualClock) {
     let counts = settle_all(ledger, &fence, &[created("a")], Some(progress(None, "1", 1))).await;
     assert_eq!((counts.created, counts.repeated), (1, 0));
     assert_eq!(ledger.census(&fence).await.expect("census").live, 0);
+}
+
+async fn what_there_is_nothing_to_do_about_counts_once_a_run(ledger: &dyn Ledger, _: &VirtualClock) {
+    people(ledger).await;
+    let keep = Policy { delete: Delete::Keep, ..HARD };
+    let first = run_by(ledger, 1).await;
+    let all = [person("a", "x"), person("b", "x"), person("c", "x")];
+    plan(ledger, &first, &all).await;
+    settle_all(ledger, &first, &[created("a"), created("b"), created("c")], None).await;
+    end(ledger, &first).await;
+    let second = run_by(ledger, 2).await;
+    // Read twice, as by another pass or an attempt that was killed: `a` is the same, `b` is said to be deleted and stays, `z` was never there.
+    for _ in 0..2 {
+        let said = vec![person("a", "x"), tombstone("b")];
+        let planned = ledger.plan_page(&second, keep, said).await.expect("plan_page").expect("it plans");
+        assert!(planned.iter().all(|planned| planned.fate == Elsewhere::Nothing), "{planned:?}");
+    }
+    // A sweep finds `c` alone, once.
+    let unseen = ledger.unseen(&second, None, ALL).await.expect("unseen");
+    assert_eq!(unseen.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), ["c"]);
+    ledger.plan_page(&second, keep, vec![tombstone("c")]).await.expect("plan_page").expect("it plans");
+    let counts = settle_all(ledger, &second, &[], None).await;
+    assert_eq!((counts.unchanged, counts.missing, counts.created), (1, 2, 0));
 }
