@@ -1,9 +1,11 @@
 //! What cannot be taken over is told, and is never a reason to delete what the source has.
 
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use windrow_tests::{
     server::Server,
     source::{Fault, Listing, Source},
+    taker::{self, Taker},
 };
 
 use super::{
@@ -170,6 +172,74 @@ async fn nobody_is_waited_for_longer_than_a_day() {
     let at = |name: &str| chrono::DateTime::parse_from_rfc3339(job[name].as_str().expect("a text")).expect("an instant");
     let waits_s = (at("run_at") - at("created_at")).num_seconds();
     assert!((86_000..90_000).contains(&waits_s), "{job:#}");
+}
+
+#[tokio::test]
+async fn who_is_told_to_wait_again_and_again_pays_for_it() {
+    let provider = Provider::start(people(45)).await;
+    let mut server = serve(&provider).await;
+    put(&server, &strict()).await;
+    provider.hold_from(3);
+    let job = super::begin(&server, json!({})).await;
+    provider.until_requests(3).await;
+    server.until(&job, "a page is written", |job| job["progress"]["message"].is_string()).await;
+    server.kill().await;
+    // As if it had waited twenty times since.
+    let mut place = place(&server).await;
+    place["waits"] = json!(20);
+    set_place(&server, &place).await;
+    provider.script(|_, _| Some(Said { status: 429, retry_after_s: Some(21), body: json!({}) }));
+    provider.release();
+    server.launch();
+    server.until_ready().await;
+    let job = server.until(&job, "the wait is charged", |job| job["error"]["code"] == "provider_busy").await;
+    assert_eq!(job["state"], "retryable", "{job:#}");
+    // A page is enough for it to wait for nothing again.
+    let mut pages = 0;
+    provider.script(move |_, _| {
+        pages += 1;
+        (pages == 2).then(|| Said { status: 429, retry_after_s: Some(21), body: json!({}) })
+    });
+    server.until(&job, "it waits uncharged", |job| job["state"] == "scheduled").await;
+    assert_eq!(self::place(&server).await["waits"], 1);
+}
+
+#[tokio::test]
+async fn a_sweep_that_has_to_wait_keeps_no_list_of_what_it_did() {
+    let provider = Provider::start(people(60)).await;
+    let taker = Taker::start().await;
+    let server = serve(&provider).await;
+    connect(&server, "crm", &taker.url()).await;
+    let mut push = with(definition(by_cursor(50)), json!({ "delete": "hard", "limits": { "deleted_percent_max": 100 } }));
+    push["mapping"] = json!([{ "to": "key", "from": "/id" }]);
+    push["destination"] = json!({ "http": { "connection": "crm", "single": { "create": { "method": "PUT", "path": "contacts/{key}" } },
+        "delete": { "method": "DELETE", "path": "contacts/{key}" } } });
+    put(&server, &push).await;
+    run(&server, json!({})).await;
+    provider.people().drain(..40);
+    taker.script((0..10).map(|_| None).chain([Some(taker::Fault::Busy(21))]));
+    let job = super::begin(&server, json!({})).await;
+    server.until(&job, "it waits", |job| job["state"] == "scheduled").await;
+    assert_eq!(place(&server).await["ahead"], json!([]));
+    assert!(taker.deleted().len() >= 10);
+    let job = server.wait(&job).await;
+    assert_eq!(counts(&job, ["deleted", "failed"]), [40, 0], "{job:#}");
+    assert!(taker.deleted().len() == 40 && taker.deleted().values().all(|times| *times == 1), "{:?}", taker.deleted());
+}
+
+/// Where the latest run is, as the ledger's file has it.
+async fn place(server: &Server) -> Value {
+    let options = SqliteConnectOptions::new().filename(server.data_dir().join("windrow.db"));
+    let text = sqlx::query_scalar("SELECT place FROM sync_runs ORDER BY started_at_ms DESC, number DESC LIMIT 1");
+    let text: String = text.fetch_one(&mut options.connect().await.expect("the ledger's file")).await.expect("a place");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Says that it is there, while no server runs.
+async fn set_place(server: &Server, place: &Value) {
+    let options = SqliteConnectOptions::new().filename(server.data_dir().join("windrow.db"));
+    let mut ledger = options.connect().await.expect("the ledger's file");
+    sqlx::query("UPDATE sync_runs SET place = ?1").bind(place.to_string()).execute(&mut ledger).await.expect("written");
 }
 
 #[tokio::test]
