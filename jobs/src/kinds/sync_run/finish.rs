@@ -107,7 +107,7 @@ impl Running<'_> {
     }
 
     /// From where the next run asks for what changed. Whoever failed for a record asks from where it did, so that the record comes again; who has
-    /// validators reads all then (`Running::begin`).
+    /// validators reads all then (`Running::trust`).
     fn since(&self) -> Option<Since> {
         let before = self.sync.since.as_ref().filter(|_| !self.at.all);
         let failed = self.run.counts.failed > 0;
