@@ -24,7 +24,7 @@ use crate::{
     job::JobId,
     sync::{
         Definition, SyncId,
-        state::{Census, Conflicted, Item, Record, RowError, Run, Standing, Sync},
+        state::{Census, Conflicted, Intent, Item, Record, RowError, Run, Standing, Sync},
         store::{Looked, NewRecord, Unready},
     },
     tenant::TenantId,
@@ -148,6 +148,7 @@ pub(super) struct ItemRow {
     pub version: Option<i64>,
     pub is_deleted: bool,
     pub pending: Option<Vec<u8>>,
+    pub pending_at_ms: Option<i64>,
     pub remote_id: Option<String>,
 }
 
@@ -159,7 +160,10 @@ impl ItemRow {
             seen: rows::count(self.seen)?,
             version: self.version,
             is_deleted: self.is_deleted,
-            pending: self.pending.map(hash).transpose()?,
+            pending: match (self.pending, self.pending_at_ms) {
+                (Some(pending), Some(at_ms)) => Some(Intent { hash: hash(pending)?, at: Timestamp::from_ms(at_ms) }),
+                _ => None,
+            },
             remote_id: self.remote_id,
         })
     }
@@ -415,6 +419,8 @@ pub(super) trait SyncTable: RecordTable {
     async fn drop_runs(&mut self, sync: SyncId, up_to: u32) -> Result<()>;
     /// Whether an attempt runs that nobody asked to stop; it stays so.
     async fn runs(&mut self, job: JobId, attempt: u32) -> Result<bool>;
+    /// Whether an attempt runs, asked to stop or not; it stays so.
+    async fn attempt_runs(&mut self, job: JobId, attempt: u32) -> Result<bool>;
     /// Whether a job is there, and not final.
     async fn is_live(&mut self, job: JobId) -> Result<bool>;
 

@@ -65,8 +65,8 @@ impl Http {
 
     /// Does what is planned.
     pub(super) async fn carry_out(&self, plan: Vec<(Incoming, Planned)>) -> Carried {
-        let mut carried = Carried::default();
-        let all: Vec<(String, bool)> = plan.iter().map(|(record, planned)| (record.key.clone(), planned.in_doubt)).collect();
+        let mut carried = Carried::of(&plan);
+        let keys = plan.iter().map(|(record, _)| record.key.clone()).collect();
         let (gone, there): (Vec<_>, Vec<_>) = plan.into_iter().partition(|(_, planned)| planned.fate == Elsewhere::Delete);
         match (&self.http.bulk, &self.http.single) {
             (Some(bulk), _) => self.write_many(bulk, there, &mut carried).await,
@@ -77,7 +77,7 @@ impl Http {
             self.each(gone, &mut carried, |record, planned| self.delete(record, planned)).await;
         }
         if carried.stopped.is_some() {
-            carried.withdraw(&all);
+            carried.withdraw(keys);
         }
         carried
     }
