@@ -9,6 +9,7 @@
 mod asking;
 mod bulk;
 mod carried;
+mod results;
 mod single;
 
 use std::sync::atomic::{AtomicBool, Ordering};

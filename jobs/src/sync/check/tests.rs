@@ -107,6 +107,9 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(full(), "/source", json!({})), "/source"),
         (with(full(), "/destination", json!({})), "/destination"),
         (with(full(), "/mapping/0/value", json!(1)), "/mapping/0/value"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "required": true })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "default": 1 })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "never" })), "/mapping/0/absent"),
         (with(full(), "/mapping/3/value", json!(null)), "/mapping/3"),
         // Where records come from.
         (with(full(), "/source/http/records", json!("data")), "/source/http/records"),
@@ -176,6 +179,12 @@ fn what_is_wrong_is_named_by_its_place() {
             "/destination/http/single/update/path",
         ),
         (with(bulk_push(), "/destination/http/bulk/results", json!(null)), "/destination/http/bulk/id"),
+        (
+            with(bulk_push(), "/destination/http/bulk/known_by", json!({ "within": "fields", "fields": ["a"] })),
+            "/destination/http/bulk/known_by/within",
+        ),
+        (with(bulk_push(), "/destination/http/bulk/known_by", json!({ "fields": [] })), "/destination/http/bulk/known_by/fields"),
+        (with(bulk_push(), "/destination/http/bulk/known_by", json!({ "fields": ["a"] })), "/destination/http/bulk/error"),
         (with(bulk_push(), "/destination/http/bulk/records_max", json!(1001)), "/destination/http/bulk/records_max"),
         (with(bulk_push(), "/destination/http/bulk/call/path", json!("batch/{key}")), "/destination/http/bulk/call/path"),
         (object(json!({ "name": "people.csv", "format": "csv" })), "/delete"),

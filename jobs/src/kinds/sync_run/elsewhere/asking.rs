@@ -52,7 +52,7 @@ pub(super) enum Wanted {
 /// What the provider answers.
 pub(super) struct Answered {
     pub said: Said,
-    /// Whether a try before this answer may have arrived.
+    /// Whether a try of this attempt before this answer may have arrived.
     pub in_doubt: bool,
 }
 
@@ -99,11 +99,11 @@ impl Http {
 
     /// Asks until there is an answer that says something, a few times. `before`: whether a try of another attempt may have arrived.
     pub(super) async fn ask(&self, asking: &Asking, before: bool, wanted: Wanted) -> Result<Answered, Unsettled> {
-        let (mut rest, mut in_doubt) = (Duration::from_millis(REST_FIRST_MS), before);
+        let (mut rest, mut in_doubt) = (Duration::from_millis(REST_FIRST_MS), false);
         for tries in 1.. {
             let wait = match self.ask_once(asking, wanted).await {
                 // Our try before this one may still be worked on there.
-                Ok(Said::No { status: 409, .. }) if in_doubt && tries < TRIES_MAX => None,
+                Ok(Said::No { status: 409, .. }) if (in_doubt || before) && tries < TRIES_MAX => None,
                 Ok(said) => return Ok(Answered { said, in_doubt }),
                 Err(unanswered) => {
                     in_doubt |= unanswered.in_doubt;

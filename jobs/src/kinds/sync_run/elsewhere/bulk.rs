@@ -6,6 +6,7 @@ use super::{
     Carried, Http,
     asking::{Answered, Said, Wanted, put},
     carried::{Unsettled, failed, refused, refused_whole},
+    results::{Mark, mark, of_each},
 };
 use crate::{
     kinds::sync_run::request::{self, About, id_of},
@@ -48,6 +49,7 @@ impl Http {
         let records = group.iter().map(|(record, _)| serde_json::from_str(&record.data));
         let records: Vec<Value> =
             records.collect::<Result<_, _>>().map_err(|error| Unsettled::unfit(format!("what was mapped is no JSON: {error}")))?;
+        let marks: Vec<Mark> = records.iter().map(|record| bulk.known_by.as_ref().and_then(|by| mark(by, record))).collect();
         let mut asking = self.call(&bulk.call, &About::default(), Some(Value::Array(records)))?;
         let meant = group.iter().map(|(record, planned)| (record, planned.meant_at));
         let key = request::idempotency_key(self.sync, &asking.method, &asking.url, meant);
@@ -70,8 +72,7 @@ impl Http {
                 }
             },
         };
-        let came = group.iter().enumerate().map(|(at, (_, planned))| {
-            let result = results.get(at);
+        let came = group.iter().zip(of_each(bulk.known_by.as_ref(), &marks, results)).map(|((_, planned), result)| {
             let error = result.zip(bulk.error.as_ref()).and_then(|(result, pointer)| result.pointer(pointer)).filter(|error| says(error));
             if let Some(error) = error {
                 let told = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
