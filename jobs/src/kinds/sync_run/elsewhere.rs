@@ -12,19 +12,26 @@ mod carried;
 mod results;
 mod single;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::StreamExt;
 
 use self::carried::Unsettled;
 use crate::{
-    connection::caller::Caller,
+    clock::Clock,
+    connection::{caller::Caller, turns::Turns},
     handler::{Context, Outcome},
     kinds::Services,
     sync::{
         SyncId,
         decide::Elsewhere,
-        definition::HttpDestination,
+        definition::{HttpDestination, Limits},
         state::{Incoming, Planned, SettledAs},
     },
 };
@@ -49,6 +56,11 @@ pub(super) struct Http {
     /// Whether nothing is remembered of what is deleted.
     forget: bool,
     was_good: AtomicBool,
+    /// Whose turn it is to ask; several ask at a time.
+    turns: Mutex<Turns>,
+    clock: Arc<dyn Clock>,
+    /// How long nobody asks after an answer that it is too much, and does not say how long.
+    throttled_wait: Duration,
 }
 
 impl Http {
@@ -59,9 +71,13 @@ impl Http {
         sync: SyncId,
         http: HttpDestination,
         forget: bool,
+        limits: &Limits,
     ) -> Result<Self, Outcome> {
+        let clock = services.clock.clone();
+        let turns = Mutex::new(Turns::of(limits.requests_per_s));
+        let throttled_wait = Duration::from_secs(limits.throttled_wait_s.into());
         let caller = Caller::open(services, context, &http.connection, http.token_connection.as_deref()).await?;
-        Ok(Self { context: context.clone(), caller, sync, http, forget, was_good: AtomicBool::new(false) })
+        Ok(Self { context: context.clone(), caller, sync, http, forget, was_good: AtomicBool::new(false), turns, clock, throttled_wait })
     }
 
     /// Does what is planned.

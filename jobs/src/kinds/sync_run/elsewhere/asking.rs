@@ -2,13 +2,19 @@
 //!
 //! An answer is read only where something is looked for in it, and at most as large as that may be. A page for people is never a yes.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 
 use super::{Http, carried::Unsettled, single::Meant};
 use crate::{
-    connection::caller::{Asking, Uncalled},
+    connection::{
+        caller::{Asking, Uncalled},
+        turns::Turns,
+    },
     handler::Outcome,
     job::JobError,
     kinds::{
@@ -126,14 +132,32 @@ impl Http {
     }
 
     async fn ask_once(&self, asking: &Asking, wanted: Wanted) -> Result<Said, Unanswered> {
+        self.wait_for_turn().await?;
         if self.context.cancel.is_cancelled() || !self.context.lease.valid() {
-            return Err(Unanswered { outcome: stopped(), again: false, in_doubt: false });
+            return Err(Unanswered::unsent(stopped()));
         }
         let said = tokio::select! {
             said = self.send(asking, wanted) => said,
             () = self.last_words() => Err(Unanswered { outcome: stopped(), again: false, in_doubt: true }),
         };
         said.map_err(|unanswered| Unanswered { outcome: self.caller.hide(unanswered.outcome), ..unanswered })
+    }
+
+    /// Until it may be asked. A longer wait is spent without a slot.
+    async fn wait_for_turn(&self) -> Result<(), Unanswered> {
+        let turn = self.turns().take(WAIT_MAX);
+        let pause = turn.map_err(|pause| {
+            self.context.progress(0, "the destination is asked no more for a while");
+            Unanswered::unsent(Outcome::Snooze(pause.min(SNOOZE_MAX)))
+        })?;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.context.cancel.cancelled() => Err(Unanswered::unsent(stopped())),
+        }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Until the attempt is to stop, and a moment more: what is answered by then is known to have been done.
@@ -152,6 +176,8 @@ impl Http {
             let in_doubt = matches!(&uncalled, Uncalled::Failed(error) if !error.is_unsent());
             Unanswered { outcome: uncalled.into_outcome(), again, in_doubt }
         })?;
+        // What says that nothing more may be asked holds all that are yet to be asked.
+        self.turns().heard(&answer.headers, self.clock.now());
         if answer.status.is_success() { self.yes(answer, wanted, body_bytes_max).await } else { self.no(answer).await }
     }
 
@@ -183,7 +209,12 @@ impl Http {
     async fn no(&self, answer: Answer) -> Result<Said, Unanswered> {
         let status = answer.status.as_u16();
         let refusal = self.caller.refusal(answer).await;
-        let retry = |code| Outcome::Retry { error: JobError::new(code, &refusal.message, true), after: refusal.after };
+        let is_throttled = matches!(status, 429 | 503);
+        let after = refusal.after.or_else(|| is_throttled.then_some(self.throttled_wait));
+        if let Some(pause) = after.filter(|_| is_throttled) {
+            self.turns().rest(pause);
+        }
+        let retry = |code| Outcome::Retry { error: JobError::new(code, &refusal.message, true), after };
         let (outcome, again, in_doubt) = match refusal.verdict {
             // It is about what was sent: another record may be taken.
             _ if matches!(status, 400 | 404 | 409 | 410 | 413 | 414 | 422 | 431) => {
@@ -206,6 +237,13 @@ struct Unanswered {
     again: bool,
     /// Whether what was asked may have been done.
     in_doubt: bool,
+}
+
+impl Unanswered {
+    /// It was not even asked.
+    const fn unsent(outcome: Outcome) -> Self {
+        Self { outcome, again: false, in_doubt: false }
+    }
 }
 
 pub(super) fn put(asking: &mut Asking, name: &str, value: &str) -> Result<(), Unsettled> {
