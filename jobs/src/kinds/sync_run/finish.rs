@@ -35,7 +35,7 @@ impl Running<'_> {
         let limits = self.sync.definition.limits.clone();
         // Of what a dry run found nothing is kept that another pass could be compared with.
         let verify = if self.run.dry_run { Verify::None } else { verify::verify_of(&self.sync.definition.source) };
-        match verify::after_pass(&self.at, verify, census, &self.run.counts, &limits) {
+        match verify::after_pass(&self.at, verify, is_object, census, &self.run.counts, &limits) {
             After::Again(pass) => self.again(Some(pass)).await,
             After::Changing => Err(changing(self.at.pass)),
             // Who only asked for what changed knows nothing of the rest; and whichever record has no readable key, it is there.
@@ -46,7 +46,7 @@ impl Running<'_> {
                 self.enter(last).await
             }
             After::Complete => {
-                let may = verify::may_delete(census, &self.run.counts, self.policy.delete, &limits);
+                let may = verify::may_delete(census, &self.run.counts, self.run.dry_run, self.policy.delete, &limits);
                 may.map_err(|message| Outcome::bury("deleted_percent_max", message))?;
                 self.enter(Phase::Sweep).await
             }
@@ -70,7 +70,7 @@ impl Running<'_> {
             let keys = unseen.into_iter().map(|item| item.key).collect();
             let progress = self.progress(&at, Numbers::default());
             let counts = self.context.ledger.sweep_page(&self.fence, &collection, self.policy, keys, progress).await.map_err(away)?;
-            self.wrote(counts, at)?;
+            self.wrote(counts, at).await?;
             self.context.progress(95, format!("{} vanished records seen to", self.run.counts.deleted + self.run.counts.missing));
         }
         let is_object = self.sync.definition.destination.object.is_some() && !self.run.dry_run;

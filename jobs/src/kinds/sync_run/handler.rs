@@ -14,8 +14,8 @@ use crate::{
     sync::state::{Begin, Begun, RunState},
 };
 
-/// How soon it is looked again whether another job's run has ended.
-const BUSY_S: u64 = 3;
+/// How soon it is looked again whether another job's run has ended: at first, and at the latest.
+const BUSY_S: (u64, u64) = (3, 60);
 
 /// The handler.
 pub struct SyncRun {
@@ -54,7 +54,8 @@ impl SyncRun {
             Begun::Run(sync, run) => Running::of(&self.services, context, *sync, *run)?.go().await,
             Begun::Busy { job } => {
                 context.progress(0, format!("waits for another run of the sync, the job {job}"));
-                Ok(Outcome::Snooze(Duration::from_secs(BUSY_S)))
+                let wait_s = BUSY_S.0 << context.attempt.saturating_sub(1).min(8);
+                Ok(Outcome::Snooze(Duration::from_secs(wait_s.min(BUSY_S.1))))
             }
             Begun::Unknown => Err(Outcome::bury("sync_unknown", format!("there is no sync {name:?}"))),
             Begun::Over => Err(stopped()),

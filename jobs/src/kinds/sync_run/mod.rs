@@ -78,6 +78,7 @@ pub fn contract() -> Contract {
             ("records_max", false, "the list has more records than `limits.records_max`"),
             ("failed_max", false, "more records failed than `limits.failed_max`"),
             ("deleted_percent_max", false, "more records vanished than `limits.deleted_percent_max` allows; nothing was deleted"),
+            ("provider_busy", true, "the source or the destination asked to wait 20 times, and nothing was done in between"),
             ("destination_refused", false, "the destination refused what is sent to it, whatever the record"),
             ("destination_failed", true, "the destination did not answer, or not as agreed"),
             ("objects_unavailable", true, "the object store did not take, or did not give, a file"),

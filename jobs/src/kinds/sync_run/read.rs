@@ -123,7 +123,6 @@ impl Running<'_> {
                 at.pages += 1;
                 at.read += records;
                 at.keys = batch::keys_after(&at.keys, &entries.list);
-                at.total_changed |= at.total.is_some() && page.total.is_some() && at.total != page.total;
                 at.total = page.total.or(at.total);
                 at.mark = page.mark.clone().or(at.mark);
                 at.phase = if page.next.is_some() { Phase::Read } else { Phase::Verify };

@@ -3,21 +3,28 @@
 //! The ledger keeps where it is with what was written, and refuses whoever no longer holds the run. A run that fails for good is ended with its
 //! error; one that is interrupted is left as it is. Next: `read.rs`, `write.rs`, `finish.rs`.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
+    KIND,
     elsewhere::Http,
     handler::{away, stopped},
-    place::{At, Phase},
+    place::{At, Phase, Reach},
 };
 use crate::{
     handler::{Context, Outcome},
+    job::JobError,
     kinds::Services,
     sync::{
         mapping::Mapping,
         state::{Counts, Fence, Policy, Progress, Run, Sync},
     },
 };
+
+/// The longest wait, whatever is asked.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// So often it is waited without a charge while nothing is done in between.
+const WAITS_MAX: u32 = 20;
 
 /// A run under way.
 pub(super) struct Running<'a> {
@@ -33,6 +40,9 @@ pub(super) struct Running<'a> {
     pub written: Option<String>,
     /// Keys of which it was told that they cannot be taken over, once; read again when they are needed.
     pub told: Option<HashSet<String>>,
+    /// How far it was when this attempt began, and whether the job was told that it got further.
+    begun: Reach,
+    moved_on: bool,
     /// The way to a destination elsewhere, once it is needed.
     pub elsewhere: Option<Http>,
 }
@@ -47,8 +57,8 @@ impl<'a> Running<'a> {
         };
         let policy = Policy { delete: sync.definition.delete(), conflict: sync.definition.conflict };
         let mapping = Mapping::new(&sync.definition);
-        let written = run.place.clone();
-        Ok(Self { services, context, sync, run, fence, policy, mapping, at, written, told: None, elsewhere: None })
+        let (written, begun) = (run.place.clone(), at.reach(&run.counts));
+        Ok(Self { services, context, sync, run, fence, policy, mapping, at, written, told: None, begun, moved_on: false, elsewhere: None })
     }
 
     pub(super) async fn go(mut self) -> Result<Outcome, Outcome> {
@@ -66,9 +76,37 @@ impl<'a> Running<'a> {
                 self.at.error = Some(error);
                 self.enter(Phase::End).await?;
             }
+            Err(outcome) if outcome == stopped() => return Err(outcome),
+            Err(Outcome::Snooze(after)) => return self.wait(after.min(WAIT_MAX)).await,
+            Err(Outcome::Retry { error, after }) => return Err(Outcome::Retry { error, after: after.map(|after| after.min(WAIT_MAX)) }),
             Err(outcome) => return Err(outcome),
         }
         self.end().await
+    }
+
+    /// Somebody asks it to wait. That costs nothing while the run gets on in between.
+    async fn wait(mut self, after: Duration) -> Result<Outcome, Outcome> {
+        if self.at.waits >= WAITS_MAX {
+            let message = format!("it was told to wait {WAITS_MAX} times, and nothing was done in between");
+            return Err(Outcome::Retry { error: JobError::new("provider_busy", message, true), after: Some(after) });
+        }
+        self.at.waits += 1;
+        self.enter(self.at.phase).await?;
+        Ok(Outcome::Snooze(after))
+    }
+
+    /// Tells the job once that this attempt got on, so that what those before it cost is forgiven.
+    async fn got_on(&mut self) {
+        if self.at.reach(&self.run.counts) <= self.begun {
+            return;
+        }
+        self.at.waits = 0;
+        if !self.moved_on {
+            match self.context.recorder.moved_on().await {
+                Ok(()) => self.moved_on = true,
+                Err(error) => tracing::debug!(kind = KIND, %error, "that a run got on is told with its next page"),
+            }
+        }
     }
 
     async fn phases(&mut self) -> Result<(), Outcome> {
@@ -92,6 +130,7 @@ impl<'a> Running<'a> {
             return Err(stopped());
         }
         self.written = Some(place);
+        self.got_on().await;
         Ok(())
     }
 
@@ -101,10 +140,11 @@ impl<'a> Running<'a> {
     }
 
     /// A write was done.
-    pub(super) fn wrote(&mut self, counts: Option<Counts>, at: At) -> Result<(), Outcome> {
+    pub(super) async fn wrote(&mut self, counts: Option<Counts>, at: At) -> Result<(), Outcome> {
         self.run.counts = counts.ok_or_else(stopped)?;
         self.written = Some(at.json());
         self.at = at;
+        self.got_on().await;
         let (failed, failed_max) = (self.run.counts.failed, self.sync.definition.limits.failed_max);
         if failed > failed_max {
             return Err(Outcome::bury("failed_max", format!("{failed} records failed, more than the {failed_max} allowed")));

@@ -66,7 +66,7 @@ impl Running<'_> {
             progress: self.progress(&at, progress),
         };
         let counts = self.context.ledger.write_page(page).await.map_err(away)?;
-        self.wrote(counts, at)
+        self.wrote(counts, at).await
     }
 
     /// The keys of which it was told that they cannot be taken over, as far as the ledger keeps them.
@@ -142,7 +142,10 @@ impl Running<'_> {
             None => (counts, at, numbers),
             Some(_) => {
                 let mut here = At { step: self.at.step + 1, ..self.at.clone() };
-                here.ahead.extend(carried.settled.iter().map(|settled| settled.key.clone()));
+                // In a sweep none of them is found again.
+                if !is_sweep {
+                    here.ahead.extend(carried.settled.iter().map(|settled| settled.key.clone()));
+                }
                 (Counts::default(), here, Numbers::default())
             }
         };
@@ -158,7 +161,7 @@ impl Running<'_> {
         let settled = carried.settled.into_iter().chain(withdrawn).collect();
         let progress = self.progress(&at, numbers);
         let counts = self.context.ledger.settle_page(&self.fence, settled, counts, failed, Some(progress)).await.map_err(away)?;
-        self.wrote(counts, at)?;
+        self.wrote(counts, at).await?;
         carried.stopped.map_or(Ok(()), Err)
     }
 }
