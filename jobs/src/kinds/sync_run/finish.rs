@@ -106,16 +106,18 @@ impl Running<'_> {
         }
     }
 
-    /// From where the next run asks for what changed. Whoever failed for a record asks from where it did, so that the record comes again.
+    /// From where the next run asks for what changed. Whoever failed for a record asks from where it did, so that the record comes again; who has
+    /// validators reads all then (`Running::begin`).
     fn since(&self) -> Option<Since> {
         let before = self.sync.since.as_ref().filter(|_| !self.at.all);
-        if self.run.dry_run {
+        let failed = self.run.counts.failed > 0;
+        if self.run.dry_run || failed && self.has_validators() {
             return None;
         }
         let runs = before.map_or(0, |since| since.runs + 1);
         let known = before.map(|since| since.mark.clone());
-        let mark = if self.run.counts.failed > 0 { known } else { self.at.mark.clone().or(known) };
-        Some(Since { version: self.run.version, mark: mark?, runs })
+        let mark = if failed { known } else { self.at.mark.clone().or(known) };
+        Some(Since { version: self.run.version, mark: mark?, runs, run: self.run.number })
     }
 }
 

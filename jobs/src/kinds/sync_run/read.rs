@@ -76,7 +76,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn has_validators(&self) -> bool {
+    pub(super) fn has_validators(&self) -> bool {
         let incremental = self.sync.definition.source.http.as_ref().and_then(|http| http.list.incremental.as_ref());
         matches!(incremental, Some(Incremental::Validators {}))
     }
@@ -100,7 +100,10 @@ impl Running<'_> {
         if self.at.read + records > limits.records_max {
             return Err(Outcome::bury("records_max", format!("the list has more than the {} records allowed", limits.records_max)));
         }
-        let mapped = self.mapping.map(&self.services.renderers, page.records).await.map_err(unmade)?;
+        let mut mapped = self.mapping.map(&self.services.renderers, page.records).await.map_err(unmade)?;
+        if let Some(calls) = &self.calls {
+            mapped.iter_mut().flatten().for_each(|record| calls.mark(record));
+        }
         let entries = batch::entries(mapped, number);
         let mut done = match &self.at.cut {
             Some(cut) if cut.digest == entries.digest => cut.entries.min(entries.list.len()),
