@@ -24,6 +24,8 @@ mod report;
 #[cfg(feature = "handlers")]
 mod request;
 #[cfg(feature = "handlers")]
+mod room;
+#[cfg(feature = "handlers")]
 mod running;
 #[cfg(feature = "handlers")]
 mod verify;
@@ -76,6 +78,7 @@ pub fn contract() -> Contract {
             ("source_changed", false, "the list changed each time that it was read (`passes_max`), so that records may have been passed over; nothing was deleted"),
             ("pages_max", false, "the list has more pages than `limits.pages_max`"),
             ("records_max", false, "the list has more records than `limits.records_max`"),
+            ("bytes_max", false, "the pages of the run have more bytes than `limits.bytes_max`"),
             ("failed_max", false, "more records failed than `limits.failed_max`"),
             ("deleted_percent_max", false, "more records vanished than `limits.deleted_percent_max` allows; nothing was deleted"),
             ("provider_busy", true, "the source or the destination asked to wait 20 times, and nothing was done in between"),

@@ -7,6 +7,7 @@ use super::{
     handler::stopped,
     object,
     place::{At, Cut, Pass, Phase},
+    room::PAGES,
     running::{Numbers, Running},
 };
 use crate::{
@@ -30,9 +31,15 @@ impl Running<'_> {
         let mut ahead = None;
         while self.at.phase == Phase::Read {
             self.heed()?;
-            let read = match ahead.take() {
+            let (read, mut room) = match ahead.take() {
                 Some(read) => read,
-                None => reader.page(self.at.next.as_ref()).await,
+                None => {
+                    let room = tokio::select! {
+                        room = PAGES.take(limits.page_bytes_max) => room,
+                        () = self.context.cancel.cancelled() => return Err(stopped()),
+                    };
+                    (reader.page(self.at.next.as_ref()).await, room)
+                }
             };
             let page = match read {
                 Ok(page) => page,
@@ -64,13 +71,16 @@ impl Running<'_> {
                 // It did change, and this is all of it.
                 self.at.all = true;
             }
-            if let Some(next) = page.next.clone() {
+            room.fit(page.bytes);
+            let next = page.next.clone();
+            match next.zip(PAGES.take_ahead(limits.page_bytes_max)) {
                 // The next page is on its way while this one is written.
-                let (written, read) = futures::join!(self.write(page), reader.page(Some(&next)));
-                written?;
-                ahead = Some(read);
-            } else {
-                self.write(page).await?;
+                Some((next, room)) => {
+                    let (written, read) = futures::join!(self.write(page), reader.page(Some(&next)));
+                    written?;
+                    ahead = Some((read, room));
+                }
+                None => self.write(page).await?,
             }
         }
         Ok(())
@@ -95,6 +105,9 @@ impl Running<'_> {
         let (number, limits) = (self.at.pages + 1, &self.sync.definition.limits);
         if number > u64::from(limits.pages_max) {
             return Err(Outcome::bury("pages_max", format!("the list has more than the {} pages allowed", limits.pages_max)));
+        }
+        if self.run.counts.bytes + page.bytes > limits.bytes_max {
+            return Err(Outcome::bury("bytes_max", format!("its pages have more than the {} bytes allowed", limits.bytes_max)));
         }
         let records = page.records.len() as u64;
         if self.at.read + records > limits.records_max {
