@@ -75,6 +75,9 @@ pub struct Since {
     pub mark: String,
     /// Runs since the last that read all.
     pub runs: u32,
+    /// The number of the run that learned it.
+    #[serde(default)]
+    pub run: u32,
 }
 
 /// A sync that is to be kept.

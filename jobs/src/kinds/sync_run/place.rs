@@ -1,6 +1,6 @@
 //! Where a run is: written as JSON with what each page brought, in one transaction, and read by the attempt that goes on. Pure.
 //!
-//! It grows with nothing but the page under way. Next: `handler.rs`.
+//! It grows with nothing but the page under way. Next: `running.rs`.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::{
     sync::{reader, state::Counts},
 };
 
-/// What is done next.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is done next, in this order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Phase {
     /// Pages are read.
@@ -48,9 +48,8 @@ pub(super) struct At {
     pub read: u64,
     /// A hash over the keys of this pass, in their order.
     pub keys: String,
-    /// How many records the source says there are, and whether it said otherwise before, in this pass.
+    /// How many records the source says there are.
     pub total: Option<u64>,
-    pub total_changed: bool,
     /// Records of this pass whose key is unknown: whichever they are, they are there.
     pub unkeyed: u64,
     /// What the run had made and changed when this pass began.
@@ -71,9 +70,16 @@ pub(super) struct At {
     pub ahead: BTreeSet<String>,
     /// How many of the records without a key were told: those of another pass are the same.
     pub unkeyed_told: u64,
+    /// How often it was asked to wait since the run got on last.
+    pub waits: u32,
     /// Why the run fails.
     pub error: Option<JobError>,
 }
+
+/// How far a run is, in this order: it reads all, its pass, its phase, pages of the pass, entries of a page, records of a batch, the last key
+/// that was swept and what became of those after it. It grows by what no attempt has to do again, never otherwise, and has an end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reach(bool, u32, Phase, u64, usize, usize, Option<String>, u64);
 
 /// How far a page is written that is written in several batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +118,13 @@ impl At {
             mark: self.mark.clone(),
             ..Self::default()
         };
+    }
+
+    /// How far that is in a run of these counts.
+    pub(super) fn reach(&self, counts: &Counts) -> Reach {
+        let entries = self.cut.as_ref().map_or(0, |cut| cut.entries);
+        let swept = if self.phase == Phase::Sweep { counts.deleted + counts.missing + counts.failed } else { 0 };
+        Reach(self.all, self.pass, self.phase, self.pages, entries, self.ahead.len(), self.swept.clone(), swept)
     }
 
     /// The same, as the ledger keeps it.
