@@ -6,7 +6,7 @@ use super::{
     Carried, Http,
     asking::{Answered, Said, Wanted, put},
     carried::{Unsettled, failed, refused, refused_whole},
-    results::{Mark, mark, of_each},
+    results::{Mark, error_in, mark, of_each},
 };
 use crate::{
     kinds::sync_run::request::{self, About, id_of},
@@ -73,10 +73,8 @@ impl Http {
             },
         };
         let came = group.iter().zip(of_each(bulk.known_by.as_ref(), &marks, results)).map(|((_, planned), result)| {
-            let error = result.zip(bulk.error.as_ref()).and_then(|(result, pointer)| result.pointer(pointer)).filter(|error| says(error));
-            if let Some(error) = error {
-                let told = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-                return Err(refused(self.caller.hidden().text(&told), in_doubt));
+            if let Some(error) = result.and_then(|result| error_in(result, bulk.error.as_deref())) {
+                return Err(refused(self.caller.hidden().text(&error), in_doubt));
             }
             let id = result.zip(bulk.id.as_ref()).map_or(Ok(None), |(result, pointer)| id_of(result.pointer(pointer)));
             let id = id.map_err(Unsettled::id_invalid)?;
@@ -84,16 +82,5 @@ impl Http {
             Ok(if planned.fate == Elsewhere::Create { SettledAs::Created { remote_id } } else { SettledAs::Updated { remote_id } })
         });
         Ok(came.collect())
-    }
-}
-
-/// Whether a value says that there is an error.
-fn says(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        Value::Bool(true) | Value::Number(_) => true,
     }
 }

@@ -6,6 +6,7 @@ use super::{
     Http,
     asking::{Answered, Said, Wanted},
     carried::{Unsettled, failed, refused, refused_whole},
+    results::error_in,
 };
 use crate::{
     handler::Outcome,
@@ -60,9 +61,13 @@ impl Http {
         let mut is_begun = false;
         for id in each {
             let asking = self.asking(update, meant, id, Some(data.clone()))?;
-            let Answered { said, in_doubt } = self.ask(&asking, planned.in_doubt, Wanted::Nothing).await.map_err(|why| why.or(is_begun))?;
+            let wanted = if single.error.is_some() { Wanted::Little } else { Wanted::Nothing };
+            let Answered { said, in_doubt } = self.ask(&asking, planned.in_doubt, wanted).await.map_err(|why| why.or(is_begun))?;
             match said {
-                Said::Yes { .. } => is_begun = true,
+                Said::Yes { answer, .. } => {
+                    self.is_taken(single, &answer, in_doubt || is_begun)?;
+                    is_begun = true;
+                }
                 // What it was remembered as is gone there: it is made anew.
                 Said::No { status: 404 | 410, .. } if !is_found => {
                     return Ok(SettledAs::Created { remote_id: self.make(single, &single.create, meant, None).await? });
@@ -76,12 +81,13 @@ impl Http {
     /// Makes it; returns what the provider calls it, if it is to say so. One that does not, though it took the record, is not believed.
     async fn make(&self, single: &Single, call: &Call, meant: Meant<'_>, known: Option<&str>) -> Result<Option<String>, Unsettled> {
         let asking = self.asking(call, meant, known, Some(meant.data.clone()))?;
-        let wanted = if single.id.is_some() { Wanted::Little } else { Wanted::Nothing };
+        let wanted = if single.id.is_some() || single.error.is_some() { Wanted::Little } else { Wanted::Nothing };
         let Answered { said, in_doubt } = self.ask(&asking, meant.planned.in_doubt, wanted).await?;
         let answer = match said {
             Said::Yes { answer, .. } => answer,
             Said::No { status, message } => return Err(refused_whole(status, message, in_doubt)),
         };
+        self.is_taken(single, &answer, in_doubt)?;
         let Some(pointer) = &single.id else { return Ok(known.map(str::to_owned)) };
         let id = match &answer {
             Ok(answer) => id_of(answer.pointer(pointer)).map_err(Unsettled::id_invalid)?,
@@ -93,6 +99,14 @@ impl Http {
                 let why = answer.err().unwrap_or_else(|| format!("it says nothing at {pointer:?}"));
                 Err(Unsettled::unbelieved(format!("the record was taken, but the answer does not say what it is called: {why}")))
             }
+        }
+    }
+
+    /// Refuses what an answer of success calls an error.
+    fn is_taken(&self, single: &Single, answer: &Result<Value, String>, in_doubt: bool) -> Result<(), Unsettled> {
+        match answer.as_ref().ok().and_then(|answer| error_in(answer, single.error.as_deref())) {
+            Some(error) => Err(refused(self.caller.hidden().text(&error), in_doubt)),
+            None => Ok(()),
         }
     }
 
