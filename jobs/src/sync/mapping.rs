@@ -4,7 +4,7 @@
 //! A page is mapped at once, in its order. Expressions are evaluated in a renderer's process, whose memory and time are bounded. What cannot
 //! be mapped is an error of its record, never of the page. Next: `read.rs`, `typed.rs`, `renderer/expressions.rs`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{
     Map, Value,
@@ -33,6 +33,9 @@ const ASKED_BYTES_MAX: usize = 1024 * 1024;
 pub const EVALUATED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Records of a page whose expressions end the renderer's process, each after a second or two: more fail the run.
 pub const COSTLY_MAX: usize = 5;
+/// How long the expressions of a page may compute, whatever each of its records takes: they have only a few processes. It is 6 ms for each of
+/// 10,000 records; an expression of a line takes some microseconds.
+pub const PAGE_CPU_MAX: Duration = Duration::from_secs(60);
 /// Records that are mapped before others get their turn on this thread.
 const RECORDS_AT_ONCE: usize = 100;
 
@@ -142,7 +145,7 @@ impl Mapping {
     /// What the expressions make of each record. Whoever ends the process that works for others is found by asking for each alone.
     async fn evaluate(&self, renderers: &Renderers, records: &[Value]) -> Result<Vec<Row>, Unmade> {
         let mut rows: Vec<Row> = Vec::with_capacity(records.len());
-        let (mut alone_until, mut costly) = (0, 0);
+        let (mut alone_until, mut costly, mut computed) = (0, 0, Duration::ZERO);
         while rows.len() < records.len() {
             let most = if rows.len() < alone_until { 1 } else { ASKED_RECORDS_MAX };
             let asked = self.next(&records[rows.len()..], most);
@@ -152,8 +155,11 @@ impl Mapping {
             }
             let many = asked.len();
             match renderers.evaluate(Sheet { expressions: self.expressions.clone(), records: asked }).await {
-                Ok(answer) if (1..=many).contains(&answer.len()) => rows.extend(answer.into_iter().map(Ok)),
-                Ok(answer) => return Err(Unmade::Unavailable(format!("{} answers to {many} records", answer.len()))),
+                Ok((answer, took)) if (1..=many).contains(&answer.len()) => {
+                    rows.extend(answer.into_iter().map(Ok));
+                    computed = charged(computed, took)?;
+                }
+                Ok((answer, _)) => return Err(Unmade::Unavailable(format!("{} answers to {many} records", answer.len()))),
                 Err(pool::Unmade::Unavailable(message)) => return Err(Unmade::Unavailable(message)),
                 Err(pool::Unmade::Wordless(_)) if many > 1 => alone_until = rows.len() + many,
                 Err(pool::Unmade::Wordless(wordless)) => {
@@ -274,6 +280,15 @@ impl Prepared {
             From::Constant(_) | From::Expression(_) => "it is required, and comes to nothing".into(),
         }
     }
+}
+
+/// What a page's expressions have computed, with what its last question took.
+fn charged(computed: Duration, took: Duration) -> Result<Duration, Unmade> {
+    let computed = computed + took;
+    if computed > PAGE_CPU_MAX {
+        return Err(Unmade::Costly(format!("its expressions computed for more than {} s over a page", PAGE_CPU_MAX.as_secs())));
+    }
+    Ok(computed)
 }
 
 fn unread(code: &'static str, pointer: &str, message: impl Into<String>) -> Unread {

@@ -87,6 +87,10 @@ fn what_is_wrong_is_named_by_its_place() {
     let pages = |style: Value| with(simple(), "/source/http/list/pagination", style);
     let object = |object: Value| with(full(), "/destination", json!({ "object": object }));
     let bulk_push = || with(with(push(), "/destination/http/single", json!(null)), "/destination/http/bulk", bulk.clone());
+    let known_by = || {
+        let kept = with(with(bulk_push(), "/destination/http/delete", json!(null)), "/delete", json!("keep"));
+        with(kept, "/destination/http/bulk/known_by", json!({ "fields": ["a"] }))
+    };
     let cases = [
         // Said by the schema.
         (with(full(), "/nonsense", json!(1)), ""),
@@ -184,7 +188,8 @@ fn what_is_wrong_is_named_by_its_place() {
             "/destination/http/bulk/known_by/within",
         ),
         (with(bulk_push(), "/destination/http/bulk/known_by", json!({ "fields": [] })), "/destination/http/bulk/known_by/fields"),
-        (with(bulk_push(), "/destination/http/bulk/known_by", json!({ "fields": ["a"] })), "/destination/http/bulk/error"),
+        (with(known_by(), "/destination/http/bulk/error", json!("/error")), "/destination/http/bulk/error"),
+        (with(known_by(), "/destination/http/bulk/id", json!(null)), "/destination/http/bulk/known_by"),
         (with(bulk_push(), "/destination/http/bulk/records_max", json!(1001)), "/destination/http/bulk/records_max"),
         (with(bulk_push(), "/destination/http/bulk/call/path", json!("batch/{key}")), "/destination/http/bulk/call/path"),
         (object(json!({ "name": "people.csv", "format": "csv" })), "/delete"),
@@ -208,6 +213,7 @@ fn what_is_wrong_is_named_by_its_place() {
     }
     assert_eq!(accepted, 1);
     assert_eq!(read(bulk_push()).map(drop), Ok(()));
+    assert_eq!(read(known_by()).map(drop), Ok(()));
 }
 
 #[test]

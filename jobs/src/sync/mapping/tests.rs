@@ -201,3 +201,10 @@ async fn ten_thousand_records_take_well_under_a_second() {
     // Unoptimised, on a machine that has much else to do.
     assert!(begun.elapsed().as_secs() < 5);
 }
+
+#[test]
+fn the_expressions_of_a_page_compute_so_long() {
+    let almost = charged(PAGE_CPU_MAX / 2, PAGE_CPU_MAX / 2).expect("to the end");
+    assert_eq!(almost, PAGE_CPU_MAX);
+    assert!(matches!(charged(almost, Duration::from_millis(1)), Err(Unmade::Costly(message)) if message.contains("60 s")));
+}
