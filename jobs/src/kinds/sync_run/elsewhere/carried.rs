@@ -169,3 +169,42 @@ pub(super) fn refused_whole(status: u16, message: String, in_doubt: bool) -> Uns
 pub(super) fn failed(message: String) -> Outcome {
     Outcome::retry("destination_failed", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn planned(key: &str, in_doubt: bool) -> (Incoming, Planned) {
+        let incoming = Incoming { key: key.into(), data: "{}".into(), hash: [1; 32], updated_at: None, is_deleted: false };
+        let (fate, meant_at) = (Elsewhere::Update, Timestamp::from_ms(0));
+        (incoming, Planned { key: key.into(), fate, remote_id: None, in_doubt, meant_at })
+    }
+
+    #[test]
+    fn a_refusal_settles_only_what_is_in_no_doubt() {
+        let keys = ["plain", "before", "now", "done", "stopped", "unsent", "unsent before"];
+        let plan: Vec<_> = keys.into_iter().map(|key| planned(key, key.contains("before"))).collect();
+        let mut carried = Carried::of(&plan);
+        carried.came("plain", Err(refused("no".into(), false)));
+        carried.came("before", Err(refused("no".into(), false)));
+        carried.came("now", Err(refused("no".into(), true)));
+        carried.came("done", Ok(SettledAs::Updated { remote_id: None }));
+        carried.came("stopped", Err(Unsettled::Stopped { outcome: failed("away".into()), in_doubt: true }));
+        carried.withdraw(keys.map(str::to_owned).to_vec());
+        let settled: Vec<_> = carried.settled.iter().map(|settled| (settled.key.as_str(), settled.outcome == SettledAs::Refused)).collect();
+        assert_eq!(settled, [("plain", true), ("done", false)]);
+        let told: Vec<_> = carried.failed.iter().filter_map(|error| error.key.as_deref()).collect();
+        assert_eq!(told, ["plain", "before", "now"], "each is told");
+        assert_eq!(carried.withdrawn, ["unsent"]);
+    }
+
+    #[test]
+    fn what_ends_the_run_is_told_before_what_waits() {
+        let mut carried = Carried::default();
+        for (key, outcome) in [("a", failed("away".into())), ("b", Outcome::bury("destination_refused", "no")), ("c", failed("x".into()))] {
+            carried.came(key, Err(outcome.into()));
+        }
+        assert!(matches!(carried.stopped, Some(Outcome::Bury(_))));
+    }
+}
