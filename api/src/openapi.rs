@@ -52,7 +52,6 @@ pub fn document() -> &'static Value {
         (name = "notifications", description = "What notifications say: templates, by language, and what they look like filled in."),
         (name = "syncs", description = "What one system has, kept the same in another: declared, previewed, and what runs did."),
         (name = "hooks", description = "Where providers tell connections what happened, and what was told there."),
-        (name = "syncs", description = "What one system has, kept the same in another: what is declared, and what came of it."),
         (name = "queues", description = "How deep the queues are, and what may start from them."),
         (name = "accounts", description = "Whether everything that was accepted is accounted for."),
         (name = "operation", description = "Probes, status and metrics. No key needed."),

@@ -21,7 +21,7 @@ use crate::{
     clock::Timestamp,
     sync::{
         Definition, SyncId,
-        state::{Census, Conflicted, Item, Record, RowError, Run, Standing, Sync},
+        state::{Census, Conflicted, Intent, Item, Record, RowError, Run, Standing, Sync},
         store::{Looked, NewRecord, Unready},
     },
 };
@@ -144,6 +144,7 @@ pub(super) struct ItemRow {
     pub version: Option<i64>,
     pub is_deleted: bool,
     pub pending: Option<Vec<u8>>,
+    pub pending_at_ms: Option<i64>,
     pub remote_id: Option<String>,
 }
 
@@ -155,7 +156,10 @@ impl ItemRow {
             seen: rows::count(self.seen)?,
             version: self.version,
             is_deleted: self.is_deleted,
-            pending: self.pending.map(hash).transpose()?,
+            pending: match (self.pending, self.pending_at_ms) {
+                (Some(pending), Some(at_ms)) => Some(Intent { hash: hash(pending)?, at: Timestamp::from_ms(at_ms) }),
+                _ => None,
+            },
             remote_id: self.remote_id,
         })
     }

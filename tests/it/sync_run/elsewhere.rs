@@ -11,7 +11,7 @@ use windrow_tests::{
 use super::{artifact, by_cursor, connect, counts, definition, people, person, provider::Provider, put, run, serve, with};
 
 /// The sync of the directory's people into the CRM, by this way of writing.
-fn into(way: Value) -> Value {
+pub(super) fn into(way: Value) -> Value {
     let mut definition = definition(by_cursor(50));
     definition["mapping"] = json!([{ "to": "key", "from": "/id" }, { "to": "email", "from": "/email" }, { "to": "name", "from": "/name" }]);
     if way.get("delete").is_some() {
@@ -21,17 +21,17 @@ fn into(way: Value) -> Value {
     definition
 }
 
-fn bulk(records_max: u64) -> Value {
+pub(super) fn bulk(records_max: u64) -> Value {
     let call = json!({ "method": "POST", "path": "bulk", "body": { "records": [] }, "record": "/records" });
     json!({ "bulk": { "call": call, "records_max": records_max, "results": "/results", "error": "/error", "id": "/id" },
         "delete": { "method": "DELETE", "path": "contacts/{key}" } })
 }
 
-fn by_key() -> Value {
+pub(super) fn by_key() -> Value {
     json!({ "single": { "create": { "method": "PUT", "path": "contacts/{key}" } }, "delete": { "method": "DELETE", "path": "contacts/{key}" } })
 }
 
-fn found_by_email() -> Value {
+pub(super) fn found_by_email() -> Value {
     json!({
         "single": {
             "create": { "method": "POST", "path": "contacts" },
@@ -43,7 +43,7 @@ fn found_by_email() -> Value {
     })
 }
 
-async fn stand(many: u64) -> (Provider, Taker, Server) {
+pub(super) async fn stand(many: u64) -> (Provider, Taker, Server) {
     let provider = Provider::start(people(many)).await;
     let taker = Taker::start().await;
     let server = serve(&provider).await;
@@ -52,12 +52,12 @@ async fn stand(many: u64) -> (Provider, Taker, Server) {
 }
 
 /// What the CRM says of each, by our key.
-fn names(taker: &Taker) -> BTreeMap<String, String> {
+pub(super) fn names(taker: &Taker) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     taker.contacts().values().map(|contact| (text(&contact["key"]), text(&contact["name"]))).collect()
 }
 
-fn expected(provider: &Provider) -> BTreeMap<String, String> {
+pub(super) fn expected(provider: &Provider) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     provider.people().iter().map(|person| (text(&person["id"]), text(&person["name"]))).collect()
 }
@@ -137,7 +137,7 @@ async fn a_destination_that_is_short_or_ill_is_waited_for_and_what_is_in_doubt_i
     for (name, way) in [("bulk", bulk(20)), ("by key", by_key())] {
         let (provider, taker, server) = stand(60).await;
         taker.script([None, Some(Fault::Busy(1)), Some(Fault::Lost), None, Some(Fault::Status(503))]);
-        put(&server, &into(way)).await;
+        put(&server, &with(into(way), json!({ "limits": { "throttled_wait_s": 1 } }))).await;
         let job = run(&server, json!({})).await;
         assert_eq!(counts(&job, ["created", "failed", "repeated"]), [60, 0, 0], "{name}");
         assert_eq!(names(&taker), expected(&provider), "{name}");

@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod fails;
+mod intents;
 mod kept;
 mod kill;
 mod object;

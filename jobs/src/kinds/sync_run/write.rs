@@ -126,7 +126,8 @@ impl Running<'_> {
                 return Err(Outcome::bury("destination_unknown", "the sync has no destination that this program knows"));
             };
             if self.elsewhere.is_none() && !plan.is_empty() {
-                self.elsewhere = Some(Http::open(self.services, self.context, self.sync.id, http, forget).await?);
+                self.elsewhere =
+                    Some(Http::open(self.services, self.context, self.sync.id, http, forget, &self.sync.definition.limits).await?);
             }
             match &self.elsewhere {
                 Some(elsewhere) => elsewhere.carry_out(plan).await,

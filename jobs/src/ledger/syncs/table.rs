@@ -108,6 +108,8 @@ pub(in crate::ledger) trait SyncTable: RecordTable {
     async fn drop_runs(&mut self, sync: SyncId, up_to: u32) -> Result<()>;
     /// Whether an attempt runs that nobody asked to stop; it stays so.
     async fn runs(&mut self, job: JobId, attempt: u32) -> Result<bool>;
+    /// Whether an attempt runs, asked to stop or not; it stays so.
+    async fn attempt_runs(&mut self, job: JobId, attempt: u32) -> Result<bool>;
     /// Whether a job is there, and not final.
     async fn is_live(&mut self, job: JobId) -> Result<bool>;
 

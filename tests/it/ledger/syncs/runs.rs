@@ -51,7 +51,11 @@ async fn a_run_begins_goes_on_and_ends(ledger: &dyn Ledger, clock: &VirtualClock
     assert!(ledger.end_run(&second, ending).await.expect("end_run"), "its answer was lost");
     assert_eq!(write(ledger, page(&second, vec![person("a", "y")], Some("1"), "2")).await, None, "it ended");
     assert_eq!(ledger.sync(&tenant(), "people").await.expect("sync").and_then(|sync| sync.since), Some(since.clone()));
-    let (third, run) = begin(ledger, begin_of(1, 2)).await;
+    let (_, told) = begin(ledger, begin_of(1, 2)).await;
+    assert_eq!((told.number, told.state, told.counts), (1, RunState::Completed, counts), "its job hears that it is done");
+    insert(ledger, [ready(2)]).await;
+    claim(ledger, 2).await;
+    let (third, run) = begin(ledger, begin_of(2, 1)).await;
     assert_eq!((run.number, run.counts), (2, Counts::default()), "another run");
     let error = JobError::new("source_changed", "it changes all the time", false);
     assert!(ledger.end_run(&third, Ending { error: Some(error.clone()), since: None }).await.expect("end_run"));
@@ -112,7 +116,8 @@ async fn old_runs_are_forgotten(ledger: &dyn Ledger, _: &VirtualClock) {
     for number in 1..=RUNS_KEPT + 2 {
         let (fence, run) = begin(ledger, begin_of(1, 1)).await;
         assert_eq!(run.number, number);
-        assert!(ledger.end_run(&fence, Ending { error: None, since: None }).await.expect("end_run"));
+        let error = JobError::new("source_changed", "it changes all the time", true);
+        assert!(ledger.end_run(&fence, Ending { error: Some(error), since: None }).await.expect("end_run"));
     }
     let kept = runs(ledger, &sync).await;
     let numbers = (kept.len(), kept.first().map(|run| run.0), kept.last().map(|run| run.0));
