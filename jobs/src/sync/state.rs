@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    SyncId,
+    KEY_BYTES_MAX, SyncId,
     definition::{Conflict, Definition, Delete, Incremental},
 };
 use crate::{
@@ -17,6 +17,16 @@ use crate::{
 
 /// The row errors of a run that are kept; the rest is only counted.
 pub const ERRORS_KEPT: u64 = 10_000;
+
+/// The longest name that a provider may have for a record, in bytes.
+pub const REMOTE_ID_BYTES_MAX: usize = KEY_BYTES_MAX;
+/// How much is kept of what an error says, and of where, in characters.
+const ERROR_CHARS_MAX: usize = 1_000;
+
+/// Whether a provider's name for a record can be kept, and stand in a URL: no ledger has texts with control characters in common.
+pub fn is_remote_id(id: &str) -> bool {
+    (1..=REMOTE_ID_BYTES_MAX).contains(&id.len()) && !id.chars().any(char::is_control)
+}
 
 /// A sync as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +75,9 @@ pub struct Since {
     pub mark: String,
     /// Runs since the last that read all.
     pub runs: u32,
+    /// The number of the run that learned it.
+    #[serde(default)]
+    pub run: u32,
 }
 
 /// A sync that is to be kept.
@@ -282,11 +295,20 @@ pub struct Item {
     pub version: Option<i64>,
     /// Whether it was deleted at the destination, and remembered to be.
     pub is_deleted: bool,
-    /// What was about to be written elsewhere, and is not known to have been: an intent. [`NEVER`](super::decide::NEVER) where it was to be
-    /// deleted.
-    pub pending: Option<[u8; 32]>,
+    /// What was about to be written elsewhere, and is not known to have been.
+    pub pending: Option<Intent>,
     /// What the provider elsewhere calls it.
     pub remote_id: Option<String>,
+}
+
+/// What is about to be written elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// The record's hash; [`NEVER`](super::decide::NEVER) where it is to be deleted.
+    pub hash: [u8; 32],
+    /// When it was noted first. Whoever means the same again after it was settled has another: so a provider can tell a try that is repeated
+    /// from a change that is made again.
+    pub at: Timestamp,
 }
 
 /// A record in a collection, as far as a decision about it looks.
@@ -326,6 +348,16 @@ pub struct RowError {
     pub message: String,
     /// Where in the record.
     pub pointer: Option<String>,
+}
+
+impl RowError {
+    /// The error as it is kept: what others said in it is cut, and has no control characters, which not every ledger takes.
+    #[must_use]
+    pub fn as_kept(&self) -> Self {
+        let plain = |text: &String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(ERROR_CHARS_MAX).collect::<String>();
+        let (code, message, pointer) = (plain(&self.code), plain(&self.message), self.pointer.as_ref().map(plain));
+        Self { key: self.key.as_ref().map(plain), code, message, pointer, ..*self }
+    }
 }
 
 /// How far a run is after a page, beside what became of the records.
@@ -374,6 +406,8 @@ pub struct Planned {
     pub remote_id: Option<String>,
     /// Whether an earlier try may have arrived.
     pub in_doubt: bool,
+    /// When this was meant first; earlier tries have the same.
+    pub meant_at: Timestamp,
 }
 
 /// What came of doing it.

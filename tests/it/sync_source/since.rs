@@ -28,7 +28,7 @@ async fn what_changed_since_the_greatest_instant_is_asked_for() {
         data.add();
         data.remove(5);
     });
-    let since = Since { version: 1, mark: json!({ "updated_at": BASE_AT.plus_ms(1) }).to_string(), runs: 0 };
+    let since = Since { version: 1, mark: json!({ "updated_at": BASE_AT.plus_ms(1) }).to_string(), runs: 0, run: 1 };
     let mut reader = play.reader_since(&http, json!({}), Some(&since)).await;
     let changed = read_all(&mut reader).await.expect("what changed");
     assert_eq!(changed.ids(), [3, 5, 31]);

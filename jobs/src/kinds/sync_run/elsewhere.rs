@@ -12,19 +12,26 @@ mod carried;
 mod results;
 mod single;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::StreamExt;
 
 use self::carried::Unsettled;
 use crate::{
-    connection::caller::Caller,
+    clock::Clock,
+    connection::{caller::Caller, turns::Turns},
     handler::{Context, Outcome},
     kinds::Services,
     sync::{
         SyncId,
         decide::Elsewhere,
-        definition::HttpDestination,
+        definition::{HttpDestination, Limits},
         state::{Incoming, Planned, SettledAs},
     },
 };
@@ -49,6 +56,11 @@ pub(super) struct Http {
     /// Whether nothing is remembered of what is deleted.
     forget: bool,
     was_good: AtomicBool,
+    /// Whose turn it is to ask; several ask at a time.
+    turns: Mutex<Turns>,
+    clock: Arc<dyn Clock>,
+    /// How long nobody asks after an answer that it is too much, and does not say how long.
+    throttled_wait: Duration,
 }
 
 impl Http {
@@ -59,15 +71,19 @@ impl Http {
         sync: SyncId,
         http: HttpDestination,
         forget: bool,
+        limits: &Limits,
     ) -> Result<Self, Outcome> {
+        let clock = services.clock.clone();
+        let turns = Mutex::new(Turns::of(limits.requests_per_s));
+        let throttled_wait = Duration::from_secs(limits.throttled_wait_s.into());
         let caller = Caller::open(services, context, &http.connection, http.token_connection.as_deref()).await?;
-        Ok(Self { context: context.clone(), caller, sync, http, forget, was_good: AtomicBool::new(false) })
+        Ok(Self { context: context.clone(), caller, sync, http, forget, was_good: AtomicBool::new(false), turns, clock, throttled_wait })
     }
 
     /// Does what is planned.
     pub(super) async fn carry_out(&self, plan: Vec<(Incoming, Planned)>) -> Carried {
-        let mut carried = Carried::default();
-        let all: Vec<(String, bool)> = plan.iter().map(|(record, planned)| (record.key.clone(), planned.in_doubt)).collect();
+        let mut carried = Carried::of(&plan);
+        let keys = plan.iter().map(|(record, _)| record.key.clone()).collect();
         let (gone, there): (Vec<_>, Vec<_>) = plan.into_iter().partition(|(_, planned)| planned.fate == Elsewhere::Delete);
         match (&self.http.bulk, &self.http.single) {
             (Some(bulk), _) => self.write_many(bulk, there, &mut carried).await,
@@ -78,7 +94,7 @@ impl Http {
             self.each(gone, &mut carried, |record, planned| self.delete(record, planned)).await;
         }
         if carried.stopped.is_some() {
-            carried.withdraw(&all);
+            carried.withdraw(keys);
         }
         carried
     }

@@ -178,6 +178,12 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(push(), "/destination/http/single/create/record", json!("contact")), "/destination/http/single/create/record"),
         (with(push(), "/destination/http/single/update", json!(null)), "/destination/http/single/find"),
         (with(push(), "/destination/http/single/find/id", json!("id")), "/destination/http/single/find/id"),
+        (with(push(), "/destination/http/single/error", json!("error")), "/destination/http/single/error"),
+        (with(push(), "/destination/http/single/find/several", json!("all")), "/destination/http/delete"),
+        (
+            with(push(), "/destination/http/single/find/call/query", json!({ "f": "{Email}='{/a~2}'" })),
+            "/destination/http/single/find/call/query/f",
+        ),
         (
             with(with(push(), "/destination/http/single/find", json!(null)), "/destination/http/single/id", json!(null)),
             "/destination/http/single/update/path",
@@ -213,6 +219,8 @@ fn what_is_wrong_is_named_by_its_place() {
     }
     assert_eq!(accepted, 1);
     assert_eq!(read(bulk_push()).map(drop), Ok(()));
+    let formula = json!({ "filterByFormula": "{Email}={/mail|json}", "f": "{name} {" });
+    assert_eq!(read(with(push(), "/destination/http/single/find/call/query", formula)).map(drop), Ok(()));
     assert_eq!(read(known_by()).map(drop), Ok(()));
 }
 

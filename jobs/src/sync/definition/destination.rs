@@ -183,6 +183,10 @@ pub struct Single {
     /// Looks whether the provider has it already, before it is made: by e-mail, or by an id of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub find: Option<Find>,
+    /// Where in an answer an error is, of a provider that answers 200 even then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 500))]
+    pub error: Option<String>,
     /// Where in an answer is what the provider calls the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]

@@ -1,4 +1,4 @@
-//! Which result of a bulk answer is of which record. Pure.
+//! What an answer says: which result of many is of which record, and whether there is an error. Pure.
 
 use serde_json::Value;
 
@@ -22,6 +22,23 @@ pub(super) fn of_each<'r>(known_by: Option<&KnownBy>, sent: &[Mark], results: &'
 pub(super) fn mark(by: &KnownBy, value: &Value) -> Mark {
     let within = value.pointer(&by.within)?;
     by.fields.iter().map(|name| text_of(within.get(name))).collect()
+}
+
+/// The error that an answer tells at this place, if it does.
+pub(super) fn error_in(answer: &Value, pointer: Option<&str>) -> Option<String> {
+    let error = answer.pointer(pointer?).filter(|error| says(error))?;
+    Some(error.as_str().map_or_else(|| error.to_string(), str::to_owned))
+}
+
+/// Whether a value says that there is an error.
+fn says(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
 }
 
 #[cfg(test)]
