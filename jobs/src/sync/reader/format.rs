@@ -4,6 +4,8 @@
 //! page would cost is counted before it is read, and one that would cost more than eight times `limits.page_bytes_max` (of at least
 //! [`COST_MIN`]) is refused. Next: `records.rs`.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Wrong, xml};
@@ -21,6 +23,8 @@ pub(super) const MEMBER_COST: u64 = 100;
 pub(super) const LIST_COST: u64 = 128;
 /// What a value of a list costs, as lists double their room.
 pub(super) const VALUE_COST: u64 = 64;
+/// The most columns of CSV: each costs something for each row, and before the first is read.
+const COLUMNS_MAX: usize = 1_000;
 /// How much of what cannot be read is told.
 const EXCERPT_CHARS: usize = 200;
 
@@ -96,22 +100,55 @@ fn cost_of_json(bytes: &[u8]) -> u64 {
 }
 
 fn csv(bytes: &[u8], columns: &[String], budget: &mut Budget) -> Result<Value, Wrong> {
+    if is_wide(bytes) {
+        return Err(Wrong::always("page_too_large", format!("a row of the page has more than {COLUMNS_MAX} columns")));
+    }
     let mut rows = csv::ReaderBuilder::new().from_reader(bytes);
     let bad = |error: csv::Error| unreadable(Format::Csv, &error.to_string(), bytes);
     let header: Vec<String> = rows.headers().map_err(bad)?.iter().map(str::to_owned).collect();
     if let Some(missing) = columns.iter().find(|column| !header.contains(column)) {
         return Err(unreadable(Format::Csv, &format!("it has no column {missing:?}, in which the key is"), bytes));
     }
-    if let Some(twice) = header.iter().enumerate().find_map(|(index, name)| header[..index].contains(name).then_some(name)) {
+    let mut known = HashSet::new();
+    if let Some(twice) = header.iter().find(|name| !known.insert(name.as_str())) {
         return Err(unreadable(Format::Csv, &format!("it has two columns {twice:?}"), bytes));
     }
-    let row_cost = OBJECT_COST + VALUE_COST + MEMBER_COST * header.len() as u64;
+    // Each row has the names anew.
+    let names: usize = header.iter().map(String::len).sum();
+    let row_cost = OBJECT_COST + VALUE_COST + MEMBER_COST * header.len() as u64 + names as u64;
     let values = rows.records().map(|row| {
         let row = row.map_err(bad)?;
         budget.spend(row_cost + row.as_slice().len() as u64)?;
         Ok(Value::Object(header.iter().cloned().zip(row.iter().map(Value::from)).collect::<Map<_, _>>()))
     });
     values.collect::<Result<_, _>>().map(Value::Array)
+}
+
+/// Whether a row has more columns than are read. A quote counts at a field's beginning only, and twice within one is itself (RFC 4180).
+fn is_wide(bytes: &[u8]) -> bool {
+    enum In {
+        Begin,
+        Plain,
+        Quoted,
+        Unquoted,
+    }
+    let (mut place, mut columns) = (In::Begin, 1);
+    bytes.iter().any(|byte| {
+        place = match (&place, byte) {
+            (In::Quoted, b'"') => In::Unquoted,
+            (In::Quoted, _) | (In::Begin | In::Unquoted, b'"') => In::Quoted,
+            (_, b',') => {
+                columns += 1;
+                In::Begin
+            }
+            (_, b'\n' | b'\r') => {
+                columns = 1;
+                In::Begin
+            }
+            _ => In::Plain,
+        };
+        columns > COLUMNS_MAX
+    })
 }
 
 /// Whether it begins as pages for people do.
@@ -191,6 +228,25 @@ mod tests {
         assert_eq!(read_as(Format::Json, r#"{"a":1,"a":2}"#), Ok(json!({ "a": 2 })));
         assert_eq!(read_as(Format::Json, "18446744073709551615"), Ok(json!(18_446_744_073_709_551_615_u64)));
         assert_eq!(read_as(Format::Json, "18446744073709551616"), Ok(json!(1.844_674_407_370_955_2e19)));
+    }
+
+    #[test]
+    fn columns_cost_what_each_row_makes_of_them() {
+        let named = format!("id,{}\n{}", "x".repeat(1_000_000), "1,\n".repeat(70));
+        let error = read_as(Format::Csv, &named).expect_err("its name in each row");
+        assert!(error.starts_with("page_too_large: the page has so many values"), "{error}");
+        let names =
+            |columns: usize| ["id".to_owned()].into_iter().chain((1..columns).map(|column| format!(",{column}"))).collect::<String>();
+        assert_eq!(read_as(Format::Csv, &names(1_000)), Ok(json!([])));
+        let quoted = format!("id,a\n1,\"{}\"\n2,\"\"\"{}\"\r\n", ",".repeat(2_000), ",".repeat(2_000));
+        assert_eq!(read_as(Format::Csv, &quoted).map(|rows| rows[1]["a"].as_str().map(str::len)), Ok(Some(2_001)));
+        let began = std::time::Instant::now();
+        let many = format!("id{}", ",".repeat(8 * 1024 * 1024));
+        for wide in [names(1_001), names(1_000_000), many, format!("id\n1\n{}", ",".repeat(1_000)), format!("a\"{}", ",".repeat(1_000))] {
+            let error = read_as(Format::Csv, &wide).expect_err("too wide");
+            assert_eq!(error, "page_too_large: a row of the page has more than 1000 columns");
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     }
 
     #[test]
