@@ -126,6 +126,31 @@ proptest! {
 }
 
 #[test]
+fn a_total_that_is_wrong_ends_no_list() {
+    // What some say is the page's count, or the number of pages; and a list may shrink while it is read.
+    let lies: [fn(u64, u64) -> u64; 4] = [|_, had| had, |_, _| 3, |_, _| 1, |page, _| if page < 3 { 12 } else { 2 }];
+    for style in ["page_of_total", "offset_of_total"] {
+        for (lie, length) in lies.into_iter().flat_map(|lie| [6_u64, 12, 13].map(|length| (lie, length))) {
+            let ids: Vec<u64> = (1..=length).collect();
+            let came = read(&source(style, 4), 20, |page, at, asked| {
+                let mut root = answer(&ids, at, asked, u64::MAX);
+                let had = root["items"].as_array().map_or(0, Vec::len) as u64;
+                root["total"] = lie(page, had).into();
+                root
+            });
+            let Read::All { ids: came, .. } = came else { panic!("{style} of {length}: {came:?}") };
+            assert_eq!(came, ids, "{style}");
+        }
+    }
+    // One that is right costs no request, unless the last page is full.
+    for (length, expected) in [(0, 1), (3, 1), (4, 2), (6, 2), (8, 3)] {
+        let ids: Vec<u64> = (1..=length).collect();
+        let came = read(&source("page_of_total", 4), 20, |_, at, asked| answer(&ids, at, asked, u64::MAX));
+        assert_eq!(came, Read::All { ids, pages: expected });
+    }
+}
+
+#[test]
 fn what_has_no_end_is_broken_off() {
     let paged = |style: &str, mut answers: Box<dyn FnMut(u64) -> Value>| read(&source(style, 2), 10_000, move |page, _, _| answers(page));
     let two = |page: u64| vec![json!({ "id": 2 * page }), json!({ "id": 2 * page + 1 })];
