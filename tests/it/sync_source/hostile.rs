@@ -61,7 +61,7 @@ async fn each_ends_in_its_code_within_its_limits() {
             true,
         ),
         ("an error of 200", cursor, lie(json!({ "error": "busy" }).to_string()), "records_missing", true),
-        ("no list", cursor, lie(json!({ "items": { "id": 1 } }).to_string()), "records_missing", true),
+        ("no list", cursor, lie(json!({ "items": { "code": 1 } }).to_string()), "records_missing", true),
         ("null for a list", cursor, lie(json!({ "items": null }).to_string()), "records_missing", true),
         ("drips", cursor, Fault::Drip(Duration::from_millis(20)), "answer_late", true),
         ("stalls", cursor, Fault::Stall, "answer_late", true),

@@ -8,11 +8,13 @@ use serde_json::Value;
 use super::{Wrong, format::excerpt};
 use crate::sync::{
     definition::{ErrorBody, Format, HttpSource, Incremental, List, OneOrMany, Pagination},
-    read::{KEY, KEY_POINTER, says_something},
+    read::{KEY, KEY_POINTER, key_of, says_something},
 };
 
 /// The longest mark or link that a page may give, in bytes: it is kept with each page, and becomes part of a URL.
 pub(super) const MARK_BYTES_MAX: usize = 4_096;
+/// The part of a pointer that stands for each member.
+const EACH: &str = "*";
 /// How much of an error's message is told.
 const MESSAGE_CHARS: usize = 300;
 
@@ -113,12 +115,14 @@ pub(super) fn columns(source: &HttpSource) -> Vec<String> {
     pointers.iter().filter_map(|pointer| tokens(pointer).into_iter().next()).collect()
 }
 
-/// Takes the records out of a page. Where the way to them leads through a list without saying which of it, it goes through each. `null` is an
-/// empty list where the page may well have none (`may_be_null`), as some languages write it so.
+/// Takes the records out of a page. A part `*` of the way to them leads through each member of a list or an object; where it leads through a list
+/// without saying which of it, it goes through each as well. `null` is an empty list where the page may well have none (`may_be_null`), as some
+/// languages write it so. A single object is a record where it has the key, unless it is the whole page: an error has ids as well.
 pub(super) fn take(source: &HttpSource, mut root: Value, may_be_null: bool) -> Result<Vec<Value>, Wrong> {
     let by_key = matches!(&source.key, OneOrMany::One(pointer) if pointer == KEY_POINTER);
-    let mut taking = Taking { format: source.list.format, by_key, may_be_null, records: Vec::new(), is_found: false };
-    taking.walk(&mut root, &tokens(&source.records));
+    let way = tokens(&source.records);
+    let mut taking = Taking { source, is_whole: way.is_empty(), by_key, may_be_null, records: Vec::new(), is_found: false };
+    taking.walk(&mut root, &way);
     if taking.is_found {
         return Ok(taking.records);
     }
@@ -130,22 +134,27 @@ fn tokens(pointer: &str) -> Vec<String> {
     pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect()
 }
 
-struct Taking {
-    format: Format,
+struct Taking<'s> {
+    source: &'s HttpSource,
+    /// The whole page is the records, and nothing lies around them.
+    is_whole: bool,
     by_key: bool,
     may_be_null: bool,
     records: Vec<Value>,
     is_found: bool,
 }
 
-impl Taking {
+impl Taking<'_> {
     fn walk(&mut self, value: &mut Value, tokens: &[String]) {
         let Some((token, rest)) = tokens.split_first() else { return self.take(value) };
         match value {
+            Value::Array(_) | Value::Object(_) if token == EACH && rest.is_empty() => self.take_each(value),
+            Value::Array(values) if token == EACH => values.iter_mut().for_each(|value| self.walk(value, rest)),
+            Value::Object(members) if token == EACH => members.values_mut().for_each(|value| self.walk(value, rest)),
             Value::Object(members) => match members.get_mut(token) {
                 Some(member) => self.walk(member, rest),
                 // An element without the children that are records has none.
-                None => self.is_found |= self.format == Format::Xml && rest.is_empty(),
+                None => self.is_found |= self.is_xml() && rest.is_empty(),
             },
             Value::Array(values) => match token.parse::<usize>() {
                 Ok(index) => {
@@ -160,9 +169,43 @@ impl Taking {
                 }
             },
             // The same of one without attributes and children.
-            Value::String(text) => self.is_found |= self.format == Format::Xml && rest.is_empty() && text.is_empty(),
+            Value::String(text) => self.is_found |= self.is_xml() && rest.is_empty() && text.is_empty(),
             _ => {}
         }
+    }
+
+    /// Each member is a record, or a list of such. An object of which none has the key says something else.
+    fn take_each(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                let is_record = |member: &Value| member.is_array() || self.has_key(member);
+                if members.is_empty()
+                    || members.values().any(is_record) && members.values().all(|member| member.is_array() || member.is_object())
+                {
+                    std::mem::take(members).into_iter().for_each(|(_, member)| self.take_member(member));
+                    self.is_found = true;
+                }
+            }
+            value => {
+                value.as_array_mut().into_iter().flat_map(std::mem::take).for_each(|member| self.take_member(member));
+                self.is_found = true;
+            }
+        }
+    }
+
+    fn take_member(&mut self, member: Value) {
+        match member {
+            Value::Array(mut records) => self.records.append(&mut records),
+            record => self.records.push(record),
+        }
+    }
+
+    fn is_xml(&self) -> bool {
+        self.source.list.format == Format::Xml
+    }
+
+    fn has_key(&self, record: &Value) -> bool {
+        key_of(self.source, record).is_ok()
     }
 
     fn take(&mut self, value: &mut Value) {
@@ -178,7 +221,7 @@ impl Taking {
                 }
                 true
             }
-            Value::Object(_) if self.format == Format::Xml => {
+            Value::Object(_) if self.is_xml() || !self.is_whole && self.has_key(value) => {
                 self.records.push(value.take());
                 true
             }
@@ -229,6 +272,19 @@ mod tests {
         assert_eq!(taken(json!({ "records": "/1/r" }), json!([{}, { "r": [{ "id": 1 }, { "id": 2 }] }])), Ok(two.clone()));
         let lists = json!({ "payload": [{ "tables": [{ "r": [{ "id": 1 }] }, { "r": [] }] }, { "tables": { "r": [{ "id": 2 }] } }] });
         assert_eq!(taken(json!({ "records": "/payload/tables/r" }), lists), Ok(two));
+        let clinics = json!({ "data": { "x": { "list": [{ "id": 1 }] }, "y": { "list": [{ "id": 2 }] } } });
+        assert_eq!(taken(json!({ "records": "/data/*/list" }), clinics), Ok(two.clone()));
+        let named = json!({ "data": { "x": { "id": 1 }, "y": { "id": 2 } } });
+        assert_eq!(taken(json!({ "records": "/data/*" }), named), Ok(two.clone()));
+        let nested = json!({ "data": [[{ "id": 1 }], { "id": 2 }] });
+        assert_eq!(taken(json!({ "records": "/data/*" }), nested), Ok(two.clone()));
+        assert_eq!(taken(json!({ "records": "/*/*/r" }), json!([{ "a": { "r": two } }, { "b": { "r": [] } }])).map(|all| all.len()), Ok(2));
+        let keyless = json!({ "data": { "x": { "id": 1 }, "y": { "n": 2 } } });
+        assert_eq!(taken(json!({ "records": "/data/*" }), keyless).map(|all| all.len()), Ok(2), "one without a key is a record that fails");
+        for none in [json!({ "data": [] }), json!({ "data": {} })] {
+            assert_eq!(taken(json!({ "records": "/data/*" }), none), Ok(vec![]));
+        }
+        assert_eq!(taken(json!({ "records": "/data" }), json!({ "data": { "id": 1 } })), Ok(vec![json!({ "id": 1 })]), "a single one");
         let by_key = json!({ "a": { "n": 1 }, "b": { "n": 2 } });
         let keyed = vec![json!({ "@key": "a", "n": 1 }), json!({ "@key": "b", "n": 2 })];
         assert_eq!(taken(json!({ "key": "/@key" }), by_key), Ok(keyed));
@@ -240,7 +296,13 @@ mod tests {
             (json!({ "records": "/items" }), json!({ "error": "busy" })),
             (json!({ "records": "/items" }), json!({ "items": null })),
             (json!({ "records": "/items" }), json!({ "items": "none" })),
-            (json!({ "records": "/items" }), json!({ "items": { "id": 1 } })),
+            (json!({ "records": "/items" }), json!({ "items": { "code": 1 } })),
+            (json!({ "records": "/items/*" }), json!({ "items": null })),
+            (json!({ "records": "/*" }), json!({ "error": "busy" })),
+            (json!({ "records": "/*" }), json!({ "error": { "code": 1 } })),
+            (json!({ "records": "/*" }), json!({ "error": "busy", "request": { "id": 1 } })),
+            (json!({ "records": "/*/items" }), json!({ "error": { "code": 1 } })),
+            (json!({}), json!({ "id": "request-1", "message": "busy" })),
             (json!({ "records": "/items" }), json!("items")),
             (json!({ "records": "/a/0" }), json!({ "a": [] })),
             (json!({ "records": "/a/b" }), json!({ "a": [] })),
