@@ -9,17 +9,18 @@ mod page;
 
 use std::{sync::Arc, time::Duration};
 
-use self::call::Answered;
+use self::{call::Answered, page::Sheet};
 use super::{
-    Page, Patience, Place, Stopped,
+    Page, Patience, Place, Stopped, Wrong,
     ask::first,
     place::{At, Mark},
 };
 use crate::{
-    clock::Clock,
-    connection::{caller::Caller, turns::Turns},
+    clock::{Clock, Timestamp},
+    connection::{caller::Caller, catalog::http::API_KEY_PARAMETER, turns::Turns},
     handler::{Context, Outcome},
-    kinds::Services,
+    kinds::{Services, http_request::verdict::http_date},
+    outbound::{HeaderMap, Url, header},
     sync::{
         definition::{HttpSource, Limits, Pagination},
         state::Since,
@@ -102,7 +103,7 @@ impl Http {
         match self.ask(asking).await? {
             Answered::No { status, message } => self.refused(&here, status, message),
             Answered::Page { status: 304, .. } => self.unchanged(&here),
-            Answered::Page { status, headers, url, bytes } => {
+            Answered::Page { status, headers, url, bytes, took } => {
                 if !self.is_good {
                     self.is_good = true;
                     self.caller.was_good().await;
@@ -110,9 +111,31 @@ impl Http {
                 if status == 204 {
                     return self.nothing(here);
                 }
-                self.page_of(here, &headers, &url, bytes).await.map_err(|wrong| Stopped::Failed(wrong.into_outcome()))
+                let here = if here.pages == 0 { here.begun_by(said_at(&headers, took)) } else { here };
+                self.page_of(here, headers, url, bytes).await.map_err(|wrong| Stopped::Failed(wrong.into_outcome()))
             }
         }
+    }
+
+    async fn page_of(&self, here: Place, headers: HeaderMap, url: Url, bytes: Vec<u8>) -> Result<Page, Wrong> {
+        let sheet = Sheet {
+            source: self.source.clone(),
+            bytes_max: self.limits.page_bytes_max,
+            here,
+            is_part: self.since.is_some(),
+            url,
+            headers,
+            bytes,
+            key_parameter: self.caller.opened().config[API_KEY_PARAMETER].as_str().map(str::to_owned),
+            hidden: self.caller.hidden(),
+        };
+        // It takes tenths of a second for the largest, in which others want to run.
+        let taken = tokio::task::spawn_blocking(move || sheet.page()).await;
+        let (page, told) = taken.map_err(|error| Wrong::now("failed", format!("reading a page: {error}")))??;
+        if told {
+            self.context.warn("the provider repeats a secret of the connection within its records, where (hidden) stands for it");
+        }
+        Ok(page)
     }
 
     /// An answer of 4xx, or a redirect that is not followed.
@@ -162,6 +185,12 @@ impl Http {
             _ => Err(Stopped::Failed(Outcome::retry("source_truncated", "the provider says nothing (204) where a page should be"))),
         }
     }
+}
+
+/// When the provider was asked, by its own clock: its answer says when that was made, which took at most so long.
+fn said_at(headers: &HeaderMap, took: Duration) -> Option<Timestamp> {
+    let date = http_date(headers.get(header::DATE)?.to_str().ok()?)?;
+    Some(date.plus_ms(-i64::try_from(took.as_millis()).unwrap_or(i64::MAX)))
 }
 
 fn written(mark: Option<&Mark>) -> Option<String> {

@@ -5,10 +5,16 @@
 
 use serde_json::Value;
 
-use super::{Wrong, format::excerpt};
-use crate::sync::{
-    definition::{ErrorBody, Format, HttpSource, Incremental, List, OneOrMany, Pagination},
-    read::{KEY, KEY_POINTER, key_of, says_something},
+use super::{
+    Wrong,
+    format::{EXCERPT_CHARS, excerpt},
+};
+use crate::{
+    connection::Hidden,
+    sync::{
+        definition::{ErrorBody, Format, HttpSource, Incremental, List, OneOrMany, Pagination},
+        read::{KEY, KEY_POINTER, key_of, says_something},
+    },
 };
 
 /// The longest mark or link that a page may give, in bytes: it is kept with each page, and becomes part of a URL.
@@ -32,18 +38,18 @@ pub(super) struct Said {
 }
 
 /// Reads it. An answer of 200 may say that it is an error.
-pub(super) fn said(list: &List, root: &Value) -> Result<Said, Wrong> {
+pub(super) fn said(list: &List, root: &Value, hidden: &Hidden) -> Result<Said, Wrong> {
     if let Some(error) = &list.error
         && is_error(error, root.pointer(&error.pointer))
     {
         let message = error.message.as_deref().and_then(|pointer| root.pointer(pointer)).or_else(|| root.pointer(&error.pointer));
-        let text = message.map(text_of).unwrap_or_default();
-        return Err(Wrong::now("page_error", format!("the page says that it is an error: {}", cut(&text))));
+        let text = excerpt(message.map(text_of).unwrap_or_default().as_bytes(), MESSAGE_CHARS, hidden);
+        return Err(Wrong::now("page_error", format!("the page says that it is an error: {text}")));
     }
     let mut said = Said::default();
     match &list.pagination {
         Some(Pagination::Page { total: Some(total), .. } | Pagination::Offset { total: Some(total), .. }) => {
-            said.total = Some(number(root, total)?);
+            said.total = Some(number(root, total, hidden)?);
         }
         Some(Pagination::Cursor { pointer, more, .. }) => {
             let goes_on = more.as_ref().is_none_or(|more| root.pointer(more).is_some_and(says_something));
@@ -83,11 +89,11 @@ pub(super) fn too_long(bytes: usize) -> Wrong {
     Wrong::always("mark_too_long", format!("the mark of the next page has {bytes} bytes; at most {MARK_BYTES_MAX} are kept"))
 }
 
-fn number(root: &Value, pointer: &str) -> Result<u64, Wrong> {
+fn number(root: &Value, pointer: &str, hidden: &Hidden) -> Result<u64, Wrong> {
     let value = root.pointer(pointer);
     let read = value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok()));
     read.ok_or_else(|| {
-        let there = value.map_or_else(|| "nothing".to_owned(), |value| cut(&value.to_string()));
+        let there = value.map_or_else(|| "nothing".to_owned(), |value| excerpt(value.to_string().as_bytes(), MESSAGE_CHARS, hidden));
         Wrong::now("total_missing", format!("at {pointer:?} of the page should be how many records there are; there is {there}"))
     })
 }
@@ -102,10 +108,6 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS).collect()
-}
-
 /// The columns that a page of CSV must have: those of the key.
 pub(super) fn columns(source: &HttpSource) -> Vec<String> {
     let pointers = match &source.key {
@@ -118,7 +120,7 @@ pub(super) fn columns(source: &HttpSource) -> Vec<String> {
 /// Takes the records out of a page. A part `*` of the way to them leads through each member of a list or an object; where it leads through a list
 /// without saying which of it, it goes through each as well. `null` is an empty list where the page may well have none (`may_be_null`), as some
 /// languages write it so. A single object is a record where it has the key, unless it is the whole page: an error has ids as well.
-pub(super) fn take(source: &HttpSource, mut root: Value, may_be_null: bool) -> Result<Vec<Value>, Wrong> {
+pub(super) fn take(source: &HttpSource, mut root: Value, may_be_null: bool, hidden: &Hidden) -> Result<Vec<Value>, Wrong> {
     let by_key = matches!(&source.key, OneOrMany::One(pointer) if pointer == KEY_POINTER);
     let way = tokens(&source.records);
     let mut taking = Taking { source, is_whole: way.is_empty(), by_key, may_be_null, records: Vec::new(), is_found: false };
@@ -126,7 +128,7 @@ pub(super) fn take(source: &HttpSource, mut root: Value, may_be_null: bool) -> R
     if taking.is_found {
         return Ok(taking.records);
     }
-    let begin = excerpt(root.to_string().as_bytes());
+    let begin = excerpt(root.to_string().as_bytes(), EXCERPT_CHARS, hidden);
     Err(Wrong::now("records_missing", format!("at {:?} of the page should be the records; it begins {begin:?}", source.records)))
 }
 
@@ -244,14 +246,14 @@ mod tests {
     }
 
     fn taken(more: Value, root: Value) -> Result<Vec<Value>, String> {
-        take(&source(more), root, false).map_err(|wrong| wrong.0.code)
+        take(&source(more), root, false, &Hidden::default()).map_err(|wrong| wrong.0.code)
     }
 
     #[test]
     fn a_page_says_that_it_is_an_error_as_it_was_declared() {
         let said_of = |error: Value, root: Value| {
             let list = serde_json::from_value(json!({ "error": error })).expect("a list");
-            said(&list, &root).err().map(|wrong| wrong.0.message)
+            said(&list, &root, &Hidden::default()).err().map(|wrong| wrong.0.message)
         };
         let told = |message: &str| Some(format!("the page says that it is an error: {message}"));
         let any = json!({ "pointer": "/error", "message": "/error/message" });
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!(taken(json!({ "records": "/a/b~1c" }), json!({ "a": { "b/c": [{ "id": 1 }, { "id": 2 }] } })), Ok(two.clone()));
         assert_eq!(taken(json!({ "records": "/1/r" }), json!([{}, { "r": [{ "id": 1 }, { "id": 2 }] }])), Ok(two.clone()));
         let lists = json!({ "payload": [{ "tables": [{ "r": [{ "id": 1 }] }, { "r": [] }] }, { "tables": { "r": [{ "id": 2 }] } }] });
-        assert_eq!(taken(json!({ "records": "/payload/tables/r" }), lists), Ok(two));
+        assert_eq!(taken(json!({ "records": "/payload/tables/r" }), lists), Ok(two.clone()));
         let clinics = json!({ "data": { "x": { "list": [{ "id": 1 }] }, "y": { "list": [{ "id": 2 }] } } });
         assert_eq!(taken(json!({ "records": "/data/*/list" }), clinics), Ok(two.clone()));
         let named = json!({ "data": { "x": { "id": 1 }, "y": { "id": 2 } } });
@@ -311,7 +313,7 @@ mod tests {
         ] {
             assert_eq!(taken(more, root.clone()), Err("records_missing".into()), "{root}");
         }
-        assert_eq!(take(&source(json!({ "records": "/items" })), json!({ "items": null }), true), Ok(vec![]));
+        assert_eq!(take(&source(json!({ "records": "/items" })), json!({ "items": null }), true, &Hidden::default()), Ok(vec![]));
     }
 
     #[test]
@@ -331,7 +333,7 @@ mod tests {
     #[test]
     fn a_page_says_what_it_says() {
         let said = |list: Value, root: Value| {
-            said(&serde_json::from_value(list).expect("a list"), &root).map_err(|wrong| (wrong.0.code, wrong.0.message))
+            said(&serde_json::from_value(list).expect("a list"), &root, &Hidden::default()).map_err(|wrong| (wrong.0.code, wrong.0.message))
         };
         let error = json!({ "error": { "pointer": "/error", "message": "/error/message" } });
         let code = |root: Value| said(error.clone(), root).map_err(|(_, message)| message);

@@ -11,7 +11,7 @@ use super::{
     place::{At, Place},
     records::{said, take},
 };
-use crate::{clock::Timestamp, sync::definition::HttpSource};
+use crate::{clock::Timestamp, connection::Hidden, sync::definition::HttpSource};
 
 /// The styles that are played.
 const STYLES: [&str; 8] = ["page", "page_of_total", "offset", "offset_of_total", "offset_unchecked", "cursor", "next_link", "keyset"];
@@ -68,8 +68,8 @@ fn read(source: &HttpSource, pages_max: u64, mut answers: impl FnMut(u64, &At, &
     for page in 1..=pages_max {
         let root = answers(page, &here.at, &ask(&source.list, &here.at, None));
         let stepped = (|| -> Result<Option<Option<Place>>, Wrong> {
-            let said = said(&source.list, &root)?;
-            let mut records = take(source, root, false)?;
+            let said = said(&source.list, &root, &Hidden::default())?;
+            let mut records = take(source, root, false, &Hidden::default())?;
             let Some(again) = without_overlap(&source.list, &here, &mut records, |record| known_by(source, record)) else {
                 return Ok(None);
             };

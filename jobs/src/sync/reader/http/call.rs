@@ -2,9 +2,9 @@
 //!
 //! What may pass is tried again here before the attempt ends; what takes longer than an attempt waits is for the job. Next: `page.rs`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Http;
+use super::{Http, link::url_of};
 use crate::{
     connection::caller::{Asking, Refusal, Uncalled},
     handler::Outcome,
@@ -28,8 +28,8 @@ const SILENCE_MS: u64 = 30_000;
 const REDIRECTS_MAX: u32 = 3;
 /// What was answered.
 pub(super) enum Answered {
-    /// A page, unpacked.
-    Page { status: u16, headers: HeaderMap, url: Url, bytes: Vec<u8> },
+    /// A page, unpacked, and how long it took since it was asked for.
+    Page { status: u16, headers: HeaderMap, url: Url, bytes: Vec<u8>, took: Duration },
     /// A no that stays one.
     No { status: u16, message: String },
 }
@@ -56,10 +56,7 @@ impl Http {
         let ask = ask(list, &here.at, self.since.as_ref());
         let url = match &here.at {
             // It was looked at when it was found, and says all itself.
-            At::Link(link) => {
-                let home = self.caller.url(None, std::iter::empty::<(&str, &str)>())?;
-                home.join(link).map_err(|error| Outcome::bury("place_invalid", format!("the link to the next page: {error}")))?
-            }
+            At::Link(link) => url_of(&self.caller.url(None, std::iter::empty::<(&str, &str)>())?, link),
             _ => self.caller.url(Some(&list.path), ask.query.iter().map(|(name, value)| (name, value)))?,
         };
         let mut asking = Asking::new(method, url);
@@ -132,6 +129,7 @@ impl Http {
         let total_ms = u64::from(self.limits.page_timeout_s) * 1_000;
         let (silence_ms, body_bytes_max) = (total_ms.min(SILENCE_MS), self.limits.page_bytes_max);
         let taken = Taken { total_ms, silence_ms, body_bytes_max, redirects_max: 0 };
+        let asked_at = Instant::now();
         let answer = match self.caller.send(asking, &taken).await {
             Ok(answer) => answer,
             Err(uncalled) => return unheard(uncalled),
@@ -146,10 +144,11 @@ impl Http {
                 headers: answer.headers.clone(),
                 url: asking.url.clone(),
                 bytes: Vec::new(),
+                took: Duration::ZERO,
             }));
         }
         if verdict(status) == Verdict::Done {
-            return self.take(asking, answer).await;
+            return self.take(asking, answer, asked_at).await;
         }
         let Refusal { verdict, message, after } = self.caller.refusal(answer).await;
         let after = after.max(exhausted);
@@ -186,10 +185,10 @@ impl Http {
     }
 
     /// Takes in a page. What broke off on its way may be asked for again.
-    async fn take(&self, asking: &Asking, answer: Answer) -> Result<Heard, Stopped> {
+    async fn take(&self, asking: &Asking, answer: Answer, asked_at: Instant) -> Result<Heard, Stopped> {
         let (status, headers, url) = (answer.status.as_u16(), answer.headers.clone(), asking.url.clone());
         match body(answer, self.limits.page_bytes_max).await {
-            Ok(bytes) => Ok(Heard::Answer(Answered::Page { status, headers, url, bytes })),
+            Ok(bytes) => Ok(Heard::Answer(Answered::Page { status, headers, url, bytes, took: asked_at.elapsed() })),
             Err(Unpacked::Failed(error)) => unheard(Uncalled::Failed(error)),
             Err(Unpacked::Wrong(wrong)) => Err(Stopped::Failed(wrong.into_outcome())),
         }

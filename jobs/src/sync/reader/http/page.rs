@@ -1,10 +1,17 @@
-//! Takes a page apart, and says where the next is and from where the next run asks. Next: `link.rs`.
+//! Takes a page apart, and says where the next is and from where the next run asks. Pure, and long work for a large one. Next: `link.rs`.
 
-use super::{Http, call::accepted, written};
+use serde_json::Value;
+
+use super::{
+    call::accepted,
+    link::{at_home, link_of},
+    written,
+};
 use crate::{
+    connection::Hidden,
     outbound::{HeaderMap, Url, header},
     sync::{
-        definition::{Format, Incremental},
+        definition::{Format, HttpSource, Incremental},
         read::updated_at_of,
         reader::{
             Page, Wrong,
@@ -15,46 +22,88 @@ use crate::{
         },
     },
 };
-use serde_json::Value;
 
 /// The longest `ETag` that is kept, and `Last-Modified`.
 const VALIDATOR_BYTES_MAX: usize = 1_024;
 
-impl Http {
-    pub(super) async fn page_of(&mut self, here: Place, headers: &HeaderMap, url: &Url, bytes: Vec<u8>) -> Result<Page, Wrong> {
-        self.looks_like_it(headers)?;
-        let (length, link) = (bytes.len() as u64, self.link_of(headers));
-        let (source, max) = (self.source.clone(), self.limits.page_bytes_max);
-        let may_be_null = here.pages > 0 || self.since.is_some();
-        // It takes tenths of a second for the largest, in which others want to run.
-        let parsed = tokio::task::spawn_blocking(move || {
-            let root = format::read(source.list.format, &bytes, &columns(&source), Budget::of(max))?;
-            drop(bytes);
-            let said = said(&source.list, &root)?;
-            Ok((said, take(&source, root, may_be_null)?))
-        });
-        let (mut said, records) = parsed.await.map_err(|error| Wrong::now("failed", format!("reading a page: {error}")))??;
-        said.link = match said.link.or(link) {
-            Some(link) => Some(self.at_home(url, &link)?),
+/// A page as it came.
+pub(super) struct Sheet {
+    pub(super) source: HttpSource,
+    pub(super) bytes_max: u64,
+    /// Where it is.
+    pub(super) here: Place,
+    /// Only what changed was asked for.
+    pub(super) is_part: bool,
+    /// What was asked.
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) bytes: Vec<u8>,
+    /// The parameter in which the connection's key goes along with each request.
+    pub(super) key_parameter: Option<String>,
+    pub(super) hidden: Hidden,
+}
+
+impl Sheet {
+    /// The page, and whether secrets had to be taken out of its records.
+    pub(super) fn page(mut self) -> Result<(Page, bool), Wrong> {
+        self.looks_like_it()?;
+        let (list, hidden, length) = (&self.source.list, &self.hidden, self.bytes.len() as u64);
+        let root = format::read(list.format, &self.bytes, &columns(&self.source), Budget::of(self.bytes_max), hidden)?;
+        let may_tell = self.may_tell();
+        self.bytes = Vec::new();
+        let mut said = said(&self.source.list, &root, &self.hidden)?;
+        let may_be_null = self.here.pages > 0 || self.is_part;
+        let records = take(&self.source, root, may_be_null, &self.hidden)?;
+        said.link = match said.link.or_else(|| link_of(&self.source.list, &self.headers)) {
+            Some(link) => Some(at_home(&self.url, &link, self.key_parameter.as_deref(), &self.hidden)?),
             None => None,
         };
-        self.put_together(here, headers, said, records, length)
+        let mut page = self.put_together(said, records, length)?;
+        let tells = may_tell && page.records.iter_mut().fold(false, |tells, record| self.hidden.take_out_of(record) || tells);
+        Ok((page, tells))
     }
 
-    fn put_together(&mut self, here: Place, headers: &HeaderMap, said: Said, mut records: Vec<Value>, bytes: u64) -> Result<Page, Wrong> {
-        let Some(again) = without_overlap(&self.source.list, &here, &mut records, |record| known_by(&self.source, record)) else {
+    /// Whether its texts may tell a secret: it stands in the page as it is, or some may be written in another way.
+    fn may_tell(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let sign = match self.source.list.format {
+            Format::Json | Format::JsonLines => "\\",
+            Format::Csv => "\"\"",
+            Format::Xml => "&",
+        };
+        text.contains(sign) || self.hidden.is_in(&text)
+    }
+
+    fn put_together(&self, said: Said, mut records: Vec<Value>, bytes: u64) -> Result<Page, Wrong> {
+        let Some(again) = without_overlap(&self.source.list, &self.here, &mut records, |record| known_by(&self.source, record)) else {
             return Ok(Page { bytes, shifted: true, ..Page::default() });
         };
         let total = said.total;
-        let mark = self.mark_after(&here, &said, &records, headers);
-        let here = Place { mark, ..here };
+        let mark = self.mark_after(&said, &records);
+        let here = Place { mark, ..self.here.clone() };
         let last = records.last().map(|record| known_by(&self.source, record));
         let next = next(&self.source.list, &here, said, &Had { new: &records, again, last })?;
-        Ok(Page { records, next, bytes, not_modified: false, mark: written(here.mark.as_ref()), total, shifted: false })
+        let mark = written(here.mark.as_ref());
+        self.keeps_no_secret(next.as_ref(), mark.as_deref())?;
+        Ok(Page { records, next, bytes, not_modified: false, mark, total, shifted: false })
+    }
+
+    /// Places and marks are kept, and shown to whoever looks at the sync.
+    fn keeps_no_secret(&self, next: Option<&Place>, mark: Option<&str>) -> Result<(), Wrong> {
+        let tells = |json: &Value| self.hidden.take_out_of(&mut json.clone());
+        let at = next.map(|next| serde_json::to_value(&next.at).expect("a place has a JSON form"));
+        let mark = mark.map(|mark| serde_json::from_str(mark).expect("a mark is JSON"));
+        if [at, mark].iter().flatten().any(tells) {
+            let message =
+                "what the next page, or the next run, would be asked for by has a secret of the connection in it, and is not kept";
+            return Err(Wrong::always("mark_has_secret", message));
+        }
+        Ok(())
     }
 
     /// From where the next run asks for what changed.
-    fn mark_after(&self, here: &Place, said: &Said, records: &[Value], headers: &HeaderMap) -> Option<Mark> {
+    fn mark_after(&self, said: &Said, records: &[Value]) -> Option<Mark> {
+        let (here, headers) = (&self.here, &self.headers);
         match self.source.list.incremental.as_ref()? {
             Incremental::UpdatedSince { .. } => {
                 let greatest = records.iter().filter_map(|record| updated_at_of(&self.source, record).ok().flatten()).max();
@@ -76,8 +125,8 @@ impl Http {
     }
 
     /// Whether an answer says of itself that it is something else altogether.
-    fn looks_like_it(&self, headers: &HeaderMap) -> Result<(), Wrong> {
-        let said = headers.get(header::CONTENT_TYPE).and_then(|said| said.to_str().ok()).unwrap_or_default();
+    fn looks_like_it(&self) -> Result<(), Wrong> {
+        let said = self.headers.get(header::CONTENT_TYPE).and_then(|said| said.to_str().ok()).unwrap_or_default();
         let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let is_json = essence == "application/json" || essence.ends_with("+json");
         let is_other = match self.source.list.format {
