@@ -94,7 +94,15 @@ fn many(bulk: &Bulk, place: &str) -> Result<(), Violation> {
             return Err(at(format!("{place}/{name}"), "is looked for in each of the `results`, which are not said"));
         }
     }
-    Ok(())
+    let Some(known_by) = &bulk.known_by else { return Ok(()) };
+    pointer(&known_by.within, &format!("{place}/known_by/within"))?;
+    match (&bulk.error, &bulk.id) {
+        (Some(_), _) => {
+            Err(at(format!("{place}/error"), "may be of any record: with `known_by`, one of the `results` need not tell whose it is"))
+        }
+        (None, None) => Err(at(format!("{place}/known_by"), "is only asked for an `id`, which is not said")),
+        (None, Some(_)) => Ok(()),
+    }
 }
 
 fn one(single: &Single, by_id: &[&str], place: &str) -> Result<(), Violation> {

@@ -87,6 +87,10 @@ fn what_is_wrong_is_named_by_its_place() {
     let pages = |style: Value| with(simple(), "/source/http/list/pagination", style);
     let object = |object: Value| with(full(), "/destination", json!({ "object": object }));
     let bulk_push = || with(with(push(), "/destination/http/single", json!(null)), "/destination/http/bulk", bulk.clone());
+    let known_by = || {
+        let kept = with(with(bulk_push(), "/destination/http/delete", json!(null)), "/delete", json!("keep"));
+        with(kept, "/destination/http/bulk/known_by", json!({ "fields": ["a"] }))
+    };
     let cases = [
         // Said by the schema.
         (with(full(), "/nonsense", json!(1)), ""),
@@ -107,6 +111,9 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(full(), "/source", json!({})), "/source"),
         (with(full(), "/destination", json!({})), "/destination"),
         (with(full(), "/mapping/0/value", json!(1)), "/mapping/0/value"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "required": true })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "default": 1 })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "never" })), "/mapping/0/absent"),
         (with(full(), "/mapping/3/value", json!(null)), "/mapping/3"),
         // Where records come from.
         (with(full(), "/source/http/records", json!("data")), "/source/http/records"),
@@ -176,6 +183,13 @@ fn what_is_wrong_is_named_by_its_place() {
             "/destination/http/single/update/path",
         ),
         (with(bulk_push(), "/destination/http/bulk/results", json!(null)), "/destination/http/bulk/id"),
+        (
+            with(bulk_push(), "/destination/http/bulk/known_by", json!({ "within": "fields", "fields": ["a"] })),
+            "/destination/http/bulk/known_by/within",
+        ),
+        (with(bulk_push(), "/destination/http/bulk/known_by", json!({ "fields": [] })), "/destination/http/bulk/known_by/fields"),
+        (with(known_by(), "/destination/http/bulk/error", json!("/error")), "/destination/http/bulk/error"),
+        (with(known_by(), "/destination/http/bulk/id", json!(null)), "/destination/http/bulk/known_by"),
         (with(bulk_push(), "/destination/http/bulk/records_max", json!(1001)), "/destination/http/bulk/records_max"),
         (with(bulk_push(), "/destination/http/bulk/call/path", json!("batch/{key}")), "/destination/http/bulk/call/path"),
         (object(json!({ "name": "people.csv", "format": "csv" })), "/delete"),
@@ -199,6 +213,7 @@ fn what_is_wrong_is_named_by_its_place() {
     }
     assert_eq!(accepted, 1);
     assert_eq!(read(bulk_push()).map(drop), Ok(()));
+    assert_eq!(read(known_by()).map(drop), Ok(()));
 }
 
 #[test]
