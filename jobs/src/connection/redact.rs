@@ -89,9 +89,9 @@ impl Hidden {
                 *text = self.text(text);
                 true
             }
-            Value::Array(values) => values.iter_mut().fold(false, |did, value| self.take_out_of(value) || did),
+            Value::Array(values) => self.take_out_of_all(values),
             Value::Object(members) => {
-                let mut did = members.values_mut().fold(false, |did, value| self.take_out_of(value) || did);
+                let mut did = self.take_out_of_all(members.values_mut());
                 if members.keys().any(|name| self.told_by(name)) {
                     let hidden = |name: String| if self.told_by(&name) { self.text(&name) } else { name };
                     *members = std::mem::take(members).into_iter().map(|(name, value)| (hidden(name), value)).collect();
@@ -101,6 +101,15 @@ impl Hidden {
             }
             _ => false,
         }
+    }
+
+    /// The same of each of these. Whether it did anywhere.
+    pub fn take_out_of_all<'d>(&self, data: impl IntoIterator<Item = &'d mut Value>) -> bool {
+        let mut did = false;
+        for value in data {
+            did |= self.take_out_of(value);
+        }
+        did
     }
 
     /// The same of all texts within a value, names included.

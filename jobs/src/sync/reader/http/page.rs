@@ -59,7 +59,7 @@ impl Sheet {
             None => None,
         };
         let mut page = self.put_together(said, records, length)?;
-        let tells = may_tell && page.records.iter_mut().fold(false, |tells, record| self.hidden.take_out_of(record) || tells);
+        let tells = may_tell && self.hidden.take_out_of_all(&mut page.records);
         Ok((page, tells))
     }
 
