@@ -1,5 +1,6 @@
 //! `sync.run` on the real binaries: whatever happens to a run, its destination is what its source is, or it says what is not.
 
+mod echo;
 mod elsewhere;
 mod fails;
 mod intents;

@@ -183,7 +183,7 @@ pub struct Single {
     /// Looks whether the provider has it already, before it is made: by e-mail, or by an id of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub find: Option<Find>,
-    /// Where in an answer an error is, of a provider that answers 200 even then.
+    /// Where in an answer an error is, of a provider that answers 200 even then: what stands there, unless it is `null`, `false`, 0 or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     pub error: Option<String>,

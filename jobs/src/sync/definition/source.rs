@@ -46,12 +46,13 @@ pub struct HttpSource {
     pub token_connection: Option<String>,
     /// How they are listed.
     pub list: List,
-    /// Where in a page the records are: an array, an object of records by key, or a single record (as XML has it where a list has one). A part
-    /// `*` of the pointer stands for each member of an array or object. Where nothing is there the page is an error, not empty.
+    /// Where in a page the records are: an array, an object of records by key, or a single record (as XML has it where a list has one; of JSON one
+    /// that has the key and is not the whole page). A part `*` of the pointer stands for each member of an array or object. Where nothing is there
+    /// the page is an error, not empty.
     #[serde(default)]
     #[schemars(length(max = 500))]
     pub records: String,
-    /// Where in a record its key is; several make one key together.
+    /// Where in a record its key is; several make one key together. `/@key` is the key of an object of records by key.
     pub key: OneOrMany,
     /// Where in a record is when it last changed (RFC 3339, or Unix seconds or milliseconds): for `conflict: newest` and `updated_since`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,7 +172,7 @@ pub enum Format {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncErrorBody))]
 pub struct ErrorBody {
-    /// What stands here, unless it is `null`, `false` or empty, is an error.
+    /// What stands here, unless it is `null`, `false`, 0 or empty, is an error.
     #[schemars(length(max = 500))]
     pub pointer: String,
     /// Where something always stands here: the values that mean that all is well, beside which nothing is well.
