@@ -4,10 +4,18 @@
 //! whole, by one write of the store, so a reader sees the old one until the new one is complete. What the store promises: `store.rs`.
 //! Next: `lexical.rs` for the model that needs no key and no network, `fuse.rs` for how two rankings become one.
 
+pub mod bm25;
+pub mod diff;
 pub mod filter;
 pub mod fuse;
 pub mod lexical;
+pub mod model;
+pub mod postgres;
+pub mod ranked;
+pub mod sql;
+pub mod sqlite;
 pub mod store;
+pub mod words;
 
 use std::fmt;
 

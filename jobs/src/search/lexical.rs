@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, hash::Hasher};
 
 use fnv::FnvHasher;
 
-use super::Model;
+use super::{Model, words::words};
 
 /// The dimensions of its vectors.
 pub const DIMENSION: u16 = 512;
@@ -38,10 +38,6 @@ pub fn embed(text: &str) -> Vec<f32> {
     }
     let length = vector.iter().map(|one| one * one).sum::<f64>().sqrt();
     vector.into_iter().map(|one| if length > 0.0 { (one / length) as f32 } else { 0.0 }).collect()
-}
-
-fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 /// Its pieces, with marks for its beginning and its end, by which they differ from words.

@@ -5,8 +5,23 @@
 
 use async_trait::async_trait;
 
-use super::{ChunkHash, Document, Generation, Hit, Index, Listed, Query, Settings};
-use crate::{clock::Timestamp, job::JobId, ledger::Result, search::Chunk, tenant::TenantId};
+use super::{CHUNKS_MAX, Chunk, ChunkHash, Document, Generation, Hit, Index, Listed, Query, STAGED_HOURS, Settings};
+use crate::{
+    clock::Timestamp,
+    job::JobId,
+    ledger::{Error, Result},
+    tenant::TenantId,
+};
+
+/// How long vectors are staged.
+pub const STAGED_MS: i64 = STAGED_HOURS * 3_600_000;
+/// How long deletions are remembered: no job that is older runs by then.
+pub const DELETIONS_KEPT_MS: i64 = 90 * DAY_MS;
+/// How many days' tokens are remembered, beside this one's.
+pub const DAYS_KEPT: i64 = 7;
+/// The most rows of a kind that go at once, when they are forgotten.
+pub const PRUNED_MAX: u64 = 1_000;
+const DAY_MS: i64 = 86_400_000;
 
 /// A generation of a tenant's index, as somebody read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +140,11 @@ pub trait SearchStore: Send + Sync {
     async fn spend(&self, tenant: &TenantId, tokens: u64, day_max: Option<u64>) -> Result<Spent>;
     /// Tokens of the tenant's day until now.
     async fn spent(&self, tenant: &TenantId) -> Result<u64>;
+    /// Makes what searches are faster with, where something has grown that much; it may take minutes, and nobody waits for it. True where it
+    /// made something: there may be more.
+    async fn tend(&self) -> Result<bool> {
+        Ok(false)
+    }
     /// Forgets some of what nobody needs: vectors staged long ago, dropped generations, days long gone, deletions that no job can come
     /// before. True where there is more.
     async fn prune(&self) -> Result<bool>;
@@ -134,4 +154,31 @@ pub trait SearchStore: Send + Sync {
 pub fn unknown<'d>(chunks: &'d [Chunk], known: &[ChunkHash]) -> Vec<&'d Chunk> {
     let mut seen: std::collections::BTreeSet<ChunkHash> = known.iter().copied().collect();
     chunks.iter().filter(|chunk| seen.insert(chunk.hash)).collect()
+}
+
+/// Refuses a document that no store can keep: databases have no NUL in their texts.
+pub fn sound(document: &Document) -> Result<()> {
+    let refused = |what: &str| Err(Error::Refused(format!("document {:?}: {what}", document.id)));
+    if document.chunks.len() > CHUNKS_MAX {
+        return refused("too many chunks");
+    }
+    let of_chunk = |chunk: &Chunk| chunk.text.contains('\0') || chunk.source.as_ref().is_some_and(|source| source.contains('\0'));
+    let has_nul = document.id.contains('\0')
+        || document.title.as_ref().is_some_and(|title| title.contains('\0'))
+        || document.chunks.iter().any(of_chunk);
+    if has_nul { refused("a text with NUL") } else { Ok(()) }
+}
+
+/// The day of an instant (UTC), counted from 1970.
+pub const fn day_of(now: Timestamp) -> i64 {
+    now.ms().div_euclid(DAY_MS)
+}
+
+/// Whether so many tokens may be spent beside those that were, and how many it is then.
+pub fn spend(standing: u64, tokens: u64, day_max: Option<u64>, now: Timestamp) -> (Spent, u64) {
+    let total = standing.saturating_add(tokens);
+    if day_max.is_some_and(|max| total > max) {
+        return (Spent::Over { until: Timestamp::from_ms((day_of(now) + 1) * DAY_MS) }, standing);
+    }
+    (Spent::Counted, total)
 }

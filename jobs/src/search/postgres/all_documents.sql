@@ -1,0 +1,5 @@
+-- The documents of a generation that jobs up to this one brought.
+SELECT id, chunks, words
+FROM windrow_search.documents
+WHERE generation = $1
+  AND version <= $2

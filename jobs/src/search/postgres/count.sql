@@ -1,0 +1,4 @@
+-- Counts what a generation has more, or less.
+UPDATE windrow_search.generations
+SET documents = documents + $2, chunks = chunks + $3, words = words + $4
+WHERE number = $1

@@ -1,0 +1,5 @@
+-- A document.
+SELECT id, version, title, metadata
+FROM windrow_search.documents
+WHERE generation = $1
+  AND document_id = $2

@@ -1,0 +1,5 @@
+-- Takes hold of the tokens of a tenant's day.
+INSERT INTO windrow_search.spent (tenant, day, tokens)
+VALUES ($1, $2, 0)
+ON CONFLICT (tenant, day) DO UPDATE SET tokens = spent.tokens
+RETURNING tokens

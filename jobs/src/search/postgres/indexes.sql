@@ -1,0 +1,9 @@
+-- Indexes of a tenant behind this name, by their names.
+SELECT i.id, i.name, i.current, g.settings, g.documents, g.chunks, g.words, i.next, n.settings, i.created_at_ms
+FROM windrow_search.indexes AS i
+JOIN windrow_search.generations AS g ON g.number = i.current
+LEFT JOIN windrow_search.generations AS n ON n.number = i.next
+WHERE i.tenant = $1
+  AND i.name > $2
+ORDER BY i.name
+LIMIT $3

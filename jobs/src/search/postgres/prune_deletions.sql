@@ -1,0 +1,9 @@
+-- Forgets deletions of long ago.
+DELETE FROM windrow_search.deletions
+WHERE (index_id, document_id) IN (
+    SELECT index_id, document_id
+    FROM windrow_search.deletions
+    WHERE deleted_at_ms < $1
+    ORDER BY deleted_at_ms
+    LIMIT $2
+)

@@ -1,0 +1,4 @@
+-- Makes an empty generation.
+INSERT INTO generations (settings, documents, chunks, words, is_dropped)
+VALUES (?1, 0, 0, 0, 0)
+RETURNING number

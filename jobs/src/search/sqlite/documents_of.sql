@@ -1,0 +1,6 @@
+-- Those of these documents that jobs up to this one brought.
+SELECT id, chunks, words
+FROM documents
+WHERE generation = ?1
+  AND version <= ?2
+  AND document_id IN (SELECT value FROM json_each(?3))

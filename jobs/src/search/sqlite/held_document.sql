@@ -1,0 +1,5 @@
+-- A document of a generation whose index is held.
+SELECT id, version, chunks, words
+FROM documents
+WHERE generation = ?1
+  AND document_id = ?2

@@ -1,0 +1,9 @@
+-- Forgets vectors that were staged long ago.
+DELETE FROM staged
+WHERE (generation, hash) IN (
+    SELECT generation, hash
+    FROM staged
+    WHERE staged_at_ms < ?1
+    ORDER BY staged_at_ms
+    LIMIT ?2
+)

@@ -1,0 +1,3 @@
+-- Forgets vectors that were staged for a generation.
+DELETE FROM staged
+WHERE (generation, hash) IN (SELECT generation, hash FROM staged WHERE generation = ?1 LIMIT ?2)

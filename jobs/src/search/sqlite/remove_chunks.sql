@@ -1,0 +1,3 @@
+-- Removes chunks.
+DELETE FROM chunks
+WHERE id IN (SELECT value FROM json_each(?1))
