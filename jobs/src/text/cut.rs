@@ -117,9 +117,11 @@ fn page(pages: &[(usize, u32)], at: usize) -> Option<u32> {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use proptest::prelude::*;
+
     use super::*;
 
-    const CHUNKING: Chunking = Chunking { tokens_max: 60, overlap_tokens: 15 };
+    const CHUNKING: Chunking = Chunking { tokens_max: 60, overlap_tokens: 20 };
 
     fn section(heading: &[&str], text: &str, layout: Layout) -> Section {
         Section { heading: heading.iter().map(ToString::to_string).collect(), text: text.into(), layout, pages: Vec::new() }
@@ -175,6 +177,32 @@ mod tests {
         let found = cut(&[section], Chunking { tokens_max: 60, overlap_tokens: 0 }).expect("chunks");
         let found: Vec<u32> = found.iter().filter_map(|piece| piece.page).collect();
         assert!(found.is_sorted() && [1, 2, 4].iter().all(|page| found.contains(page)), "{found:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn every_word_is_in_a_chunk_and_no_chunk_is_larger_than_asked_for(
+            words in prop::collection::vec("[a-zäß日🚀*#`>|.!-]{1,12}[ \n.]{0,3}", 1..400),
+            tokens_max in 40_u16..200,
+            overlap_tokens in 0_u16..60,
+            layout in prop::sample::select(vec![Layout::Plain, Layout::Markdown]),
+        ) {
+            let text = words.concat();
+            let pieces = cut(&[section(&["A heading"], &text, layout)], Chunking { tokens_max, overlap_tokens }).expect("chunks");
+            let letters = |text: &str| text.chars().filter(|character| character.is_alphanumeric()).collect::<String>();
+            // Each chunk goes on where the one before ended, or some tokens earlier.
+            let (all, mut end) = (letters(&text), 0);
+            for piece in &pieces {
+                prop_assert!(piece.tokens <= u32::from(tokens_max), "{piece:?}");
+                let own = letters(&piece.text);
+                let begin = (0..=end).rev().find(|begin| all.get(*begin..).is_some_and(|rest| rest.starts_with(&own)) && begin + own.len() > end);
+                prop_assert!(begin.is_some(), "{piece:?} behind {end} of {all:?}");
+                end = begin.unwrap_or_default() + own.len();
+            }
+            prop_assert_eq!(end, all.len());
+        }
     }
 
     /// What took 7 s (letters) and 9 s (Japanese) in one piece, by tokens counted as they are.

@@ -1,5 +1,5 @@
-//! DOCX (ECMA-376): paragraphs and tables of the main document, sections by its headings. What is deleted, moved away or only a code of a
-//! field is no text; headers, footnotes and comments are left out.
+//! DOCX (ECMA-376): paragraphs and tables of the main document, sections by its headings, and its notes behind them. What is deleted, moved
+//! away or only a code of a field is no text; headers, footers and comments are left out.
 //!
 //! A package is an archive and may claim anything: each part is unpacked up to its limit, none is written to a disk. Next: `docx/body.rs`.
 
@@ -24,6 +24,9 @@ const PART_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// What the type of a relation to the main document ends with.
 const MAIN: &str = "/officeDocument";
 
+/// What the types of relations to its notes end with.
+const NOTES: [&str; 2] = ["/footnotes", "/endnotes"];
+
 /// What a DOCX says.
 pub(super) fn read(bytes: &[u8]) -> Result<Extracted, Unread> {
     let mut package = Package::open(bytes)?;
@@ -35,7 +38,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Extracted, Unread> {
         Some(path) => package.part(&path)?.map(|part| Styles::read(&part)).transpose()?.unwrap_or_default(),
         None => Styles::default(),
     };
-    let body = body::read(&document, &styles)?;
+    let mut body = body::read(&document, &styles)?;
+    drop(document);
+    for kind in NOTES {
+        if let Some(path) = package.related(&main, kind)?
+            && let Some(notes) = package.part(&path)?
+        {
+            body.sections.extend(body::read(&notes, &styles)?.sections);
+        }
+    }
     let title = package.part("docProps/core.xml")?.and_then(|core| title(&core)).or(body.title);
     Ok(Extracted { title, sections: body.sections, ..Extracted::default() })
 }

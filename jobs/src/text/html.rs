@@ -12,6 +12,16 @@ use super::{LINK_BYTES_MAX, LINKS_MAX, Unread, clean, markdown, read::Extracted}
 /// How deep elements may lie within each other: browsers flatten what lies deeper. What reads pages goes as deep by recursion, and takes
 /// time by the square of it (5,000: 5.5 s; 20,000: no stack is left).
 const DEPTH_MAX: usize = 512;
+/// How many tags may be open that nobody closes before a page is not even made a tree of, which takes time by the square of it too
+/// (20,000: 11 s). Much more than its depth may be, as people forget to close some, and the tree knows which of them it closes itself.
+const OPEN_MAX: usize = 4_000;
+/// How far back a closing tag is looked for what it closes.
+const CLOSED_MAX: usize = 64;
+/// Elements without content, and such as the next of them ends.
+const CLOSED_BY_THEMSELVES: [&str; 29] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "p", "li", "dt", "dd",
+    "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "rt", "rp", "colgroup",
+];
 /// The most elements of a page: the longest that people write have 300,000.
 const ELEMENTS_MAX: usize = 500_000;
 /// What is never text.
@@ -21,6 +31,9 @@ const WORDLESS_TAGS: [&str; 11] = ["script", "style", "noscript", "template", "i
 
 /// What a page says that was read at `source`.
 pub(super) fn read(html: &str, source: Option<&str>) -> Result<Extracted, Unread> {
+    if is_deep(html) {
+        return Err(too_deep());
+    }
     let page = Document::from(html);
     measure(&page.root())?;
     let links = links(&page, source);
@@ -42,6 +55,9 @@ pub(super) fn read(html: &str, source: Option<&str>) -> Result<Extracted, Unread
 
 /// The text of a piece of HTML; none of one that is too deep.
 pub(super) fn text(html: &str) -> String {
+    if is_deep(html) {
+        return String::new();
+    }
     let piece = Document::fragment(html);
     if measure(&piece.root()).is_err() {
         return String::new();
@@ -66,7 +82,7 @@ fn measure(root: &NodeRef<'_>) -> Result<(), Unread> {
     while !level.is_empty() {
         depth += 1;
         if depth > DEPTH_MAX {
-            return Err(Unread::TooLarge(format!("its elements lie deeper within each other than {DEPTH_MAX}")));
+            return Err(too_deep());
         }
         level = level.iter().flat_map(|node| node.children_it(false)).filter(NodeRef::is_element).collect();
         elements += level.len();
@@ -75,6 +91,37 @@ fn measure(root: &NodeRef<'_>) -> Result<(), Unread> {
         }
     }
     Ok(())
+}
+
+fn too_deep() -> Unread {
+    Unread::TooLarge(format!("its elements lie deeper within each other than {DEPTH_MAX}"))
+}
+
+/// Whether very many tags are open at once, as far as that can be told without a tree.
+fn is_deep(html: &str) -> bool {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        let (is_end, tag) = rest.strip_prefix('/').map_or((false, rest), |tag| (true, tag));
+        let name = &tag[..tag.find(|character: char| !character.is_ascii_alphanumeric() && character != '-').unwrap_or(tag.len())];
+        let is = |other: &&str| name.eq_ignore_ascii_case(other);
+        if name.is_empty() || CLOSED_BY_THEMSELVES.iter().any(is) {
+            continue;
+        }
+        if is_end {
+            let nearest = open.len().saturating_sub(CLOSED_MAX);
+            if let Some(found) = open[nearest..].iter().rposition(|other| is(&other)) {
+                open.truncate(nearest + found);
+            }
+        } else if !["script", "style"].iter().any(is) {
+            open.push(name);
+        }
+        if open.len() > OPEN_MAX {
+            return true;
+        }
+    }
+    false
 }
 
 /// Where its links lead, in their order.
@@ -161,5 +208,19 @@ mod tests {
             assert!(matches!(&refused, Unread::TooLarge(why) if why.contains(says)), "{refused:?}");
         }
         assert!(read(&("<div>".repeat(400) + "deep"), None).is_ok());
+    }
+
+    #[test]
+    fn how_deep_a_page_is_is_told_without_a_tree() {
+        for (html, is_deep) in [
+            ("<div>".repeat(OPEN_MAX + 1), true),
+            ("<DIV a='b'></x>".repeat(OPEN_MAX + 1), true),
+            ("<div><b></div>".repeat(OPEN_MAX + 1), false),
+            ("<p>a<br><li>b<td>c".repeat(OPEN_MAX + 1), false),
+            ("<a><b></a></b><!-- - -->1 < 2".repeat(OPEN_MAX + 1), false),
+            ("<script>if (a<b) {}</script>".repeat(9), false),
+        ] {
+            assert_eq!(super::is_deep(&html), is_deep, "{}", &html[..18]);
+        }
     }
 }

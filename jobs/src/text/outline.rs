@@ -40,7 +40,8 @@ impl Outline {
 
     /// A heading of this level: 0 is the outermost.
     pub(super) fn heading(&mut self, level: u8, title: &str) {
-        let title = clean::line(title);
+        // What many pages put there for a link to the heading itself.
+        let title = clean::line(title.trim_end().trim_end_matches('¶'));
         self.close(level);
         while self.open.last().is_some_and(|(last, _)| *last >= level) {
             self.open.pop();
@@ -90,7 +91,7 @@ mod tests {
     fn a_section_has_the_headings_above_it() {
         let mut outline = Outline::new(Layout::Plain);
         outline.text("before", "\n");
-        outline.heading(1, "A");
+        outline.heading(1, "A ¶");
         outline.heading(2, " B\n b ");
         outline.text("b, one", "\n");
         outline.text("  ", "\n");

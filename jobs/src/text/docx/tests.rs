@@ -13,9 +13,15 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// A package with this document, and nothing else.
 fn package(body: &str) -> Vec<u8> {
+    parts(&[("word/document.xml", body)])
+}
+
+fn parts(all: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("word/document.xml", SimpleFileOptions::default()).expect("an entry");
-    zip.write_all(body.as_bytes()).expect("written");
+    for (path, part) in all {
+        zip.start_file(*path, SimpleFileOptions::default()).expect("an entry");
+        zip.write_all(part.as_bytes()).expect("written");
+    }
     zip.finish().expect("a package").into_inner()
 }
 
@@ -68,6 +74,22 @@ fn only_what_is_shown_is_told_and_each_once() {
     }
     let levels = "<w:p><w:pPr><w:outlineLvl w:val='0'/></w:pPr><w:r><w:t>A</w:t></w:r></w:p><w:p><w:pPr><w:outlineLvl w:val='9'/></w:pPr><w:r><w:t>b</w:t></w:r></w:p>";
     assert_eq!(told(levels), Ok(vec![("A".into(), "b".into())]));
+}
+
+#[test]
+fn notes_come_behind_the_document_and_parts_lie_where_their_relations_say() {
+    let paragraph = |text: &str| format!("<w:document><w:body><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:body></w:document>");
+    let relation = |kind: &str, target: &str| {
+        format!("<Relationships><Relationship Id='r' Type='http://schemas.example/{kind}' Target='{target}'/></Relationships>")
+    };
+    let package = parts(&[
+        ("_rels/.rels", &relation("officeDocument", "/other/main.xml")),
+        ("other/main.xml", &paragraph("the document")),
+        ("other/_rels/main.xml.rels", &relation("footnotes", "notes.xml")),
+        ("other/notes.xml", &paragraph("a note")),
+    ]);
+    let told: Vec<_> = read(&package).expect("a document").sections.into_iter().map(|section| section.text).collect();
+    assert_eq!(told, ["the document", "a note"]);
 }
 
 #[test]
