@@ -15,6 +15,8 @@ pub mod cron;
 #[cfg(feature = "dispatch")]
 pub mod dispatch;
 pub mod effect;
+#[cfg(feature = "handlers")]
+pub mod embedding;
 pub mod error;
 pub mod handler;
 pub mod hook;

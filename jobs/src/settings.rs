@@ -70,6 +70,8 @@ pub struct Settings {
     pub builds: BuildsSettings,
     /// Who signs what builds make.
     pub signing: SigningSettings,
+    /// What embeddings may cost.
+    pub embeddings: EmbeddingsSettings,
     /// What makes jobs by the clock.
     pub schedules: SchedulesSettings,
     /// How long finished jobs are kept.
@@ -169,6 +171,21 @@ pub struct OutboundSettings {
     pub allow_hosts: Hosts,
 }
 
+/// Section `[embeddings]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingsSettings {
+    /// The most tokens of a tenant that providers are asked to embed in a day (UTC); 0 for as many as it likes.
+    pub tokens_per_day_max: u64,
+}
+
+impl EmbeddingsSettings {
+    /// The same, or none where there is no such limit.
+    pub fn quota(&self) -> Option<u64> {
+        (self.tokens_per_day_max > 0).then_some(self.tokens_per_day_max)
+    }
+}
+
 /// Section `[schedules]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -246,6 +263,7 @@ impl Default for Settings {
             outbound: OutboundSettings::default(),
             builds: BuildsSettings::default(),
             signing: SigningSettings::default(),
+            embeddings: EmbeddingsSettings::default(),
             schedules: SchedulesSettings { gap_s_min: 1, tenant_gaps_s_min: Gaps::default(), late_after_s: LATE_AFTER_S },
             retention: RetentionSettings {
                 completed_days: days(retention.completed_ms),

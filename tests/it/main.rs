@@ -11,6 +11,7 @@ mod cron;
 mod doctor;
 mod documents;
 mod effects;
+mod embedding;
 mod fair;
 mod fires;
 mod harness;

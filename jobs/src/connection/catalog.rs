@@ -9,6 +9,7 @@ pub mod deepl;
 pub mod fcm;
 pub mod http;
 pub mod oauth2;
+pub mod openai;
 pub mod service_account;
 pub mod smtp;
 pub mod twilio;
@@ -71,6 +72,7 @@ static PROVIDERS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
         fcm::provider(),
         http::provider(),
         oauth2::provider(),
+        openai::provider(),
         service_account::provider(),
         smtp::provider(),
         twilio::provider(),

@@ -98,6 +98,8 @@ pub struct Services {
     pub apple: Apple,
     /// Where the api is reached from outside, without a slash at its end; none where nobody said.
     pub public_url: Option<String>,
+    /// The most tokens of a tenant that are embedded by providers in a day (UTC); none for as many as it likes.
+    pub embedding_tokens_per_day_max: Option<u64>,
     /// The machine's time, for what is told to others.
     pub clock: Arc<dyn Clock>,
 }
@@ -114,7 +116,8 @@ impl Services {
         let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
         let apple = Apple::new(outbound.clone(), clock.clone());
         let (doors, tokens) = (Doors::new(outbound.clone()), Tokens::new(outbound.clone(), clock.clone()));
-        Ok(Self { outbound, doors, tokens, build, renderers, apple, public_url, clock })
+        let embedding_tokens_per_day_max = settings.embeddings.quota();
+        Ok(Self { outbound, doors, tokens, build, renderers, apple, public_url, embedding_tokens_per_day_max, clock })
     }
 }
 

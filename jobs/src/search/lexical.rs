@@ -10,6 +10,8 @@ use fnv::FnvHasher;
 
 use super::{Model, words::words};
 
+/// Its name. Another way of hashing would be another.
+pub const NAME: &str = "lexical-1";
 /// The dimensions of its vectors.
 pub const DIMENSION: u16 = 512;
 /// The letters of a piece of a word.
@@ -17,9 +19,9 @@ const PIECE: usize = 3;
 /// What all pieces of a word weigh together; the word itself weighs 1.
 const PIECES_WEIGHT: f64 = 1.0;
 
-/// The model. Another way of hashing would be another name.
+/// The model.
 pub fn model() -> Model {
-    Model { name: "lexical-1".into(), dimension: DIMENSION }
+    Model { name: NAME.into(), dimension: DIMENSION }
 }
 
 /// The vector of a text, of length 1; all zeros where the text has no word.

@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, SystemClock},
     connection::{
         Opened, Used,
-        catalog::{apns, deepl, fcm, http, oauth2, service_account, smtp, twilio, whatsapp},
+        catalog::{apns, deepl, fcm, http, oauth2, openai, service_account, smtp, twilio, whatsapp},
         door::Doors,
     },
     contract::Contract,
@@ -67,6 +67,7 @@ impl TestConnection {
                 self.tokens.new_token(&context.access, opened).await?;
                 Ok("a token was given".into())
             }
+            openai::NAME => account::openai_vector(&self.outbound, opened).await,
             twilio::NAME => phone::twilio_account(&self.outbound, opened).await,
             whatsapp::NAME => phone::whatsapp_number(&self.outbound, opened).await,
             smtp::NAME => mail::converse(&self.outbound, opened).await,

@@ -1,9 +1,13 @@
-//! The test of `deepl`: asks for the account's usage. Nothing is translated.
+//! The tests of `deepl`, which asks for the account's usage, and of `openai`, which has a vector made of one word.
 
 use super::Failed;
 use crate::{
     clock::{Clock, SystemClock},
     connection::Opened,
+    embedding::{
+        Text, Verdict,
+        openai::{OpenAi, Unembedded},
+    },
     job::JobError,
     kinds::translation_translate::deepl::{Closed, DeepL, Unusable},
     outbound::{Error, Outbound},
@@ -27,6 +31,25 @@ pub(super) async fn deepl_usage(outbound: &Outbound, opened: &Opened) -> Result<
     })?;
     let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     Ok(format!("{} of {} characters are used", count(usage.character_count), count(usage.character_limit)))
+}
+
+/// The key must be let in, its account must not be empty, and the model must make a vector.
+pub(super) async fn openai_vector(outbound: &Outbound, opened: &Opened) -> Result<String, Failed> {
+    let openai = OpenAi::of(outbound, opened).map_err(|error| unreached(&error))?;
+    let made = openai.embed(&[Text::uncounted("windrow")], None, SystemClock.now()).await;
+    let made = made.map_err(|unembedded| match unembedded {
+        Unembedded::Unanswered(error) => unreached(&error),
+        Unembedded::Dimension { told, wanted } => {
+            let said = format!("the model makes vectors of {told} dimensions, and not of {wanted}: mend dimensions, or leave it out");
+            Failed::Refused(JobError::new("connection_invalid", said, false))
+        }
+        Unembedded::Answered { verdict, said, .. } => match verdict {
+            Verdict::Refused | Verdict::Unpaid | Verdict::Never => Failed::Refused(JobError::new("connection_refused", said, false)),
+            Verdict::NotNow | Verdict::Failed => Failed::Unasked(JobError::new("answer_refused", said, true)),
+        },
+    })?;
+    let dimensions = made.vectors.first().map_or(0, Vec::len);
+    Ok(format!("{} makes vectors of {dimensions} dimensions", openai.model()))
 }
 
 fn unreached(error: &Error) -> Failed {
