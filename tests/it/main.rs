@@ -35,6 +35,7 @@ mod readme;
 mod records;
 mod redis;
 mod schedules;
+mod search;
 mod standalone;
 mod status;
 mod sync_presets;
