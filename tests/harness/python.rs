@@ -2,6 +2,7 @@
 //! versions of `tests/requirements.txt`.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -16,11 +17,26 @@ const RUN_MAX: Duration = Duration::from_secs(240);
 
 /// Where a tool lies.
 pub fn tool(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().expect("this binary has a path");
-    let target = tests.ancestors().nth(3).expect("cargo puts test binaries in <target>/<profile>/deps");
-    let path = target.join("python/bin").join(name);
-    assert!(path.is_file(), "{} is missing: run tests/run, which makes it of tests/requirements.txt", path.display());
+    there(home().join("bin").join(name))
+}
+
+/// Where a package lies, for what it brings beside its Python.
+pub fn package(name: &str) -> PathBuf {
+    let versions = fs::read_dir(there(home().join("lib"))).expect("the libraries of Python");
+    let version = versions.map(|entry| entry.expect("a version of Python").path()).next().expect("a version of Python");
+    there(version.join("site-packages").join(name))
+}
+
+fn there(path: PathBuf) -> PathBuf {
+    assert!(path.exists(), "{} is missing: run tests/run, which makes it of tests/requirements.txt", path.display());
     path
+}
+
+/// Binaries lie in `<target>/<profile>`, those of tests in its `deps`.
+fn home() -> PathBuf {
+    let own = std::env::current_exe().expect("this binary has a path");
+    let profile = own.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).expect("a folder of the profile");
+    profile.parent().expect("a target folder").join("python")
 }
 
 /// Runs a tool in this folder, with these variables set, until it ends.

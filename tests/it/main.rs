@@ -36,6 +36,7 @@ mod readme;
 mod records;
 mod redis;
 mod schedules;
+mod search;
 mod standalone;
 mod status;
 mod sync_presets;

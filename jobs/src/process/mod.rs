@@ -11,6 +11,7 @@ pub mod postgres;
 mod probe;
 #[cfg(feature = "redis-nudges")]
 pub mod redis;
+pub mod search;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 pub mod signals;

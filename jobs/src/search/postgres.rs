@@ -80,9 +80,21 @@ impl PostgresSearch {
 
     /// The same, but a schema that is older than this release is an error.
     pub async fn open_checked(url: &str) -> Result<Self> {
-        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
-        Schema::of_postgres_by(&mut connection, APPLIED, &MIGRATIONS).await?.check()?;
+        Self::schema(url).await?.check()?;
         Self::open(url).await
+    }
+
+    /// Where the schema of this database stands.
+    pub async fn schema(url: &str) -> Result<Schema> {
+        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+        Schema::of_postgres_by(&mut connection, APPLIED, &MIGRATIONS).await
+    }
+
+    /// Brings the schema up to date; where it stood before. Without pgvector it is [`Error::Unavailable`].
+    pub async fn migrate(url: &str) -> Result<Schema> {
+        let before = Self::schema(url).await?;
+        migrate(&PgConnectOptions::from_str(url)?).await?;
+        Ok(before)
     }
 
     /// The same with a test's clock in the database's place, with other statements, and with another size from which on there are indexes
@@ -227,8 +239,9 @@ impl PostgresTx {
     }
 
     async fn nearest_indexed(&mut self, near: Near) -> Result<Vec<NearRow>> {
+        // Without it the statistics of a table that was just filled may have all vectors compared and sorted.
         let walk = AssertSqlSafe(format!(
-            "SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {}",
+            "SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {}",
             EF_SEARCH.max(near.depth)
         ));
         sqlx::raw_sql(walk).execute(&mut *self.transaction).await?;

@@ -12,7 +12,7 @@ use std::{
 
 use libsqlite3_sys::{SQLITE_OK, sqlite3, sqlite3_api_routines, sqlite3_auto_extension};
 use sqlx::{
-    ConnectOptions, SqlStr, Sqlite, SqlitePool, Transaction,
+    ConnectOptions, Connection, SqlStr, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -55,10 +55,27 @@ impl SqliteSearch {
     /// The same, but a schema that is older than this release is an error. A file that is yet to be made is not.
     pub async fn open_checked(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
         if path.exists() {
-            let mut connection = SqliteConnectOptions::new().filename(path).read_only(true).connect().await?;
-            Schema::of_sqlite_by(&mut connection, &MIGRATIONS).await?.check()?;
+            Self::schema(path).await?.check()?;
         }
         Self::open(path, clock).await
+    }
+
+    /// Where the schema of this file stands; an empty one where there is no file.
+    pub async fn schema(path: &Path) -> Result<Schema> {
+        if !path.exists() {
+            return Schema::of_sqlite_by(&mut SqliteConnectOptions::new().in_memory(true).connect().await?, &MIGRATIONS).await;
+        }
+        let mut connection = SqliteConnectOptions::new().filename(path).read_only(true).connect().await?;
+        Schema::of_sqlite_by(&mut connection, &MIGRATIONS).await
+    }
+
+    /// Brings the schema up to date, or makes the file; where it stood before. Nobody else may have the file.
+    pub async fn migrate(path: &Path) -> Result<Schema> {
+        let before = Self::schema(path).await?;
+        let mut connection = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await?;
+        MIGRATIONS.run_direct(None, &mut connection, false).await?;
+        connection.close().await?;
+        Ok(before)
     }
 
     /// The same with other statements: tests break one and see what is left.
