@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     artifact::Artifact,
+    clock::SystemClock,
     connection::{Access, AccessError, ConnectionId, HookKey, NoAccess, Opened, Secrets, Used},
     handler::{Context, Lease, Listener, Recorder, Remark},
     hook::Hook,
@@ -17,8 +18,10 @@ use windrow_jobs::{
     objects::{self, Content, Key, Link, Meta, Object, Objects},
     pace,
     renderer::pool::Renderers,
+    search::model::ModelSearch,
     settings::{OutboundSettings, Settings},
     tenant::TenantId,
+    text::Texts,
 };
 
 /// The lease of an attempt, valid until a test says otherwise.
@@ -59,8 +62,9 @@ pub fn context_of(claimed: &Claimed, ledger: Arc<dyn Ledger>, effects: Arc<dyn E
 /// What handlers need, in tests: they may call servers of this machine.
 pub fn services() -> Services {
     let outbound = OutboundSettings { allow_hosts: "127.0.0.1".parse().expect("a host") };
-    let services = Services::of(&Settings { outbound, ..Settings::default() }, Shape::Cluster, None).expect("a way out");
-    Services { renderers: Renderers::in_process(), ..services }
+    let search = Arc::new(ModelSearch::new(Arc::new(SystemClock)));
+    let services = Services::of(&Settings { outbound, ..Settings::default() }, Shape::Cluster, None, search).expect("a way out");
+    Services { renderers: Renderers::in_process(), texts: Texts::in_process(), ..services }
 }
 
 struct Records(Claimed, Arc<dyn Ledger>);

@@ -59,7 +59,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
 
     let master_keys = master_keys(&settings, true)?.context("a standalone server has a master key")?;
     let (signer, keyring) = (Signer::of(&master_keys), Keyring::new(&master_keys));
-    let services = Services::of(&settings, Shape::Standalone, Some(&settings.links_base(bound)))?;
+    let search = Arc::new(process::search::open(&settings));
+    let services = Services::of(&settings, Shape::Standalone, Some(&settings.links_base(bound)), search)?;
     let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
 
     let carrier = Arc::new(ChannelCarrier::default());

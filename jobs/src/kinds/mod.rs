@@ -5,6 +5,10 @@
 pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
+pub mod embedding_delete;
+pub mod embedding_ingest;
+pub mod embedding_query;
+pub mod embedding_reindex;
 pub mod hook_apply;
 pub mod hook_forward;
 pub mod http_request;
@@ -37,7 +41,9 @@ use crate::{
     connection::door::Doors,
     outbound::{self, Outbound, tokens::Tokens},
     renderer::pool::Renderers,
+    search::store::SearchStore,
     settings::Settings,
+    text::Texts,
 };
 
 /// The contracts of the built-in kinds.
@@ -46,6 +52,10 @@ pub fn contracts() -> Vec<Contract> {
         build_generate::contract(),
         connection_test::contract(),
         echo::contract(),
+        embedding_delete::contract(),
+        embedding_ingest::contract(),
+        embedding_query::contract(),
+        embedding_reindex::contract(),
         hook_apply::contract(),
         hook_forward::contract(),
         http_request::contract(),
@@ -65,6 +75,10 @@ pub fn contracts() -> Vec<Contract> {
 /// wherever a job is made; what takes a look at the ledger is `notification/admit.rs`'s.
 pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
     match kind {
+        embedding_delete::KIND => embedding_delete::check(payload),
+        embedding_ingest::KIND => embedding_ingest::check(payload),
+        embedding_query::KIND => embedding_query::check(payload),
+        embedding_reindex::KIND => embedding_reindex::check(payload),
         notification_broadcast::KIND => notification_broadcast::check::check(payload),
         notification_sms::KIND => notification_sms::check(payload),
         notification_whatsapp::KIND => notification_whatsapp::check(payload),
@@ -79,6 +93,9 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
 /// Processes of a worker that make messages at once: each makes hundreds a second, and waits for nothing.
 #[cfg(feature = "handlers")]
 const RENDERERS_MAX: usize = 4;
+/// The same of those that read documents: each takes up to half a GiB.
+#[cfg(feature = "handlers")]
+const READERS_MAX: usize = 2;
 
 /// What handlers need of the process that they run in.
 #[cfg(feature = "handlers")]
@@ -94,6 +111,10 @@ pub struct Services {
     pub build: Tools,
     /// Who makes messages of templates, for `notification::compose`.
     pub renderers: Renderers,
+    /// Who reads documents.
+    pub texts: Texts,
+    /// The indexes.
+    pub search: Arc<dyn SearchStore>,
     /// The way to APNs.
     pub apple: Apple,
     /// Where the api is reached from outside, without a slash at its end; none where nobody said.
@@ -107,17 +128,23 @@ pub struct Services {
 #[cfg(feature = "handlers")]
 impl Services {
     /// Those of this installation; `links_base` is where its api is reached, where that is known.
-    pub fn of(settings: &Settings, shape: Shape, links_base: Option<&str>) -> Result<Self, crate::settings::Error> {
+    pub fn of(
+        settings: &Settings,
+        shape: Shape,
+        links_base: Option<&str>,
+        search: Arc<dyn SearchStore>,
+    ) -> Result<Self, crate::settings::Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let wrong = |error: outbound::Error| crate::settings::Error::at("outbound.allow_hosts", error.to_string());
         let outbound = Outbound::new(settings.outbound.allow_hosts.clone()).map_err(wrong)?;
         let public_url = links_base.or(settings.api.public_url.as_deref()).filter(|url| !url.is_empty()).map(str::to_owned);
         let build = Tools::of(settings, shape, outbound.clone())?;
         let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
+        let texts = Texts::new(build.renderer.clone(), READERS_MAX);
         let apple = Apple::new(outbound.clone(), clock.clone());
         let (doors, tokens) = (Doors::new(outbound.clone()), Tokens::new(outbound.clone(), clock.clone()));
         let embedding_tokens_per_day_max = settings.embeddings.quota();
-        Ok(Self { outbound, doors, tokens, build, renderers, apple, public_url, embedding_tokens_per_day_max, clock })
+        Ok(Self { outbound, doors, tokens, build, renderers, texts, search, apple, public_url, embedding_tokens_per_day_max, clock })
     }
 }
 
@@ -128,6 +155,10 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(build_generate::handler::Generate(services.build.clone()))
         .with(connection_test::handler::TestConnection::new(services))
         .with(echo::handler::Echo)
+        .with(embedding_delete::handler::Delete::new(services.clone()))
+        .with(embedding_ingest::handler::Ingest::new(services.clone()))
+        .with(embedding_query::handler::EmbedQuery::new(services.clone()))
+        .with(embedding_reindex::handler::Reindex::new(services.clone()))
         .with(hook_apply::handler::ApplyHook)
         .with(hook_forward::handler::ForwardHook::new(services.clone()))
         .with(http_request::handler::HttpRequest::new(services.clone()))

@@ -121,6 +121,10 @@ fn example(contract: &Contract, about: &About) -> String {
         Some(name) => (SYNCED.replace("NAME", name), ", which is its own source here and may call itself (`outbound.allow_hosts`)"),
         None => (before, whose),
     };
+    let before = match contract.kind.as_str() {
+        super::embedding_delete::KIND | super::embedding_reindex::KIND => INGESTED.to_owned(),
+        _ => before,
+    };
     let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload }).to_string();
     let submission = match about.payload.get("event").and_then(Value::as_str) {
         Some(event) => submission.replace(event, "'$event'"),
@@ -167,6 +171,12 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
             &[("ENDPOINT", "'$endpoint'")],
             ", and `$endpoint` with the URL of something that answers as Meta does (without `base_url` it is Meta)",
         ),
+        super::embedding_query::KIND => (
+            json!({ "provider": "openai", "secrets": { "api_key": "the-api-key" },
+                "config": { "model": "text-embedding-3-small", "url": "ENDPOINT" } }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of something that answers as OpenAI does (without `url` it is OpenAI)",
+        ),
         super::translation_translate::KIND => (
             json!({ "provider": "deepl", "secrets": { "auth_key": "the-auth-key" }, "config": { "url": "ENDPOINT" } }),
             &[("ENDPOINT", "'$endpoint'")],
@@ -194,6 +204,11 @@ hex=$(printf $secret | base64 -d | od -An -tx1 | tr -d ' \n')
 signature=$(printf 'msg_1.%s.{}' $at | openssl dgst -sha256 -mac HMAC -macopt hexkey:$hex -binary | base64)
 curl -s -H 'webhook-id: msg_1' -H "webhook-timestamp: $at" -H "webhook-signature: v1,$signature" -d '{}' $hook
 event=$(api $url/v1/connections/told/hook/events | sed 's/.*"events":\[{"id":"\([^"]*\)".*/\1/')
+"#;
+
+/// What a job needs that sees to an index: one with a document.
+const INGESTED: &str = r#"curl -s -X POST $url/v1/jobs -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -H 'Prefer: wait=30' \
+  -d '{"kind":"embedding.ingest","payload":{"index":"manual","document_id":"lighthouse","text":"The keeper lights the lamp at dusk."}}'
 "#;
 
 /// What a job needs that sees to a sync: a source, which is the server itself, and the sync.

@@ -10,6 +10,7 @@ use windrow_jobs::{
         Services,
         build_generate::{Payload, handler::Generate, tools::Shape},
     },
+    process::search,
     renderer,
 };
 
@@ -63,7 +64,7 @@ fn work() -> ExitCode {
     let set = |name: &str| env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let (stage, reached) = (set("WINDROW_TEST_STALL_AT"), set("WINDROW_TEST_STALLED").into());
     windrow_worker::cluster::run_with(|settings| {
-        let build = Generate(Services::of(settings, Shape::Cluster, None)?.build);
+        let build = Generate(Services::of(settings, Shape::Cluster, None, Arc::new(search::open(settings)))?.build);
         Ok(windrow_jobs::handler::Registry::default().with(Stalling { build, stage, reached }))
     })
 }
