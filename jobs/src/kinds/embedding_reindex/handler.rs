@@ -1,13 +1,11 @@
 //! The code of `embedding.reindex`: begin the next generation, or go on with it, bring over what it lacks, and switch.
 
-use tokio::time::Instant;
-
 use super::{Payload, Report, contract};
 use crate::{
     contract::Contract,
     embedding::{
         Text,
-        fill::{By, Filling, SPELL, away},
+        fill::{By, Filling, away},
     },
     handler::{Context, Failure, Handler, Outcome},
     kinds::Services,
@@ -42,9 +40,9 @@ impl Reindex {
     async fn reindex(&self, context: &Context, payload: &Payload) -> Result<Outcome, Outcome> {
         let index = self.index(context, payload).await?;
         let by = By::open(&self.services, context, payload.connection.as_deref()).await?;
-        let (services, store) = (&self.services, self.store());
-        let mut filling = Filling { context, services, store, by: &by, until: Instant::now() + SPELL, tokens: 0 };
-        let model = self.model(&filling, &index, payload).await?;
+        let store = self.store();
+        let mut filling = Filling::new(context, &self.services, &by);
+        let model = self.model(&mut filling, &index, payload).await?;
         let report = |documents, tokens| Report {
             index: payload.index.clone(),
             model: model.name.clone(),
@@ -83,7 +81,7 @@ impl Reindex {
     }
 
     /// The model, with its dimension: one that is made with it already says it, another is asked.
-    async fn model(&self, filling: &Filling<'_>, index: &Index, payload: &Payload) -> Result<Model, Outcome> {
+    async fn model(&self, filling: &mut Filling<'_>, index: &Index, payload: &Payload) -> Result<Model, Outcome> {
         let By::Provider(provider) = filling.by else { return Ok(lexical::model()) };
         let name = provider.client.model();
         let is_this =
