@@ -48,4 +48,6 @@ pub mod status;
 pub mod submit;
 pub mod sync;
 pub mod tenant;
+#[cfg(feature = "handlers")]
+pub mod text;
 pub mod translation;

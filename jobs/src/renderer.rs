@@ -3,8 +3,8 @@
 //!
 //! The program starts itself again with two arguments, which every binary that renders looks for first of all (`answer_if_asked`).
 //! Such a process reads a line of JSON for each thing to render and writes one for each answer. Builds have one each
-//! (`kinds/build_generate/renderer.rs`), messages share a few (`pool.rs`); what is done inside is in
-//! `fill.rs`, `needs.rs`, `words.rs` and, for syncs, `expressions.rs`.
+//! (`kinds/build_generate/renderer.rs`), and so has each document that is read (`crate::text`); messages share a few (`pool.rs`). What is
+//! done inside is in `fill.rs`, `needs.rs`, `words.rs`, for syncs in `expressions.rs`, and for documents in `crate::text::read`.
 
 pub mod expressions;
 pub mod fill;
@@ -52,6 +52,9 @@ pub enum Work {
     Files,
     /// Messages.
     Words,
+    /// The text of a document.
+    #[cfg(feature = "handlers")]
+    Texts,
 }
 
 impl Work {
@@ -60,16 +63,30 @@ impl Work {
             #[cfg(feature = "handlers")]
             Self::Files => "files",
             Self::Words => "words",
+            #[cfg(feature = "handlers")]
+            Self::Texts => "texts",
         }
     }
 
     /// The longest answer, in bytes: what a template makes may not fill its caller's memory. A file has at most 4 MiB, and each byte of it six
-    /// as JSON; a message's words have at most 3 MiB, and few of theirs two.
+    /// as JSON; a message's words have at most 3 MiB, and few of theirs two. The chunks of a document have at most 16 MiB, and none of the
+    /// characters that take six bytes as JSON.
     const fn answer_bytes_max(self) -> u64 {
         match self {
             #[cfg(feature = "handlers")]
             Self::Files => 32 * 1024 * 1024,
             Self::Words => 8 * 1024 * 1024,
+            #[cfg(feature = "handlers")]
+            Self::Texts => 64 * 1024 * 1024,
+        }
+    }
+
+    /// What it was at when a limit ended it.
+    const fn doing(self) -> &'static str {
+        match self {
+            #[cfg(feature = "handlers")]
+            Self::Texts => "reading it",
+            _ => "its rendering",
         }
     }
 
@@ -78,6 +95,8 @@ impl Work {
             #[cfg(feature = "handlers")]
             Self::Files => crate::kinds::build_generate::renderer::answer(input, output),
             Self::Words => words::answer(input, output),
+            #[cfg(feature = "handlers")]
+            Self::Texts => crate::text::read::answer(input, output),
         }
     }
 }
@@ -90,6 +109,8 @@ pub fn answer_if_asked() -> Option<ExitCode> {
         #[cfg(feature = "handlers")]
         Work::Files,
         Work::Words,
+        #[cfg(feature = "handlers")]
+        Work::Texts,
     ];
     let work = all.into_iter().find(|work| first == ASKED && second == work.as_str())?;
     Some(match work.answer(io::stdin().lock(), io::stdout().lock()) {
@@ -115,7 +136,7 @@ pub struct Process {
     output: BufReader<ChildStdout>,
     /// What it was told and has not been sent.
     unsent: Vec<u8>,
-    answer_bytes_max: u64,
+    work: Work,
     /// Whether its last answer was longer.
     is_overlong: bool,
 }
@@ -142,8 +163,7 @@ impl Process {
         let mut child = command.spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
-        let (output, answer_bytes_max) = (BufReader::new(output), work.answer_bytes_max());
-        Ok(Self { child, input, output, unsent: Vec::new(), answer_bytes_max, is_overlong: false })
+        Ok(Self { child, input, output: BufReader::new(output), unsent: Vec::new(), work, is_overlong: false })
     }
 
     /// Tells it something that it gives no answer to.
@@ -160,9 +180,9 @@ impl Process {
         let _ = self.input.write_all(&self.unsent).await;
         self.unsent.clear();
         let mut answer = Vec::new();
-        let read = (&mut self.output).take(self.answer_bytes_max).read_until(b'\n', &mut answer).await?;
+        let read = (&mut self.output).take(self.work.answer_bytes_max()).read_until(b'\n', &mut answer).await?;
         if answer.last() != Some(&b'\n') {
-            self.is_overlong = read as u64 == self.answer_bytes_max;
+            self.is_overlong = read as u64 == self.work.answer_bytes_max();
             return Ok(None);
         }
         Ok(Some(serde_json::from_slice(&answer)?))
@@ -180,26 +200,29 @@ impl Process {
     /// Why it has ended. One whose answer has no end is ended by this.
     pub async fn ended(mut self) -> Ended {
         if self.is_overlong {
-            return Ended::Limit(format!("what it makes is longer than {} bytes", self.answer_bytes_max));
+            return Ended::Limit(format!("what it makes is longer than {} bytes", self.work.answer_bytes_max()));
         }
+        let doing = self.work.doing();
         match self.child.wait().await {
-            Ok(status) if status.signal() == Some(SIGXCPU) => Ended::Time("its rendering computed for too long".into()),
-            Ok(status) => limit(status).map_or_else(|| Ended::Broken(format!("the renderer ended by itself: {status}")), Ended::Limit),
+            Ok(status) if status.signal() == Some(SIGXCPU) => Ended::Time(format!("{doing} computed for too long")),
+            Ok(status) => {
+                limit(status, doing).map_or_else(|| Ended::Broken(format!("the renderer ended by itself: {status}")), Ended::Limit)
+            }
             Err(error) => Ended::Broken(format!("waiting for the renderer: {error}")),
         }
     }
 }
 
 /// The limit that ended it, if it was one.
-fn limit(status: ExitStatus) -> Option<String> {
+fn limit(status: ExitStatus, doing: &str) -> Option<String> {
     const SIGABRT: i32 = 6;
     const SIGKILL: i32 = 9;
     const SIGSEGV: i32 = 11;
     match status.signal()? {
         // Both end a Rust program so.
-        SIGABRT => Some(format!("its rendering used more than {MEMORY_MIB_MAX} MiB, or went too deep")),
-        SIGKILL => Some(format!("its rendering was killed: it used more memory than this machine has, or more than {CPU_S_MAX} s")),
-        SIGSEGV => Some("its rendering went too deep".into()),
+        SIGABRT => Some(format!("{doing} used more than {MEMORY_MIB_MAX} MiB, or went too deep")),
+        SIGKILL => Some(format!("{doing} was killed: it used more memory than this machine has, or more than {CPU_S_MAX} s")),
+        SIGSEGV => Some(format!("{doing} went too deep")),
         _ => None,
     }
 }

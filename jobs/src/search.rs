@@ -125,7 +125,7 @@ pub struct Chunk {
     pub text: String,
     /// The headings above it, the outermost first.
     pub heading: Vec<String>,
-    /// Where it was read: a URL or an object's key; none of a text that was sent.
+    /// Where it was read: a URL or an object's key, of a PDF with the page (`#page=3`); none of a text that was sent.
     pub source: Option<String>,
     /// Its tokens, as they were counted when it was cut.
     pub tokens: u32,

@@ -41,6 +41,7 @@ mod sync_presets;
 mod sync_run;
 mod sync_source;
 mod syncs;
+mod texts;
 mod transfer;
 mod translation;
 mod tree;

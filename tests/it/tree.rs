@@ -23,7 +23,9 @@ fn the_api_links_nothing_of_a_handler_or_a_carrier() {
     // notifications, so it has what that takes. Of fcm it has the messages, by which it checks payloads, and not what sends them.
     let tree = linked(&["-p", "windrow-api"]);
     assert!(!versions_of(&tree, "axum").is_empty(), "the tree is read");
-    for name in ["apalis", "apalis-core", "apalis-redis", "lettre", "csv", "image", "reqwest", "ed25519-dalek"] {
+    let handlers =
+        ["lettre", "csv", "image", "reqwest", "ed25519-dalek", "dom_smoothie", "pdf-extract", "text-splitter", "tiktoken-rs", "chardetng"];
+    for name in ["apalis", "apalis-core", "apalis-redis"].into_iter().chain(handlers) {
         assert_eq!(versions_of(&tree, name), Vec::<&str>::new());
     }
 }

@@ -23,7 +23,7 @@ use windrow_jobs::{
         value::{API_KEY_BYTES_MIN, MASTER_KEYS_MAX},
     },
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX},
-    sync, translation,
+    sync, text, translation,
 };
 
 use crate::{cli::Format, failure::Failure, output};
@@ -185,8 +185,16 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
             "translations that are kept of a tenant; past that those go that were not used for longest",
         ),
         ("translations_unused_days", translation::UNUSED_DAYS.into(), "how long a translation is kept that nobody uses"),
-        ("render_mib_max", renderer::MEMORY_MIB_MAX.into(), "memory of a process that renders files of a build, or messages"),
-        ("render_s_max", renderer::CPU_S_MAX.into(), "how long it may compute for a build, or for many messages"),
+        ("document_bytes_max", text::DOCUMENT_BYTES_MAX.into(), "the largest document that is read for an index"),
+        ("document_html_bytes_max", text::HTML_BYTES_MAX.into(), "the largest of HTML"),
+        ("document_text_bytes_max", text::TEXT_BYTES_MAX.into(), "the longest text of a document"),
+        ("document_links_max", text::LINKS_MAX.into(), "the most links of a page that a crawl hears of"),
+        (
+            "render_mib_max",
+            renderer::MEMORY_MIB_MAX.into(),
+            "memory of a process that renders files of a build, or messages, or reads a document",
+        ),
+        ("render_s_max", renderer::CPU_S_MAX.into(), "how long it may compute for a build, for a document, or for many messages"),
         ("wait_s_max", windrow_api::limits::WAIT_S_MAX.into(), "the longest Prefer: wait"),
         ("weight_max", Limits::WEIGHT_MAX.into(), "the largest weight of a lane"),
         ("api_key_bytes_min", API_KEY_BYTES_MIN.into(), "the shortest API key"),
