@@ -5,6 +5,7 @@
 pub mod build_generate;
 pub mod connection_test;
 pub mod echo;
+pub mod embedding_ingest;
 pub mod hook_apply;
 pub mod hook_forward;
 pub mod http_request;
