@@ -2,12 +2,14 @@
 //!
 //! Where the index is switched to another model meanwhile, it begins again with that one.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::{Payload, Report, contract, source};
+use super::{Pages, Payload, Report, contract, read::read};
 use crate::{
     contract::Contract,
-    embedding::fill::{By, Filling, SPELL, away},
+    embedding::fill::{By, Filling, away},
     handler::{Context, Failure, Handler, Outcome},
     kinds::Services,
     search::{
@@ -16,6 +18,8 @@ use crate::{
     },
 };
 
+/// How long an attempt asks a provider before it gives its slot to others: longer than other kinds, as what is fetched would be fetched again.
+const SPELL: Duration = Duration::from_secs(1_800);
 /// How often it begins again within an attempt.
 const AGAIN_MAX: u32 = 5;
 
@@ -31,11 +35,17 @@ impl Ingest {
     }
 
     async fn ingest(&self, context: &Context, payload: &Payload) -> Result<Outcome, Outcome> {
-        let (until, mut tokens) = (Instant::now() + SPELL, 0);
+        let (mut tokens, mut read_before) = (0, None);
         for _ in 0..AGAIN_MAX {
             let index = self.index(context, payload).await?;
             let by = By::of_index(&self.services, context, &index).await?;
-            let document = self.document(context, payload, index.current.settings.chunking).await?;
+            let chunking = index.current.settings.chunking;
+            let (document, pages) = match read_before.take() {
+                Some((by, document, pages)) if by == chunking => (document, pages),
+                _ => self.document(context, payload, chunking).await?,
+            };
+            // Reading has the policy's time; what is paid for has a part of it.
+            let until = Instant::now() + SPELL;
             let place = Place { tenant: context.tenant.clone(), index: index.name.clone(), generation: index.current.number };
             let model = &index.current.settings.model;
             let store = self.services.search.as_ref();
@@ -54,6 +64,7 @@ impl Ingest {
                 tokens,
                 model: model.name.clone(),
                 superseded,
+                pages: pages.clone(),
             };
             if !context.lease.valid() {
                 return Err(Outcome::retry("lease_lost", "the attempt is not sure to be the only one any more"));
@@ -62,27 +73,28 @@ impl Ingest {
                 Put::Stored { added, kept, removed } => return Ok(Outcome::done(&report(added, kept, removed, false))),
                 Put::Older => return Ok(Outcome::done(&report(0, 0, 0, true))),
                 // A chunk that was known is known no more, as the document that had it is gone; or the index was switched.
-                Put::Missing(_) | Put::Moved => {}
+                Put::Missing(_) | Put::Moved => read_before = Some((chunking, document, pages)),
             }
         }
         Err(Outcome::retry("index_moved", format!("the index {} was switched or removed again and again meanwhile", payload.index)))
+    }
+
+    async fn document(&self, context: &Context, payload: &Payload, chunking: Chunking) -> Result<(Document, Option<Pages>), Outcome> {
+        let content = read(&self.services, context, payload, chunking).await?;
+        let document = Document {
+            id: payload.document_id.clone(),
+            version: context.job,
+            title: payload.title.clone().or(content.title),
+            metadata: payload.metadata.clone(),
+            chunks: content.chunks,
+        };
+        Ok((document, content.pages))
     }
 
     async fn index(&self, context: &Context, payload: &Payload) -> Result<Index, Outcome> {
         let lexical = Settings { connection: None, model: lexical::model(), chunking: Chunking::default() };
         let index = self.services.search.open_index(&context.tenant, &payload.index, &lexical).await;
         index.map_err(|error| away(&error))
-    }
-
-    async fn document(&self, context: &Context, payload: &Payload, chunking: Chunking) -> Result<Document, Outcome> {
-        let read = source::read(&self.services.texts, payload, chunking).await?;
-        Ok(Document {
-            id: payload.document_id.clone(),
-            version: context.job,
-            title: payload.title.clone().or(read.title),
-            metadata: payload.metadata.clone(),
-            chunks: read.chunks,
-        })
     }
 }
 

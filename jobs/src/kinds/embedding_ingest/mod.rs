@@ -1,14 +1,16 @@
 //! `embedding.ingest`: brings a document into an index: reads it, cuts it into chunks, has a vector made of each that has none, and puts it
 //! in the place of the one with its id, as a whole.
 //!
-//! `source.rs` brings the text, `handler.rs` does it all in turn; vectors are `crate::embedding`'s. For people: docs/search.md.
+//! `source.rs` fetches what the payload names, `read.rs` has it read, `handler.rs` does it all in turn; vectors are `crate::embedding`'s. For people: docs/search.md.
 
 #[cfg(feature = "handlers")]
 pub mod handler;
 #[cfg(feature = "handlers")]
-mod source;
+mod read;
+#[cfg(feature = "handlers")]
+pub mod source;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -19,6 +21,14 @@ use crate::{
 
 /// The kind's name.
 pub const KIND: &str = "embedding.ingest";
+/// The longest URL.
+pub const URL_BYTES_MAX: usize = 8_192;
+/// The most links that a page of a crawl may be away from its start.
+pub const DEPTH_MAX: u8 = 10;
+/// The most pages of a crawl.
+pub const PAGES_MAX: u32 = 1_000;
+/// What a media type is.
+const MEDIA_TYPE: &str = "^[a-z0-9.+-]{1,60}/[a-zA-Z0-9.+-]{1,100}( *;[ -~]{0,100})?$";
 /// The longest title, in bytes.
 pub const TITLE_BYTES_MAX: usize = 1_024;
 
@@ -32,12 +42,26 @@ pub struct Payload {
     /// The document's id in the index: one with the same is replaced as a whole.
     #[schemars(length(min = 1, max = DOCUMENT_ID_BYTES_MAX))]
     pub document_id: String,
-    /// What the document says.
-    #[schemars(length(min = 1))]
-    pub text: String,
-    /// What the text is: `text/plain`, which it is unless said, `text/markdown` or `text/html`.
+    /// What the document says; or else `url`, or `object`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media_type: Option<MediaType>,
+    #[schemars(length(min = 1))]
+    pub text: Option<String>,
+    /// A page or a file of the internet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = URL_BYTES_MAX), regex(pattern = "^https?://"))]
+    pub url: Option<String>,
+    /// An object of the tenant's, by its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub object: Option<String>,
+    /// What it is (`text/plain`, `text/markdown`, `text/html`, `application/pdf`, that of DOCX), where its source does not say so rightly. A `text` is plain
+    /// unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = MEDIA_TYPE))]
+    pub media_type: Option<String>,
+    /// Has the pages that `url` leads to make one document with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crawl: Option<Crawl>,
     /// What the document is called; without it, as it calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = TITLE_BYTES_MAX))]
@@ -47,19 +71,60 @@ pub struct Payload {
     pub metadata: Map<String, Value>,
 }
 
-/// What a text is that was sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum MediaType {
-    /// Plain text.
-    #[default]
-    #[serde(rename = "text/plain")]
-    Plain,
-    /// Markdown, whose headings are told with what is found.
-    #[serde(rename = "text/markdown")]
-    Markdown,
-    /// HTML, of which the main content is read.
-    #[serde(rename = "text/html")]
-    Html,
+/// How far a crawl goes. It keeps to the site's `robots.txt`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crawl {
+    /// How many links a page may be away from `url`, or from what a sitemap lists.
+    #[serde(default = "one")]
+    #[schemars(range(max = DEPTH_MAX))]
+    pub depth: u8,
+    /// The most pages.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = PAGES_MAX))]
+    pub pages_max: u32,
+    /// Whether it stays at the host of `url`.
+    #[serde(default = "yes")]
+    pub same_host: bool,
+    /// Whether the site's sitemaps are read, or the URL of one.
+    #[serde(default)]
+    #[schemars(schema_with = "sitemap_schema")]
+    pub sitemap: Sitemap,
+}
+
+/// Which sitemaps are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Sitemap {
+    /// Those that the site names, or none.
+    OfSite(bool),
+    /// This one.
+    At(String),
+}
+
+impl Default for Sitemap {
+    fn default() -> Self {
+        Self::OfSite(false)
+    }
+}
+
+const fn one() -> u8 {
+    1
+}
+
+const fn hundred() -> u32 {
+    100
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn sitemap_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["boolean", "string"], "minLength": 1, "maxLength": URL_BYTES_MAX, "pattern": "^https?://",
+        "description": "Whether the site's sitemaps are read, or the URL of one."
+    })
 }
 
 /// What came of it.
@@ -84,6 +149,33 @@ pub struct Report {
     /// Whether a later job brought or deleted the document, so that nothing was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
+    /// What a crawl came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<Pages>,
+}
+
+/// What a crawl came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pages {
+    /// Pages that were read.
+    pub read: u32,
+    /// Pages that were left out, as they could not be read.
+    pub skipped: u32,
+    /// Whether there would have been more, had it been allowed to go further.
+    pub is_cut: bool,
+    /// The first that were left out.
+    pub told: Vec<Skipped>,
+}
+
+/// A page that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Where it is.
+    pub source: String,
+    /// Why, by a word.
+    pub code: String,
+    /// Why.
+    pub message: String,
 }
 
 /// What is wrong with a payload beyond its schema.
@@ -92,6 +184,17 @@ pub fn check(payload: &Value) -> Result<(), Violation> {
         serde_json::from_value(payload.clone()).map_err(|error| Violation { pointer: String::new(), message: error.to_string() })?;
     check_id("/document_id", &payload.document_id)?;
     let wrong = |pointer: &str, message: String| Err(Violation { pointer: pointer.into(), message });
+    match [&payload.text, &payload.url, &payload.object].iter().filter(|one| one.is_some()).count() {
+        0 => return wrong("/text", "is missing: say text, url or object".into()),
+        1 => {}
+        _ => return wrong("/text", "say one of text, url and object".into()),
+    }
+    if payload.crawl.is_some() && payload.url.is_none() {
+        return wrong("/crawl", "needs url".into());
+    }
+    if payload.crawl.is_some() && payload.media_type.is_some() {
+        return wrong("/media_type", "a site has pages of several: leave it out".into());
+    }
     if payload.title.as_ref().is_some_and(|title| title.len() > TITLE_BYTES_MAX || title.contains('\0')) {
         return wrong("/title", format!("has more than {TITLE_BYTES_MAX} bytes, or a NUL"));
     }
@@ -178,12 +281,25 @@ pub fn contract() -> Contract {
         ("document_unreadable", false, "the document is broken, or something else than it is said to be"),
         ("document_unsupported", false, "the document is of a kind that is not read"),
         ("document_empty", false, "the document has no words"),
+        ("source_missing", false, "there is nothing at the URL (404, 410)"),
+        ("source_refused", false, "who is asked for the URL refuses it, or sends us nowhere"),
+        ("source_busy", true, "who is asked has no time just now (429, 503); `Retry-After` is kept"),
+        ("source_failed", true, "who is asked has trouble (another 5xx, 408)"),
+        ("object_missing", false, "the tenant has no such object"),
+        ("objects_unavailable", true, "the object store is away"),
+        ("answer_unreadable", true, "what came cannot be unpacked"),
+        ("redirected_too_often", false, "a page sends us on more than five times, or in a circle"),
+        ("redirected_elsewhere", false, "the start of a crawl is at another host than it says"),
+        ("robots_forbidden", false, "the site's `robots.txt` does not let us read where the crawl begins"),
+        ("robots_unreachable", true, "the site's `robots.txt` cannot be read, so nothing else is"),
+        ("sitemap_unreadable", false, "the sitemap that the payload names cannot be read"),
         ("document_not_read", true, "the machine could not read it just now"),
         ("index_moved", true, "the index was switched or removed again and again meanwhile"),
     ];
     let errors: Vec<(&str, bool, &str)> = errors.into_iter().chain(OF_PROVIDERS.iter().copied()).collect();
-    Contract::of::<Payload>(KIND).with_policy(long()).about(
-        "Brings a document into an index, which is made where there is none: the text is cut into chunks at headings and sentences, each gets a vector, and the document takes the \
+    let policy = Policy { timeout_ms: 3_600_000, ..long() };
+    Contract::of::<Payload>(KIND).with_policy(policy).about(
+        "Brings a document into an index, which is made where there is none: a text, an object, a page or the pages of a site (HTML, Markdown, plain text, PDF, DOCX) is cut into chunks at headings and sentences, each gets a vector, and the document takes the \
          place of the one with its id at once: until then the old one is found. Chunks that were there are not embedded again, and a job that is \
          interrupted goes on where it was. Of two jobs for one document the later wins, whichever ends last.",
         json!({ "index": "manual", "document_id": "lighthouse", "text": "# Lighthouses\n\nThe keeper lights the lamp at dusk.", "media_type": "text/markdown", "metadata": { "language": "en" } }),
@@ -219,7 +335,19 @@ mod tests {
             (json!({ "document_id": "ü".repeat(DOCUMENT_ID_BYTES_MAX / 2 + 1) }), Some("/document_id")),
             (json!({ "document_id": "a\nb" }), Some("/document_id")),
             (json!({ "text": "" }), Some("/text")),
-            (json!({ "media_type": "application/pdf" }), Some("/media_type")),
+            (json!({ "media_type": "pdf" }), Some("/media_type")),
+            (json!({ "url": "https://example.com/" }), Some("/text")),
+            (json!({ "text": null }), Some("/text")),
+            (json!({ "text": null, "object": "a/b.pdf", "media_type": "application/pdf" }), None),
+            (json!({ "text": null, "url": "https://example.com/", "crawl": {} }), None),
+            (
+                json!({ "text": null, "url": "https://example.com/", "crawl": { "sitemap": "https://example.com/map.xml", "depth": 0 } }),
+                None,
+            ),
+            (json!({ "text": null, "url": "ftp://example.com/" }), Some("/url")),
+            (json!({ "text": null, "url": "https://example.com/", "crawl": { "pages_max": 1_001 } }), Some("/crawl/pages_max")),
+            (json!({ "text": null, "url": "https://example.com/", "crawl": { "sitemap": 7 } }), Some("/crawl/sitemap")),
+            (json!({ "crawl": {} }), Some("/crawl")),
             (json!({ "title": "ü".repeat(TITLE_BYTES_MAX) }), Some("/title")),
             (json!({ "metadata": [] }), Some("/metadata")),
             (json!({ "metadata": { "a": "x".repeat(METADATA_BYTES_MAX) } }), Some("/metadata")),
