@@ -28,7 +28,7 @@ impl Stage {
         let mut settings = settings.to_vec();
         settings.push(("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1"));
         let (server, fake) = (Server::start_with(&settings).await, Fake::start().await);
-        let store = open(server.data_dir()).await;
+        let store = open(&server.data_dir()).await;
         let stage = Self { server, fake, store };
         stage.connect("embedder", config, KEY).await;
         stage
