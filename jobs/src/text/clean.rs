@@ -30,11 +30,16 @@ pub(super) fn clean(text: &str) -> String {
     cleaned
 }
 
-/// A heading or a title: one line, of no more than [`HEADING_CHARACTERS_MAX`].
+/// A title: one line, of no more than [`HEADING_CHARACTERS_MAX`].
 pub(super) fn line(text: &str) -> String {
+    words(text).chars().take(HEADING_CHARACTERS_MAX).collect()
+}
+
+/// The text as one line.
+pub(super) fn words(text: &str) -> String {
     let cleaned = clean(text);
     let words: Vec<&str> = cleaned.split_whitespace().collect();
-    words.join(" ").chars().take(HEADING_CHARACTERS_MAX).collect()
+    words.join(" ")
 }
 
 /// The longest heading: what is longer is a paragraph that looks like one.

@@ -182,6 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::tests::computed;
 
     fn sections(text: &str) -> Vec<(String, String)> {
         read(text).sections.into_iter().map(|section| (section.heading.join(" > "), section.text)).collect()
@@ -254,7 +255,6 @@ mod tests {
 
     #[test]
     fn hostile_markdown_is_read_in_time() {
-        let begun = std::time::Instant::now();
         for text in [
             "![".repeat(100_000) + &"](x)".repeat(100_000),
             "> ".repeat(100_000),
@@ -264,10 +264,11 @@ mod tests {
             "<a ".repeat(200_000),
             "- ".repeat(50_000),
         ] {
-            let begun = std::time::Instant::now();
+            let begun = computed();
             read(&text);
-            println!("{:?}…: {:?}", &text[..4], begun.elapsed());
+            let taken = computed() - begun;
+            println!("{:?}…: {taken:?}", &text[..4]);
+            assert!(taken < std::time::Duration::from_secs(10), "{:?}", &text[..4]);
         }
-        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
     }
 }

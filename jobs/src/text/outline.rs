@@ -41,7 +41,11 @@ impl Outline {
     /// A heading of this level: 0 is the outermost.
     pub(super) fn heading(&mut self, level: u8, title: &str) {
         // What many pages put there for a link to the heading itself.
-        let title = clean::line(title.trim_end().trim_end_matches('¶'));
+        let title = clean::words(title.trim_end().trim_end_matches('¶'));
+        // A line of dashes below a paragraph makes it a heading in Markdown, and who writes it seldom means that.
+        if title.chars().count() > clean::HEADING_CHARACTERS_MAX {
+            return self.text(&title, "\n\n");
+        }
         self.close(level);
         while self.open.last().is_some_and(|(last, _)| *last >= level) {
             self.open.pop();
@@ -86,6 +90,19 @@ impl Outline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_long_for_a_heading_is_a_paragraph() {
+        let long = "word ".repeat(50);
+        let mut outline = Outline::new(Layout::Plain);
+        outline.heading(1, "A");
+        outline.text("before", "\n\n");
+        outline.heading(2, &long);
+        outline.text("after", "\n\n");
+        let sections = outline.finish();
+        assert_eq!(sections.len(), 1);
+        assert_eq!((sections[0].heading.join("/"), &sections[0].text), ("A".into(), &format!("before\n\n{}\n\nafter", long.trim())));
+    }
 
     #[test]
     fn a_section_has_the_headings_above_it() {

@@ -2,7 +2,15 @@
 
 use std::{fs, path::PathBuf};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::*;
+
+/// How long this thread has computed, whatever else the machine does.
+pub(super) fn computed() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))
+}
 
 fn asked(bytes: PathBuf, media_type: &str, source: Option<&str>) -> Asked {
     Asked { media_type: Some(media_type.into()), bytes, source: source.map(str::to_owned), chunking: Chunking::default() }
