@@ -51,8 +51,9 @@ const MIGRATION_LOCK_TIMEOUT: &str = "1s";
 pub const EXACT_MAX: u64 = 5_000;
 /// The most dimensions that an index of vectors of 32 bits has; above, it has them in 16 bits.
 const WHOLE_DIMENSION_MAX: u16 = 2_000;
-/// How many candidates a walk of an index of vectors keeps: more find more, and take longer.
-const EF_SEARCH: u32 = 200;
+/// How many candidates a walk of an index of vectors keeps: more find more, and take longer. Of 10,000 chunks of country profiles with the
+/// lexical model, 100 found 94.9 % of the ten nearest, 200 98.3 %, 400 98.9 %; an index as PostgreSQL makes it by itself 88, 93 and 96 %.
+const EF_SEARCH: u32 = 400;
 /// Memory for building an index of vectors: 10,000 vectors of 1,536 dimensions are 64 MB.
 const BUILD_MEMORY: &str = "256MB";
 /// Held by whoever makes indexes of vectors: one at a time, as each takes a core and memory.

@@ -1,5 +1,6 @@
 //! Puts a document into a search store, up to a statement that it never finishes, or to the end; then waits. It makes a file when it has got
-//! there: somebody kills it to see what is left. In PostgreSQL it is whoever kills it that keeps a statement from finishing.
+//! there, or SQLite its journal: somebody kills it to see what is left. In PostgreSQL it is whoever kills it that keeps a statement from
+//! finishing.
 
 use std::{env, fs::File, future::pending, path::PathBuf, sync::Arc};
 
@@ -51,10 +52,13 @@ async fn main() {
 }
 
 fn statements(orders: &Orders) -> Statements {
-    // Attaching makes the file, from within the transaction and before its end.
+    // Writing to another file within the transaction makes that one's journal, before the transaction's end.
+    let other = orders.reached.with_extension("db");
+    File::create(&other).expect("another file");
     let endless = format!(
-        "ATTACH DATABASE '{}' AS reached; WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n FROM n) SELECT count(*) FROM n",
-        orders.reached.display()
+        "ATTACH DATABASE '{}' AS other; CREATE TABLE other.t (n); \
+         WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n FROM n) SELECT count(*) FROM n",
+        other.display()
     );
     let mut statements = Statements::sqlite();
     let step = |(name, _): &(&str, _)| orders.step.as_deref() == Some(*name);

@@ -1,7 +1,10 @@
 //! A process is killed at each statement of a put, by SIGKILL: readers saw the old document all the while, and the put that is repeated finds
 //! nothing in its way.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -51,8 +54,9 @@ impl<'s> Scene<'s> {
         Self { store, place, version: 1, folder: tempfile::tempdir().expect("a folder") }
     }
 
-    fn reached(&self) -> std::path::PathBuf {
-        self.folder.path().join("reached")
+    /// The file that a process makes which is through.
+    fn reached(&self) -> PathBuf {
+        self.folder.path().join(format!("reached-{}", self.version))
     }
 
     /// A process that puts the next version.
@@ -62,7 +66,6 @@ impl<'s> Scene<'s> {
     }
 
     fn spawn(&self, step: Option<&str>, of: Value) -> Process {
-        let _ = std::fs::remove_file(self.reached());
         let mut orders =
             json!({ "generation": self.place.generation, "version": self.version + 1, "step": step, "reached": self.reached() });
         orders.as_object_mut().expect("an object").extend(searches::map(of));
@@ -103,7 +106,9 @@ async fn a_put_that_is_killed_at_any_statement_in_sqlite_has_not_been() {
     let mut scene = Scene::begin(&*store).await;
     for step in STEPS.map(Some).into_iter().chain([None]) {
         let mut process = scene.start(step, json!({ "file": store.file() })).await;
-        until_there(&mut process, &scene.reached()).await;
+        let file = scene.reached();
+        let file = if step.is_some() { file.with_extension("db-journal") } else { file };
+        until_there(&mut process, &file).await;
         scene.finish(process, step.is_none(), step.unwrap_or("the end")).await;
     }
 }
