@@ -261,8 +261,8 @@ async fn one(reach: &Reach, bounds: &Bounds, named: Named) -> Result<Part, Unfet
                 return Err(Unfetched::too_large("the text", bounds.document_bytes_max));
             }
             let mut spool = Spool::new().await?;
-            spool.add(text.into_bytes()).await?;
-            let file = spool.finish()?;
+            spool.add(text.as_bytes()).await?;
+            let file = spool.finish().await?;
             // It came as JSON, whatever it once was.
             let essence = media_type.as_deref().unwrap_or("text/plain").split(';').next().unwrap_or_default().trim();
             let media_type = Some(format!("{essence}; charset=utf-8"));
