@@ -160,7 +160,7 @@ async fn without_robots_txt_all_may_be_read_unless_nobody_knows() {
         (|| answer(204, "", ""), Ok(())),
         (|| to("/robots.txt"), Ok(())),
         (
-            || answer(200, "content-type: text/html\r\n", [b"User-agent: *\nDisallow: /b\n".repeat(1), vec![b'#'; 2_000_000]].concat()),
+            || answer(200, "content-type: text/html\r\n", [b"User-agent: *\nDisallow: /b\n".to_vec(), vec![b'#'; 2_000_000]].concat()),
             Ok(()),
         ),
         (|| answer(500, "", ""), Err(("robots_unreachable", true, None))),
