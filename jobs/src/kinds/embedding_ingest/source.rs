@@ -203,8 +203,17 @@ pub struct Skipped {
 /// What is being fetched.
 pub struct Reading(State);
 
+/// What is one part, and no site.
+struct One {
+    reach: Reach,
+    bounds: Bounds,
+    /// None after it was asked for.
+    named: Option<Named>,
+    report: Report,
+}
+
 enum State {
-    One { reach: Reach, bounds: Bounds, named: Option<Named>, report: Report },
+    One(Box<One>),
     Site(Box<Crawler>),
 }
 
@@ -217,7 +226,7 @@ impl Reading {
                 let start = fetcher.url(&url).map_err(Unfetched::into_outcome)?;
                 State::Site(Box::new(Crawler::new(fetcher, start, crawl)))
             }
-            named => State::One { reach, bounds, named: Some(named), report: Report::default() },
+            named => State::One(Box::new(One { reach, bounds, named: Some(named), report: Report::default() })),
         }))
     }
 
@@ -225,10 +234,10 @@ impl Reading {
     pub async fn next(&mut self) -> Result<Option<Part>, Outcome> {
         match &mut self.0 {
             State::Site(crawler) => crawler.next().await.map_err(Unfetched::into_outcome),
-            State::One { reach, bounds, named, report } => {
-                let Some(named) = named.take() else { return Ok(None) };
-                let part = one(reach, bounds, named).await.map_err(Unfetched::into_outcome)?;
-                report.pages = 1;
+            State::One(only) => {
+                let Some(named) = only.named.take() else { return Ok(None) };
+                let part = one(&only.reach, &only.bounds, named).await.map_err(Unfetched::into_outcome)?;
+                only.report.pages = 1;
                 Ok(Some(part))
             }
         }
@@ -244,7 +253,7 @@ impl Reading {
     /// What came of it so far.
     pub const fn report(&self) -> &Report {
         match &self.0 {
-            State::One { report, .. } => report,
+            State::One(only) => &only.report,
             State::Site(crawler) => crawler.report(),
         }
     }
@@ -261,8 +270,8 @@ async fn one(reach: &Reach, bounds: &Bounds, named: Named) -> Result<Part, Unfet
                 return Err(Unfetched::too_large("the text", bounds.document_bytes_max));
             }
             let mut spool = Spool::new().await?;
-            spool.add(text.into_bytes()).await?;
-            let file = spool.finish()?;
+            spool.add(text.as_bytes()).await?;
+            let file = spool.finish().await?;
             // It came as JSON, whatever it once was.
             let essence = media_type.as_deref().unwrap_or("text/plain").split(';').next().unwrap_or_default().trim();
             let media_type = Some(format!("{essence}; charset=utf-8"));

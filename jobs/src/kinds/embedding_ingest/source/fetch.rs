@@ -212,7 +212,7 @@ impl Fetcher {
             Ok(true) => return Err(Unfetched { read_bytes: spool.bytes(), ..Unfetched::too_large(&shown(&url), bytes_max) }),
             Err(unfetched) => return Err(Unfetched { read_bytes: spool.bytes(), ..unfetched }),
         }
-        Ok(Fetched { url, media_type, file: spool.finish()? })
+        Ok(Fetched { url, media_type, file: spool.finish().await? })
     }
 }
 
@@ -224,7 +224,7 @@ async fn write(spool: &mut Spool, answer: &mut Answer, unpacking: &mut Unpacking
             Some(piece) => (false, unpacking.take(&piece)),
             None => (true, unpacking.end()),
         };
-        spool.add(unpacking.made()).await?;
+        spool.add(&unpacking.made()).await?;
         match taken {
             Ok(()) if is_last => return Ok(false),
             Ok(()) => {}

@@ -34,8 +34,8 @@ pub(super) async fn fetch(reach: &Reach, key: &str, bytes_max: u64) -> Result<(S
         return Err(too_large());
     }
     let (mut spool, mut read) = (Spool::new().await?, 0);
+    let mut piece = vec![0; PIECE_BYTES];
     loop {
-        let mut piece = vec![0; PIECE_BYTES];
         let length = object.content.read(&mut piece).await.map_err(|error| broke(error.to_string()))?;
         if length == 0 {
             break;
@@ -44,11 +44,10 @@ pub(super) async fn fetch(reach: &Reach, key: &str, bytes_max: u64) -> Result<(S
         if read > bytes_max {
             return Err(too_large());
         }
-        piece.truncate(length);
-        spool.add(piece).await?;
+        spool.add(&piece[..length]).await?;
     }
     if read != object.meta.bytes {
         return Err(broke(format!("{read} of {} bytes arrived", object.meta.bytes)));
     }
-    Ok((spool.finish()?, object.meta.media_type))
+    Ok((spool.finish().await?, object.meta.media_type))
 }

@@ -212,6 +212,7 @@ mod tests {
         ] {
             assert_eq!(lets(agent, path), expected, "{agent} {path}");
         }
+        assert!(!allows("User-agent: windrow\nSitemap: /s\nUser-agent: other\nDisallow: /", "/a"), "other records end no group (2.2.4)");
         let longest = "user-agent: windrow\nallow: /example/page/\ndisallow: /example/page/disallowed.gif\ndisallow: /a\nallow: /a";
         assert!(!allows(longest, "/example/page/disallowed.gif") && allows(longest, "/example/page/a") && allows(longest, "/a/b"));
     }
@@ -230,21 +231,36 @@ mod tests {
     fn a_hostile_file_takes_no_time() {
         let begun = std::time::Instant::now();
         let line = format!("disallow: /{}b\n", "*a".repeat(1_000));
-        let file = format!("user-agent: *\n{}", line.repeat(250));
-        let robots = Robots::read(&file.as_bytes()[..500 * 1024], AGENT);
+        let file = format!("user-agent: *\n{}", line.repeat(248));
+        let robots = Robots::read(file.as_bytes(), AGENT);
         assert!(robots.allows(&format!("/{}", "a".repeat(8_000))));
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
+    /// What an asterisk means, by its definition and without regard to time.
+    fn fits(pattern: &[u8], path: &[u8]) -> bool {
+        match (pattern, path) {
+            ([], _) | ([b'$'], []) => true,
+            ([b'*', rest @ ..], _) => (0..=path.len()).any(|taken| fits(rest, &path[taken..])),
+            ([one, rest @ ..], [other, path @ ..]) => one == other && fits(rest, path),
+            _ => false,
+        }
+    }
+
+    /// Files whose asterisks stand before a letter that a path has once at most: of several places where a pattern could go on the crate
+    /// `robotstxt` 0.3.0 follows the first alone, unlike the original (`matcher.rs`, `pos.insert` where that assigns). `fits` judges the others. Other records stand behind rules, as elsewhere
+    /// the crate has them end a group, which they must not (2.2.4).
     fn lines() -> impl Strategy<Value = String> {
-        let path = "(/|\\*|/[ab]{0,2}){0,4}(\\*[ab/]{1,2}){0,2}\\$?";
-        let pattern = prop_oneof![4 => path, 1 => Just("/%2f".to_owned()), 1 => Just("/é".to_owned()), 1 => Just(String::new())];
+        let path = "(/|/[ab]{0,2}){0,3}(\\*z[ab/]{0,2}|\\*)?\\$?";
+        let pattern = prop_oneof![4 => path, 1 => Just("/%2f".to_owned()), 1 => Just("/\u{e9}".to_owned()), 1 => Just(String::new())];
         let key = prop_oneof![Just("Allow"), Just("disallow"), Just("DISALLOW")];
         let rule = (key, pattern).prop_map(|(key, pattern)| format!("{key}: {pattern}"));
-        let names = ["windrow", "Windrow/1.0", "*", "other", "windrow-images", "* everybody", "", "wind"];
-        let agent = prop::sample::select(&names[..]).prop_map(|name| format!("User-agent:{name}"));
-        let rest = prop::sample::select(&["# nothing", "", "Sitemap: https://x.example/s.xml", "crawl-delay: 1", "nonsense: /", "  "][..]);
-        let line = prop_oneof![5 => rule, 3 => agent, 1 => rest.prop_map(str::to_owned)];
+        let names: &'static [&'static str] = &["windrow", "Windrow/1.0", "*", "other", "windrow-images", "* everybody", "", "wind"];
+        let agent = prop::sample::select(names).prop_map(|name| format!("User-agent:{name}"));
+        let rest: &'static [&'static str] =
+            &["# nothing", "", "  ", "allow: /q\nSitemap: https://x.example/s.xml", "disallow:/q\ncrawl-delay: 1"];
+        let rest = prop::sample::select(rest).prop_map(str::to_owned);
+        let line = prop_oneof![5 => rule, 3 => agent, 1 => rest];
         let end = prop::sample::select(&["\n", "\r\n", " # why\n", "\t\n"][..]);
         prop::collection::vec((line, end), 0..14).prop_map(|lines| lines.into_iter().map(|(line, end)| line + end).collect())
     }
@@ -254,10 +270,16 @@ mod tests {
 
         /// Judged by Google's own matcher, as the crate `robotstxt` has it.
         #[test]
-        fn what_is_allowed_is_what_googles_matcher_allows(file in lines(), path in "/[ab/]{0,7}(%2F|%C3%A9)?(\\?[ab]{0,2})?") {
+        fn what_is_allowed_is_what_googles_matcher_allows(file in lines(), path in "/[ab/]{0,4}z?[ab/]{0,3}(%2F|%C3%A9)?(\\?[ab]{0,2})?") {
             let mut judge = robotstxt::DefaultMatcher::default();
             let allowed = judge.one_agent_allowed_by_robots(&file, AGENT, &format!("https://x.example{path}"));
             prop_assert_eq!(allows(&file, &path), allowed, "{} in {:?}", path, file);
+        }
+
+        #[test]
+        fn asterisks_stand_for_anything(pattern in "[ab/*]{1,8}\\$?", path in "/[ab/]{0,9}") {
+            let allowed = allows(&format!("user-agent: *\ndisallow: {pattern}"), &path);
+            prop_assert_eq!(!allowed, fits(pattern.as_bytes(), path.as_bytes()), "{} {}", pattern, path);
         }
 
         #[test]

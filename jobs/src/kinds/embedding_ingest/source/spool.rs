@@ -7,12 +7,20 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::fetch::Unfetched;
 
+/// So many bytes are written at once: a page may come in pieces of a few.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// A file that is being written.
-pub(super) struct Spool(Option<Writing>);
+pub(super) struct Spool {
+    /// None while a piece is written, and after one that nobody waited for.
+    writing: Option<Writing>,
+    /// What is not yet written.
+    pending: Vec<u8>,
+    bytes: u64,
+}
 
 struct Writing {
     file: NamedTempFile,
-    bytes: u64,
     hash: Sha256,
 }
 
@@ -29,34 +37,43 @@ pub(super) struct Spooled {
 
 impl Spool {
     pub async fn new() -> Result<Self, Unfetched> {
-        Ok(Self(Some(off_thread(|| Ok(Writing { file: NamedTempFile::new()?, bytes: 0, hash: Sha256::new() })).await?)))
+        let writing = off_thread(|| Ok(Writing { file: NamedTempFile::new()?, hash: Sha256::new() })).await?;
+        Ok(Self { writing: Some(writing), pending: Vec::new(), bytes: 0 })
     }
 
     /// How large it is by now.
-    pub fn bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |writing| writing.bytes)
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
-    /// Writes this at its end. Whoever stops waiting for that has no file any more.
-    pub async fn add(&mut self, piece: Vec<u8>) -> Result<(), Unfetched> {
-        if piece.is_empty() {
-            return Ok(());
-        }
-        let mut writing = self.0.take().ok_or_else(|| Unfetched::later("failed", "the temporary file broke off"))?;
+    /// Has this at its end.
+    pub async fn add(&mut self, piece: &[u8]) -> Result<(), Unfetched> {
+        self.pending.extend_from_slice(piece);
+        self.bytes += piece.len() as u64;
+        if self.pending.len() >= PIECE_BYTES { self.write().await } else { Ok(()) }
+    }
+
+    pub async fn finish(mut self) -> Result<Spooled, Unfetched> {
+        self.write().await?;
+        let Writing { file, hash } = self.writing.ok_or_else(gone)?;
+        Ok(Spooled { path: file.into_temp_path(), bytes: self.bytes, hash: hash.finalize().into() })
+    }
+
+    async fn write(&mut self) -> Result<(), Unfetched> {
+        let mut writing = self.writing.take().ok_or_else(gone)?;
+        let piece = std::mem::take(&mut self.pending);
         let written = off_thread(move || {
             writing.file.write_all(&piece)?;
             writing.hash.update(&piece);
-            writing.bytes += piece.len() as u64;
             Ok(writing)
         });
-        self.0 = Some(written.await?);
+        self.writing = Some(written.await?);
         Ok(())
     }
+}
 
-    pub fn finish(self) -> Result<Spooled, Unfetched> {
-        let Writing { file, bytes, hash } = self.0.ok_or_else(|| Unfetched::later("failed", "the temporary file broke off"))?;
-        Ok(Spooled { path: file.into_temp_path(), bytes, hash: hash.finalize().into() })
-    }
+fn gone() -> Unfetched {
+    Unfetched::later("failed", "the temporary file of what was fetched could not be written")
 }
 
 impl Spooled {

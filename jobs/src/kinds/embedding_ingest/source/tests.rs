@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 use self::server::Server;
 use super::*;
-use crate::{clock::VirtualClock, objects::folder::link::Signer, outbound::Url};
+use crate::{
+    clock::VirtualClock,
+    objects::{folder::FolderObjects, link::Signer},
+    outbound::Url,
+};
 
 const PATIENT: Duration = Duration::from_millis(20);
 

@@ -17,7 +17,7 @@ pub enum Say {
     /// This.
     All(Vec<u8>),
     /// This, and then these bytes again and again, with a pause, until nobody listens.
-    Endless(String, &'static [u8], Duration),
+    Endless(String, Vec<u8>, Duration),
     /// This, and then nothing.
     Silence(String),
 }
@@ -81,7 +81,7 @@ async fn converse(mut stream: TcpStream, answer: Arc<impl Fn(&str, usize) -> Say
         Say::Endless(begin, bytes, pause) => {
             stream.write_all(begin.as_bytes()).await?;
             loop {
-                stream.write_all(bytes).await?;
+                stream.write_all(&bytes).await?;
                 tokio::time::sleep(pause).await;
             }
         }

@@ -93,18 +93,23 @@ async fn whatever_a_server_does_ends_in_a_clear_error() {
     let bomb = gzip(&vec![b'x'; 50_000_000]);
     let server = Server::start(move |path, _| {
         let page = "content-type: text/html\r\n";
+        let chunk = format!("1000\r\n{}\r\n", "x".repeat(4_096)).into_bytes();
         match path {
-            "/100mb" => Say::Endless(begin("content-type: text/html\r\ncontent-length: 104857600\r\n"), &[b'x'; 65_536], Duration::ZERO),
-            "/endless" => Say::Endless(begin(page), &[b'x'; 65_536], Duration::ZERO),
-            "/chunks" => Say::Endless(begin("transfer-encoding: chunked\r\n"), b"5\r\nhello\r\n", Duration::ZERO),
-            "/drip" => Say::Endless(begin(page), b"x", SOON),
+            "/100mb" => Say::Endless(begin("content-type: text/html\r\ncontent-length: 104857600\r\n"), vec![b'x'; 65_536], Duration::ZERO),
+            "/endless" => Say::Endless(begin(page), vec![b'x'; 65_536], Duration::ZERO),
+            "/chunks" => Say::Endless(begin("transfer-encoding: chunked\r\n"), chunk.repeat(16), Duration::ZERO),
+            "/drip" => Say::Endless(begin(page), b"x".to_vec(), SOON),
             "/silent" => Say::Silence(begin(page)),
             "/mute" => Say::Silence(String::new()),
-            "/heads" => Say::Endless("HTTP/1.1 200 OK\r\n".into(), b"x-a: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n", Duration::ZERO),
+            "/heads" => Say::Endless(
+                "HTTP/1.1 200 OK\r\n".into(),
+                b"x-a: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n".repeat(1_000),
+                Duration::ZERO,
+            ),
             "/bomb" => answer(200, "content-encoding: gzip\r\n", &bomb),
             "/torn" => answer(200, "content-encoding: gzip\r\n", &bomb[..100]),
             "/brotli" => answer(200, "content-encoding: br\r\n", "x"),
-            "/png" => Say::Endless(begin("content-type: image/png\r\n"), b"x", Duration::ZERO),
+            "/png" => Say::Endless(begin("content-type: image/png\r\n"), b"x".to_vec(), Duration::ZERO),
             "/events" => Say::Silence(begin("content-type: text/event-stream\r\n")),
             "/inside" => to(&inside_url),
             "/metadata" => to("https://169.254.169.254/latest/meta-data/"),
