@@ -80,6 +80,29 @@ impl FromRequest<Api> for NoBody {
     }
 }
 
+/// A JSON body that may be left out.
+pub(crate) struct OptionalJson<T = ()>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<Api> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let headers = request.headers().clone();
+        let bytes = arrive(request, api, BODY_BYTES_MAX).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(None));
+        }
+        check_media_type(&headers, None)?;
+        parse_object(&bytes).map(Some).map(Self)
+    }
+}
+
+impl<T> IntoResponses for OptionalJson<T> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        Json::<T>::responses()
+    }
+}
+
 /// Passes JSON, and the other media type that a route may take. Returns whether it is that other one.
 pub(crate) fn check_media_type(headers: &HeaderMap, other: Option<&str>) -> Result<bool, ApiError> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());

@@ -107,6 +107,8 @@ pub(crate) enum ApiError {
     ConnectionDisabled,
     #[error("no provider has this name; GET /v1/providers lists them")]
     ProviderNotFound,
+    #[error("no preset has this name; GET /v1/sync-presets lists them")]
+    SyncPresetNotFound,
     #[error("the tenant has no key: it never had a secret, or its key was destroyed")]
     TenantKeyNotFound,
     #[error(transparent)]
@@ -135,9 +137,23 @@ pub(crate) enum ApiError {
     )]
     WordingsTooMany,
     #[error("{0}")]
+    RecordNotFound(String),
+    #[error("the records that were there before it became a look-up field are still being gone through")]
+    LookupIndexing,
+    #[error("{0}")]
     TemplateFailed(String),
     #[error("the process that renders templates gave no answer")]
     RendererUnavailable(String),
+    #[error("the tenant has no such sync")]
+    SyncNotFound,
+    #[error("the tenant has {} syncs, which is the most that it may have", windrow_jobs::sync::SYNCS_MAX)]
+    SyncsTooMany,
+    #[error(
+        "the sync remembers what it wrote to its destination, and knows nothing of another: declare another sync, or delete this one first"
+    )]
+    SyncElsewhere,
+    #[error("nobody has to decide anything about such a record of this sync")]
+    ConflictNotFound,
     #[error("no kind is named {0:?}")]
     KindNotFound(String),
     #[error("no queue is named {0:?}")]
@@ -208,6 +224,7 @@ impl ApiError {
             Self::ConnectionsTooMany => Code::CONNECTIONS_TOO_MANY,
             Self::ConnectionDisabled => Code::CONNECTION_DISABLED,
             Self::ProviderNotFound => Code::PROVIDER_NOT_FOUND,
+            Self::SyncPresetNotFound => Code::SYNC_PRESET_NOT_FOUND,
             Self::TenantKeyNotFound => Code::TENANT_KEY_NOT_FOUND,
             Self::Seal(SealError::NoMaster | SealError::OtherMaster { .. }) => Code::MASTER_KEY_MISSING,
             Self::Seal(SealError::Damaged(_)) => Code::SECRETS_DAMAGED,
@@ -222,8 +239,14 @@ impl ApiError {
             Self::VersionExists { .. } => Code::VERSION_EXISTS,
             Self::WordingNotFound(_) => Code::WORDING_NOT_FOUND,
             Self::WordingsTooMany => Code::WORDINGS_TOO_MANY,
+            Self::RecordNotFound(_) => Code::RECORD_NOT_FOUND,
+            Self::LookupIndexing => Code::LOOKUP_INDEXING,
             Self::TemplateFailed(_) => Code::TEMPLATE_FAILED,
             Self::RendererUnavailable(_) => Code::RENDERER_UNAVAILABLE,
+            Self::SyncNotFound => Code::SYNC_NOT_FOUND,
+            Self::SyncsTooMany => Code::SYNCS_TOO_MANY,
+            Self::SyncElsewhere => Code::SYNC_ELSEWHERE,
+            Self::ConflictNotFound => Code::CONFLICT_NOT_FOUND,
             Self::KindNotFound(_) => Code::KIND_NOT_FOUND,
             Self::QueueNotFound(_) => Code::QUEUE_NOT_FOUND,
             Self::RouteNotFound => Code::ROUTE_NOT_FOUND,

@@ -1,7 +1,7 @@
 //! The HTTP side: takes jobs in, answers questions, never runs anything.
 //!
-//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals`
-//! and no other, so "only enqueues" is a type. It reads no settings: whoever starts it passes values in [`Parts`].
+//! It holds the ledger's roles `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals + Syncs +
+//! Records` and no other, so "only enqueues" is a type. It reads no settings: whoever starts it passes values in [`Parts`].
 //! A request's path: `edge.rs` (id, time-out, panic, problem), `auth.rs` (whose it is), `routes/`.
 //! Next on a job's path: `routes/jobs.rs`, then `windrow_jobs::submit`.
 
@@ -40,7 +40,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     connection::{keys::TenantKeys, seal::Keyring},
-    ledger::{Approvals, Connections, Deliveries, Effects, Hooks, Inspect, Intake, Library, Timetable, Wordings},
+    ledger::{Approvals, Connections, Deliveries, Effects, Hooks, Inspect, Intake, Library, Records, Syncs, Timetable, Wordings},
     objects::{Objects, link::Signer},
     process::health::Health,
     queue::QueueName,
@@ -50,10 +50,28 @@ use windrow_jobs::{
 
 use crate::{auth::PlatformKey, catalog::Kinds, idempotency::InFlight, routes::hooks::refused::Refused, standing::LastWord, wait::Changes};
 
-/// What the api may do to a ledger: take in, look, keep schedules, connections, bundles and templates of notifications, and hear what became of effects
-/// and messages.
-pub trait Front: Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals {}
-impl<L: Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals + ?Sized> Front for L {}
+/// What the api may do to a ledger: take in, look, keep schedules, connections, bundles, templates of notifications, syncs and records, and hear what
+/// became of effects and messages.
+pub trait Front:
+    Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries + Hooks + Approvals + Syncs + Records
+{
+}
+impl<L> Front for L where
+    L: Intake
+        + Inspect
+        + Timetable
+        + Effects
+        + Connections
+        + Library
+        + Wordings
+        + Deliveries
+        + Hooks
+        + Approvals
+        + Syncs
+        + Records
+        + ?Sized
+{
+}
 
 /// What an api is made of.
 pub struct Parts {

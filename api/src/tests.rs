@@ -14,4 +14,7 @@ mod notification_templates;
 mod objects;
 mod openapi;
 mod operators;
+mod records;
 mod schedules;
+mod sync_presets;
+mod syncs;

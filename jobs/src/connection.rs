@@ -4,16 +4,24 @@
 //! A handler opens a connection through its context ([`Access`]) and says what came of using it. How a connection stands is
 //! decided in `connection/decide.rs` and kept by the ledger's role `Connections`.
 
+#[cfg(feature = "handlers")]
+pub mod caller;
 pub mod catalog;
 mod decide;
+#[cfg(feature = "outbound")]
+pub mod door;
 #[cfg(feature = "secrets")]
 pub mod keys;
 #[cfg(feature = "secrets")]
 pub mod open;
+#[cfg(feature = "handlers")]
+mod rate;
 mod record;
 mod redact;
 #[cfg(feature = "secrets")]
 pub mod seal;
+#[cfg(feature = "handlers")]
+pub(crate) mod turns;
 
 use std::{collections::BTreeMap, fmt};
 

@@ -174,14 +174,22 @@ impl Compiled {
             None => Ok(()),
             Some(error) => {
                 let error = within(&error);
-                Err(Violation { pointer: error.instance_path().to_string(), message: error.to_string() })
+                Err(untold(error).unwrap_or_else(|| Violation { pointer: error.instance_path().to_string(), message: error.to_string() }))
             }
         }
     }
 }
 
-/// A field that may be left out is something or nothing: what is wrong with it is what is wrong with the something.
+/// A field that may be left out is something or nothing: what is wrong with it is what is wrong with the something. And of things that one
+/// field's value tells apart it is the one that it says.
 fn within<'e>(error: &'e ValidationError<'e>) -> &'e ValidationError<'e> {
+    if let ValidationErrorKind::OneOfNotValid { context } = error.kind() {
+        let mut choices = context.iter().filter(|errors| !errors.iter().any(is_other_choice)).filter_map(|errors| errors.first());
+        return match (choices.next(), choices.next()) {
+            (Some(only), None) => within(only),
+            _ => error,
+        };
+    }
     let ValidationErrorKind::AnyOf { context } = error.kind() else { return error };
     let is_other_type = |inner: &&ValidationError<'_>| {
         matches!(inner.kind(), ValidationErrorKind::Type { .. }) && inner.instance_path() == error.instance_path()
@@ -191,6 +199,26 @@ fn within<'e>(error: &'e ValidationError<'e>) -> &'e ValidationError<'e> {
         (Some(only), None) => within(only),
         _ => error,
     }
+}
+
+fn is_other_choice(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), ValidationErrorKind::Constant { .. })
+}
+
+/// Things that one field's value tells apart, of which it says none: what it may say.
+fn untold(error: &ValidationError<'_>) -> Option<Violation> {
+    let ValidationErrorKind::OneOfNotValid { context } = error.kind() else { return None };
+    let (mut pointer, mut known) = (None, Vec::new());
+    for errors in context {
+        let other = errors.iter().find(|error| is_other_choice(error))?;
+        let ValidationErrorKind::Constant { expected_value } = other.kind() else { return None };
+        let place = other.instance_path().to_string();
+        if *pointer.get_or_insert_with(|| place.clone()) != place {
+            return None;
+        }
+        known.push(expected_value.to_string());
+    }
+    Some(Violation { pointer: pointer?, message: format!("is none of {}", known.join(", ")) })
 }
 
 /// The kinds known to a process, by name. Cheap to clone.

@@ -4,8 +4,9 @@
 //! The program starts itself again with two arguments, which every binary that renders looks for first of all (`answer_if_asked`).
 //! Such a process reads a line of JSON for each thing to render and writes one for each answer. Builds have one each
 //! (`kinds/build_generate/renderer.rs`), messages share a few (`pool.rs`); what is done inside is in
-//! `fill.rs`, `needs.rs` and `words.rs`.
+//! `fill.rs`, `needs.rs`, `words.rs` and, for syncs, `expressions.rs`.
 
+pub mod expressions;
 pub mod fill;
 mod needs;
 pub mod pool;

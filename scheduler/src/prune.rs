@@ -1,5 +1,6 @@
 //! The duty `prune`: deletes what finished longer ago than the retention, fires of schedules and events of hooks that were kept long
-//! enough, and answers to idempotency keys whose time is over, a little at a time.
+//! enough, answers to idempotency keys whose time is over, translations that nobody uses, and what deleted syncs remember, a little at a time.
+//! Goes through the records of collections whose look-up fields changed, too.
 //!
 //! It walks through the ledger from end to end, over and over. Its lag: how much longer than its retention the oldest job
 //! was kept that this walk, or the one before, came across.
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use windrow_jobs::{
     ledger::{Result, Retention},
     objects::Objects,
+    translation::UNUSED_DAYS,
 };
 
 use crate::{
@@ -27,6 +29,14 @@ const KEYS_MAX: usize = 1_000;
 const FIRES_MAX: usize = 1_000;
 /// The most events forgotten in one go: each may have a mebibyte.
 const EVENTS_MAX: usize = 200;
+/// The most keys of deleted syncs forgotten in one go.
+const ITEMS_MAX: usize = 1_000;
+/// The most records gone through for a look-up field in one go: each may have 256 KiB.
+const RECORDS_MAX: usize = 200;
+/// The most translations forgotten in one go.
+const TRANSLATIONS_MAX: usize = 500;
+/// How long a translation is kept that nobody uses.
+const UNUSED_MS: i64 = UNUSED_DAYS * 86_400_000;
 /// The pause while there is something to delete.
 const BUSY_PAUSE_MS: i64 = 100;
 /// The pause while the walk goes on and finds nothing: ten million kept jobs are walked through in an hour and a half, for
@@ -62,6 +72,9 @@ impl Duty for Prune {
         let mut forgotten = self.ledger.forget_keys(KEYS_MAX).await?;
         forgotten += self.ledger.forget_fires(self.retention.fires_ms, FIRES_MAX).await?;
         forgotten += self.ledger.forget_events(self.retention.events_ms, EVENTS_MAX).await?;
+        forgotten += self.ledger.forget_items(ITEMS_MAX).await?;
+        forgotten += self.ledger.index_records(RECORDS_MAX).await?;
+        forgotten += self.ledger.forget_translations(UNUSED_MS, TRANSLATIONS_MAX).await?;
         self.over_ms = pruned.over_ms.max(self.over_ms);
         let lag_ms = self.over_ms.max(self.over_before_ms);
         if !pruned.goes_on {

@@ -1,7 +1,7 @@
 //! A handler's context without a worker: for tests of what handlers do.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -9,13 +9,16 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use windrow_jobs::{
     artifact::Artifact,
-    connection::NoAccess,
+    connection::{Access, AccessError, ConnectionId, HookKey, NoAccess, Opened, Secrets, Used},
     handler::{Context, Lease, Listener, Recorder, Remark},
+    hook::Hook,
     kinds::{Services, build_generate::tools::Shape},
     ledger::{self, Claimed, Effects, Ledger},
     objects::{self, Content, Key, Link, Meta, Object, Objects},
+    pace,
     renderer::pool::Renderers,
     settings::{OutboundSettings, Settings},
+    tenant::TenantId,
 };
 
 /// The lease of an attempt, valid until a test says otherwise.
@@ -66,6 +69,57 @@ struct Records(Claimed, Arc<dyn Ledger>);
 impl Recorder for Records {
     async fn record(&self, artifact: Artifact) -> ledger::Result<bool> {
         self.1.record_artifact(self.0.snapshot.id, artifact).await
+    }
+}
+
+/// Connections as they are given, and what was said of using them.
+#[derive(Default)]
+pub struct Given {
+    connections: Mutex<Vec<Opened>>,
+    reports: Mutex<Vec<(String, Used)>>,
+}
+
+impl Given {
+    /// With a connection of this name, of this provider, configured so, with these secrets.
+    pub fn connect(&self, name: &str, provider: &str, config: serde_json::Value, secrets: &[(&str, &str)]) {
+        let secrets = secrets.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
+        let (name, provider, tenant) = (name.to_owned(), provider.to_owned(), crate::jobs::tenant());
+        let opened = Opened { id: ConnectionId::generate(), tenant, name, provider, generation: 1, config, secrets: Secrets(secrets) };
+        self.connections.lock().expect("not poisoned").push(opened);
+    }
+
+    /// What was said, and of which connection.
+    pub fn reports(&self) -> Vec<(String, Used)> {
+        self.reports.lock().expect("not poisoned").clone()
+    }
+}
+
+#[async_trait]
+impl Access for Given {
+    async fn open(&self, _: &TenantId, name: &str) -> Result<Opened, AccessError> {
+        let connections = self.connections.lock().expect("not poisoned");
+        connections.iter().find(|opened| opened.name == name).cloned().ok_or_else(|| AccessError::Unknown(name.to_owned()))
+    }
+
+    async fn open_to_test(&self, tenant: &TenantId, name: &str) -> Result<Opened, AccessError> {
+        self.open(tenant, name).await
+    }
+
+    async fn report(&self, opened: &Opened, used: Used) -> ledger::Result<()> {
+        self.reports.lock().expect("not poisoned").push((opened.name.clone(), used));
+        Ok(())
+    }
+
+    async fn take_turn(&self, _: &Opened, _: i64, _: i64) -> Result<pace::Turn, AccessError> {
+        Ok(pace::Turn::Taken { wait_us: 0 })
+    }
+
+    async fn replaced(&self, _: &Opened, _: &str, _: &str, _: &str) -> ledger::Result<()> {
+        Ok(())
+    }
+
+    async fn hook_key(&self, _: &Hook, name: &str) -> Result<HookKey, AccessError> {
+        Err(AccessError::Unknown(name.to_owned()))
     }
 }
 

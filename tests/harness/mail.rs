@@ -1,17 +1,16 @@
 //! A mail server that others wrote (aiosmtpd, `mail/server.py`), over TLS by an authority of its own, which does as it is told.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
-    process::Command,
     sync::Mutex,
 };
 
-use crate::{python::tool, server::Process};
+use crate::{authority, python::tool, server::Process};
 
 /// Who may send.
 pub const USER: &str = "sender@example.com";
@@ -45,7 +44,8 @@ impl MailServer {
         let mut told = json!({ "tls": tls });
         let mut ca_pem = None;
         if tls != "none" {
-            ca_pem = Some(certify(folder.path()).await);
+            ca_pem = Some(authority::found(folder.path()).await);
+            authority::sign(folder.path(), "server").await;
             let path = |name: &str| folder.path().join(name).display().to_string();
             told = json!({ "tls": tls, "certificate": path("server.pem"), "key": path("server.key"), "user": USER, "password": PASSWORD });
         }
@@ -114,21 +114,4 @@ async fn ports(process: &mut Process) -> (u16, u16) {
         tokio::time::sleep(START_PAUSE).await;
     }
     panic!("the mail server does not start: {}", process.log());
-}
-
-/// Makes an authority, and a certificate for 127.0.0.1 and localhost, with openssl. Returns the authority's.
-async fn certify(folder: &Path) -> String {
-    let file = |name: &str| folder.join(name).display().to_string();
-    let (ca_key, ca_pem, key, pem) = (file("ca.key"), file("ca.pem"), file("server.key"), file("server.pem"));
-    let new_key = ["req", "-x509", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    openssl(&[&new_key[..], &["-subj", "/CN=Test Authority", "-keyout", &ca_key, "-out", &ca_pem]].concat()).await;
-    let names = ["-subj", "/CN=mail.test", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
-    let signed = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", &ca_pem, "-CAkey", &ca_key, "-keyout", &key, "-out", &pem];
-    openssl(&[&new_key[..], &names, &signed].concat()).await;
-    std::fs::read_to_string(&ca_pem).expect("the authority's certificate")
-}
-
-async fn openssl(arguments: &[&str]) {
-    let output = Command::new("openssl").args(arguments).output().await.expect("openssl");
-    assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

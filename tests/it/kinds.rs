@@ -63,13 +63,16 @@ async fn the_curl_of_every_page_works_as_printed() {
     }
 }
 
-/// What is answered to whom: to Twilio's and Meta's callers as those do.
+/// What is answered to whom: to Twilio's, Meta's and DeepL's callers as those do.
 fn answer(path: &str) -> &'static str {
     match path.split('?').next().unwrap_or_default() {
         path if path.ends_with("/Messages.json") => r#"{"sid": "SM00000000000000000000000000000000", "status": "queued"}"#,
         path if path.ends_with("/messages") => r#"{"messages": [{"id": "wamid.HBgL", "message_status": "accepted"}]}"#,
         path if path.ends_with("/message_templates") => {
             r#"{"data": [{"name": "order_shipped", "language": "de", "status": "APPROVED", "components": [{"type": "BODY", "text": "{{1}}, {{2}}!"}]}]}"#
+        }
+        path if path.ends_with("/v2/translate") => {
+            r#"{"translations": [{"detected_source_language": "EN", "text": "Hallo, Welt!", "billed_characters": 13}]}"#
         }
         _ => r#"{"taken": true}"#,
     }

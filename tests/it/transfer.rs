@@ -77,6 +77,9 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
         let template = Some(json!({ "text": text }));
         assert!(server.send(Method::PUT, "/v1/notification-templates/hello/de", &[], template).await.status < 300);
     }
+    let record = Some(json!({ "name": "Grüße", "n": 1.5 }));
+    assert_eq!(server.send(Method::PUT, "/v1/records/people/a%2Fb", &[], record).await.status, 201);
+    let record = server.read("/v1/records/people/a%2Fb").await;
     let language = Some(json!({ "default_locale": "de-AT" }));
     assert_eq!(server.send(Method::PUT, "/v1/notification-settings", &[], language).await.status, 200);
     let template = server.read("/v1/notification-templates/hello/de").await;
@@ -117,6 +120,7 @@ async fn a_standalone_ledger_goes_on_in_a_cluster() {
     assert_eq!(cluster.read("/v1/features/search/1.0.0").await, bundle);
     assert_eq!((&template["version"], &cluster.read("/v1/notification-templates/hello/de").await), (&json!(2), &template));
     assert_eq!(cluster.read("/v1/notification-templates/hello/de?version=1").await["text"], "Grüße");
+    assert_eq!(cluster.read("/v1/records/people/a%2Fb").await, record);
     assert_eq!(cluster.read("/v1/notification-settings").await["default_locale"], "de-AT");
     assert_eq!(cluster.read("/v1/notification-templates").await["templates"].as_array().map(Vec::len), Some(1));
     assert_eq!(

@@ -60,6 +60,7 @@ impl Code {
     pub(crate) const CONNECTIONS_TOO_MANY: Self = Self::new(S::CONFLICT, "connections_too_many", "The tenant has too many connections");
     pub(crate) const CONNECTION_DISABLED: Self = Self::new(S::CONFLICT, "connection_disabled", "The connection is switched off");
     pub(crate) const PROVIDER_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "provider_not_found", "No such provider");
+    pub(crate) const SYNC_PRESET_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "sync_preset_not_found", "No such preset");
     pub(crate) const TENANT_KEY_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "tenant_key_not_found", "The tenant has no key");
     pub(crate) const MASTER_KEY_MISSING: Self =
         Self::new(S::SERVICE_UNAVAILABLE, "master_key_missing", "The master key is missing or another");
@@ -79,6 +80,12 @@ impl Code {
     pub(crate) const TEMPLATE_FAILED: Self = Self::new(S::UNPROCESSABLE_ENTITY, "template_failed", "The template cannot be rendered");
     pub(crate) const RENDERER_UNAVAILABLE: Self =
         Self::new(S::SERVICE_UNAVAILABLE, "renderer_unavailable", "The renderer is not available");
+    pub(crate) const SYNC_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "sync_not_found", "No such sync");
+    pub(crate) const SYNCS_TOO_MANY: Self = Self::new(S::CONFLICT, "syncs_too_many", "The tenant has too many syncs");
+    pub(crate) const SYNC_ELSEWHERE: Self = Self::new(S::CONFLICT, "sync_elsewhere", "The sync would go elsewhere");
+    pub(crate) const CONFLICT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "conflict_not_found", "No such conflict");
+    pub(crate) const RECORD_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "record_not_found", "No such record");
+    pub(crate) const LOOKUP_INDEXING: Self = Self::new(S::CONFLICT, "lookup_indexing", "The look-up field is not ready yet");
     pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
     pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
     pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");

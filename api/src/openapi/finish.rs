@@ -11,7 +11,7 @@ use super::{headers, problems};
 use crate::error::Code;
 
 /// The schemas of what is sent: there `null` and leaving out mean the same, or different things.
-const SENT: [&str; 12] = [
+const SENT: [&str; 31] = [
     "CallbackReport",
     "ConnectionPatch",
     "JobTemplate",
@@ -24,6 +24,25 @@ const SENT: [&str; 12] = [
     "SchedulePatch",
     "Submission",
     "HookDraft",
+    "SyncDefinition",
+    "SyncSource",
+    "SyncRecordsSource",
+    "SyncHttpSource",
+    "SyncTombstone",
+    "SyncList",
+    "SyncErrorBody",
+    "SyncPageSize",
+    "SyncField",
+    "SyncDestination",
+    "SyncRecordsDestination",
+    "SyncObjectDestination",
+    "SyncHttpDestination",
+    "SyncCall",
+    "SyncBulk",
+    "SyncSingle",
+    "SyncFind",
+    "SyncLimits",
+    "SyncOfPreset",
 ];
 /// What any answer may turn out to be: the edge's own problems.
 const OF_THE_EDGE: [Code; 2] = [Code::INTERNAL, Code::TIMED_OUT];

@@ -20,7 +20,10 @@ pub(crate) mod objects;
 pub(crate) mod operate;
 pub(crate) mod probes;
 pub(crate) mod queues;
+pub(crate) mod records;
 pub(crate) mod schedules;
+pub(crate) mod sync_presets;
+pub(crate) mod syncs;
 mod tagged;
 mod view;
 
@@ -69,6 +72,8 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(hooks::challenge, hooks::tell).layer(DefaultBodyLimit::max(PAYLOAD_BYTES_MAX)))
         .routes(routes!(connections::providers::list))
         .routes(routes!(connections::providers::read))
+        .routes(routes!(sync_presets::list))
+        .routes(routes!(sync_presets::read))
         .routes(routes!(connections::shred::destroy))
         .routes(routes!(bundles::templates::list))
         .routes(routes!(bundles::templates::versions))
@@ -82,6 +87,15 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(notification_templates::list::versions))
         .routes(routes!(notification_templates::preview::preview))
         .routes(routes!(notification_templates::settings::look, notification_templates::settings::put))
+        .routes(routes!(syncs::list::list))
+        .routes(routes!(syncs::look, syncs::put, syncs::remove))
+        .routes(routes!(syncs::preview::preview))
+        .routes(routes!(syncs::runs::list))
+        .routes(routes!(syncs::conflicts::list))
+        .routes(routes!(syncs::conflicts::settle))
+        .routes(routes!(records::list::collections))
+        .routes(routes!(records::list::list))
+        .routes(routes!(records::look, records::put, records::remove))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

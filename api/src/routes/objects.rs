@@ -173,8 +173,8 @@ fn headers(key: &Key, meta: &Meta) -> axum::http::HeaderMap {
     headers
 }
 
-/// As RFC 8187 wants a file's name.
-fn percent_encoded(name: &str) -> String {
+/// As RFC 8187 wants a file's name, and RFC 3986 what is one segment of a path.
+pub(super) fn percent_encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     name.bytes().map(|byte| if plain(byte) { (byte as char).into() } else { format!("%{byte:02X}") }).collect()
 }

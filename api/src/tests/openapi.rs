@@ -19,6 +19,7 @@ use super::{
     effects::with_effect,
     fixture::{Fixture, KEY, START_MS, failure},
     notification_templates::ORDER,
+    syncs::{CONFLICT, with_conflict},
 };
 use crate::{
     limits::{PAGE_SIZE, PAGE_SIZE_MAX, PREVIEW_FIRES_MAX},
@@ -211,6 +212,7 @@ async fn every_example_of_a_request_is_accepted() {
     let token = awaited.rsplit('/').next().expect("an id");
     assert_eq!(fixture.post("/v1/connections", HOOK).await.status, 201);
     assert_eq!(fixture.call("PUT", "/v1/notification-templates/order/de", &[], ORDER).await.status, 201);
+    with_conflict(&fixture).await;
     let signing = r#"{"secrets":{"signing_secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}"#;
     assert_eq!(fixture.patch("/v1/connections/hook", signing).await.status, 200);
     let mut count = 0;
@@ -222,9 +224,14 @@ async fn every_example_of_a_request_is_accepted() {
                 path.replace("{queue}", "default")
                     .replace("/v1/jobs/{id}", &job)
                     .replace("{id}", "standing")
+                    .replace("/v1/syncs/{name}/conflicts/{key}", CONFLICT)
                     .replace("{key}", "mail")
+                    .replace("/v1/syncs/{name}/preview", "/v1/syncs/contacts/preview")
+                    // Each goes elsewhere, which a sync cannot.
+                    .replace("/v1/syncs/{name}", &format!("/v1/syncs/example-{count}"))
                     .replace("/v1/connections/{name}", "/v1/connections/hook")
                     .replace("/{name}/{locale}", "/order/de")
+                    .replace("{collection}", "people")
                     .replace("{token}", token),
             );
             let request = request.header("authorization", format!("Bearer {KEY}")).header("content-type", media_type);

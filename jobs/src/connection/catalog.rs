@@ -5,6 +5,7 @@
 //! What is wrong with a configuration or a secret is said without repeating it: people paste secrets into the wrong field.
 
 pub mod apns;
+pub mod deepl;
 pub mod fcm;
 pub mod http;
 pub mod oauth2;
@@ -66,6 +67,7 @@ struct Compiled {
 static PROVIDERS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
     let providers = [
         apns::provider(),
+        deepl::provider(),
         fcm::provider(),
         http::provider(),
         oauth2::provider(),
@@ -135,7 +137,7 @@ impl Provider {
 }
 
 /// The first violation, told without the value that is wrong.
-fn first_of(validator: &jsonschema::Validator, value: &Value) -> Result<(), Violation> {
+pub(crate) fn first_of(validator: &jsonschema::Validator, value: &Value) -> Result<(), Violation> {
     match validator.iter_errors(value).next() {
         None => Ok(()),
         Some(error) => {

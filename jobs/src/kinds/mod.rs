@@ -15,6 +15,9 @@ pub mod notification_sms;
 pub mod notification_whatsapp;
 pub mod notification_whatsapp_templates;
 pub mod page;
+pub mod sync_preview;
+pub mod sync_run;
+pub mod translation_translate;
 
 #[cfg(feature = "handlers")]
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use crate::contract::{Contract, Violation};
 #[cfg(feature = "handlers")]
 use crate::{
     clock::{Clock, SystemClock},
+    connection::door::Doors,
     outbound::{self, Outbound, tokens::Tokens},
     renderer::pool::Renderers,
     settings::Settings,
@@ -51,6 +55,9 @@ pub fn contracts() -> Vec<Contract> {
         notification_sms::contract(),
         notification_whatsapp::contract(),
         notification_whatsapp_templates::contract(),
+        sync_preview::contract(),
+        sync_run::contract(),
+        translation_translate::contract(),
     ]
 }
 
@@ -63,6 +70,8 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), Violation> {
         notification_whatsapp::KIND => notification_whatsapp::check(payload),
         notification_push::KIND => notification_push::check(payload),
         notification_email::KIND => notification_email::check::check(payload),
+        sync_preview::KIND => sync_preview::check(payload),
+        translation_translate::KIND => translation_translate::check(payload),
         _ => Ok(()),
     }
 }
@@ -77,6 +86,8 @@ const RENDERERS_MAX: usize = 4;
 pub struct Services {
     /// The way out.
     pub outbound: Outbound,
+    /// The ways to tenants' own endpoints.
+    pub doors: Doors,
     /// The tokens of connections.
     pub tokens: Tokens,
     /// What builds need.
@@ -102,7 +113,8 @@ impl Services {
         let build = Tools::of(settings, shape, outbound.clone())?;
         let renderers = Renderers::new(build.renderer.clone(), RENDERERS_MAX);
         let apple = Apple::new(outbound.clone(), clock.clone());
-        Ok(Self { tokens: Tokens::new(outbound.clone(), clock.clone()), outbound, build, renderers, apple, public_url, clock })
+        let (doors, tokens) = (Doors::new(outbound.clone()), Tokens::new(outbound.clone(), clock.clone()));
+        Ok(Self { outbound, doors, tokens, build, renderers, apple, public_url, clock })
     }
 }
 
@@ -111,7 +123,7 @@ impl Services {
 pub fn handlers(services: &Services) -> crate::handler::Registry {
     crate::handler::Registry::default()
         .with(build_generate::handler::Generate(services.build.clone()))
-        .with(connection_test::handler::TestConnection::new(services.outbound.clone(), services.tokens.clone(), services.apple.clone()))
+        .with(connection_test::handler::TestConnection::new(services))
         .with(echo::handler::Echo)
         .with(hook_apply::handler::ApplyHook)
         .with(hook_forward::handler::ForwardHook::new(services.clone()))
@@ -121,5 +133,8 @@ pub fn handlers(services: &Services) -> crate::handler::Registry {
         .with(UnlessCancelled(notification_whatsapp::handler::WhatsApp::new(services.clone())))
         .with(notification_whatsapp_templates::handler::SyncTemplates::new(services.clone()))
         .with(UnlessCancelled(notification_push::handler::Push::new(services.clone())))
+        .with(sync_preview::handler::PreviewSync::new(services.clone()))
         .with(UnlessCancelled(notification_email::handler::NotificationEmail::new(services.clone())))
+        .with(sync_run::handler::SyncRun::new(services.clone()))
+        .with(translation_translate::handler::Translate::new(services.clone()))
 }

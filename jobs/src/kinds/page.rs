@@ -117,6 +117,10 @@ fn example(contract: &Contract, about: &About) -> String {
         Some(_) => (TOLD.to_owned(), ", and `$endpoint` with the URL of an endpoint of yours"),
         None => (before, whose),
     };
+    let (before, whose) = match about.payload.get("sync").and_then(Value::as_str) {
+        Some(name) => (SYNCED.replace("NAME", name), ", which is its own source here and may call itself (`outbound.allow_hosts`)"),
+        None => (before, whose),
+    };
     let submission = serde_json::json!({ "kind": contract.kind, "payload": about.payload }).to_string();
     let submission = match about.payload.get("event").and_then(Value::as_str) {
         Some(event) => submission.replace(event, "'$event'"),
@@ -163,6 +167,11 @@ fn connection(kind: &str, name: &Value) -> (String, &'static str) {
             &[("ENDPOINT", "'$endpoint'")],
             ", and `$endpoint` with the URL of something that answers as Meta does (without `base_url` it is Meta)",
         ),
+        super::translation_translate::KIND => (
+            json!({ "provider": "deepl", "secrets": { "auth_key": "the-auth-key" }, "config": { "url": "ENDPOINT" } }),
+            &[("ENDPOINT", "'$endpoint'")],
+            ", and `$endpoint` with the URL of something that answers as DeepL does (without `url` it is DeepL)",
+        ),
         _ => (
             json!({ "provider": "http", "config": { "url": "ENDPOINT" } }),
             &[("ENDPOINT", "'$endpoint'")],
@@ -185,6 +194,16 @@ hex=$(printf $secret | base64 -d | od -An -tx1 | tr -d ' \n')
 signature=$(printf 'msg_1.%s.{}' $at | openssl dgst -sha256 -mac HMAC -macopt hexkey:$hex -binary | base64)
 curl -s -H 'webhook-id: msg_1' -H "webhook-timestamp: $at" -H "webhook-signature: v1,$signature" -d '{}' $hook
 event=$(api $url/v1/connections/told/hook/events | sed 's/.*"events":\[{"id":"\([^"]*\)".*/\1/')
+"#;
+
+/// What a job needs that sees to a sync: a source, which is the server itself, and the sync.
+const SYNCED: &str = r#"api() { curl -s -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
+api $url/v1/connections \
+  -d '{"name":"own-api","provider":"http","config":{"url":"'$url'/v1"},"secrets":{"bearer_token":"'$key'"}}'
+api -X PUT $url/v1/syncs/NAME -d '{
+  "source":{"http":{"connection":"own-api","list":{"path":"kinds"},"records":"/kinds","key":"/kind"}},
+  "mapping":[{"to":"queue","from":"/queue"},{"to":"tries","from":"/policy/max_attempts","type":"integer"}],
+  "destination":{"records":{"collection":"NAME"}}}'
 "#;
 
 fn errors(about: &About) -> String {

@@ -1,10 +1,11 @@
-//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind thirteen roles.
+//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind sixteen roles.
 //!
 //! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries +
-//! Hooks + Approvals`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
+//! Hooks + Approvals + Syncs + Records`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger
 //! decides nothing: it writes decided [`Change`]s where their guards hold, and keeps the side rows true (`feed`, `leases`, `delayed`; they may be
 //! stale or double, never missing).
 //! Time is the ledger's: what it writes is stamped by its own clock.
+//! Roles of messages and of what providers say are in `messaging.rs`, those of syncs and records in `syncing.rs`.
 //! Three ledgers keep this contract: `model.rs` (in memory, the oracle), `sqlite/` and `postgres/`.
 //! Next on a job's path: `dispatch/mod.rs`.
 
@@ -16,6 +17,7 @@ mod guarded;
 mod hooks;
 mod keyed;
 mod library;
+mod messaging;
 pub mod model;
 pub mod postgres;
 mod records;
@@ -23,8 +25,11 @@ mod rows;
 pub mod schema;
 mod side;
 pub mod sqlite;
+mod syncing;
+mod syncs;
 mod timetable;
 pub mod transfer;
+mod translations;
 mod vault;
 mod wordings;
 
@@ -35,11 +40,13 @@ use tokio::sync::broadcast;
 
 pub use self::{
     error::{Error, Result},
+    messaging::{Approvals, Deliveries, Hooks, Translations, Wordings},
     records::{
         Balance, Claim, Claimed, Decided, Depths, Edited, FeedEvent, FeedRow, Fired, HeadKey, Held, Holding, LaneDepth, LaneKey,
         Leadership, ListFilter, Listed, LogChunk, LogLine, Note, Offer, Outcomes, Page, Promoted, Pruned, ReadyJob, Retention, RunningJob,
         ScheduleKey, Scrubbed, Ticket, TicketId, WorkerRecord,
     },
+    syncing::{Records, Syncs},
 };
 use crate::{
     artifact::Artifact,
@@ -48,17 +55,10 @@ use crate::{
     connection::{self, Connection, ConnectionId, NewConnection, Stored, TenantKey},
     contract::Contract,
     effect::{Intended, Intent, Kept, Turn},
-    hook::{self, Event, EventId, Hook, Keeping, NewEvent, NewHook},
-    job::{Attempt, Job, JobError, JobId},
+    job::{Attempt, Job, JobId},
     keys::{Inserted, Written},
     library::{Asking, Edition, Entry, Role},
     lifecycle::{Change, Snapshot},
-    notification::{
-        approved::{Fetched, Synced, Turned},
-        delivery::{Came, Delivery, Report, Sending},
-        locale::Locale,
-        wording::{Deleted, Head, Kept as KeptWords, NewWording, Wording},
-    },
     pace,
     queue::{LimitScope, Limits, LimitsPatch, QueueName},
     schedule::{Definition, Edit, Fire, FireStatus, Placed, Rules, Schedule, ScheduleId},
@@ -238,49 +238,6 @@ pub trait Children: Send + Sync {
     async fn children(&self, tenant: &TenantId, ids: &[JobId]) -> Result<Vec<Child>>;
 }
 
-/// Keeping what templates of notifications say. Every verb is a tenant's: another's words are not there.
-#[async_trait]
-pub trait Wordings: Send + Sync {
-    /// Keeps words as the newest version of their template in their language, unless the newest says the same. Older versions than
-    /// `VERSIONS_KEPT` go.
-    async fn keep_wording(&self, new: NewWording) -> Result<KeptWords>;
-
-    /// The words of a template in a language: this version, or the newest.
-    async fn wording(&self, tenant: &TenantId, name: &str, locale: &Locale, version: Option<u32>) -> Result<Option<Wording>>;
-
-    /// The versions of a template in a language that are kept, newest first, and when each was.
-    async fn wording_versions(&self, tenant: &TenantId, name: &str, locale: &Locale) -> Result<Vec<(u32, Timestamp)>>;
-
-    /// In which languages there is a template of this name, by language.
-    async fn wording_languages(&self, tenant: &TenantId, name: &str) -> Result<Vec<Head>>;
-
-    /// At most `limit` templates, by name and language, after this one.
-    async fn wordings(&self, tenant: &TenantId, after: Option<(&str, &Locale)>, limit: usize) -> Result<Vec<Head>>;
-
-    /// Deletes a template in a language, every version of it; where `seen` is given, only if that is the newest.
-    async fn delete_wording(&self, tenant: &TenantId, name: &str, locale: &Locale, seen: Option<u32>) -> Result<Deleted>;
-
-    /// The tenant's own language, where it chose one.
-    async fn default_locale(&self, tenant: &TenantId) -> Result<Option<Locale>>;
-
-    /// Chooses the tenant's own language.
-    async fn set_default_locale(&self, tenant: &TenantId, locale: &Locale) -> Result<()>;
-}
-
-/// Keeping WhatsApp's approved templates, as Meta tells of them. Those of a connection go with it.
-#[async_trait]
-pub trait Approvals: Send + Sync {
-    /// Keeps a connection's templates in the place of those before, stamped by the ledger's clock. Returns whether the tenant has the
-    /// connection.
-    async fn keep_approved(&self, fetched: Fetched) -> Result<bool>;
-
-    /// What is known of a connection's templates of this name; none where its templates were never asked for.
-    async fn approved(&self, tenant: &TenantId, connection: ConnectionId, name: &str) -> Result<Option<Synced>>;
-
-    /// Changes the status of one, as it was reported then, unless something later is known. Returns whether it was changed.
-    async fn turn_approved(&self, tenant: &TenantId, connection: ConnectionId, turned: &Turned, told_at: Timestamp) -> Result<bool>;
-}
-
 /// What jobs did to the outside world.
 #[async_trait]
 pub trait Effects: Send + Sync {
@@ -343,58 +300,6 @@ pub trait Connections: Send + Sync {
     async fn destroy_tenant_key(&self, tenant: &TenantId) -> Result<bool>;
 }
 
-/// How messages fare that jobs gave to providers.
-#[async_trait]
-pub trait Deliveries: Send + Sync {
-    /// Notes that a provider took a message, merged with what the provider may have reported before. Noting it again changes nothing.
-    /// Returns whether the tenant has the job.
-    async fn note_sending(&self, sending: Sending) -> Result<bool>;
-
-    /// Applies what came in by a connection to the tenant's delivery that the report is about. One that nobody noted yet is begun where
-    /// the report names an effect of a job of the tenant.
-    async fn report(&self, tenant: &TenantId, connection: ConnectionId, report: &Report) -> Result<Came>;
-
-    /// A job's deliveries, by key. Empty where the tenant has no such job.
-    async fn deliveries(&self, tenant: &TenantId, job: JobId) -> Result<Vec<Delivery>>;
-}
-
-/// Keeping hooks, and what was told by them.
-#[async_trait]
-pub trait Hooks: Send + Sync {
-    /// Makes the hook of a connection, or puts another in its place; none where the tenant has no such connection.
-    async fn set_hook(&self, new: NewHook) -> Result<Option<Hook>>;
-
-    /// The hook of a connection.
-    async fn hook(&self, tenant: &TenantId, connection: ConnectionId) -> Result<Option<Hook>>;
-
-    /// The hook that whoever has this token tells, by the token's SHA-256, with its connection and the ledger's now.
-    async fn hook_of(&self, token: &[u8; 32]) -> Result<Option<(Hook, Connection, Timestamp)>>;
-
-    /// Ends a hook. Returns whether there was one. What it was told stays.
-    async fn end_hook(&self, tenant: &TenantId, connection: ConnectionId) -> Result<bool>;
-
-    /// Counts a call whose signature was wrong.
-    async fn count_refused(&self, tenant: &TenantId, connection: ConnectionId, calls: u64) -> Result<()>;
-
-    /// Keeps an event and the jobs that see to it, in one transaction; neither where the hook was told the same before. An event
-    /// whose answer was lost can be repeated.
-    async fn keep_event(&self, event: NewEvent, jobs: Vec<NewJob>) -> Result<Keeping>;
-
-    /// One event of the tenant, payload and all, and the ledger's now.
-    async fn event(&self, tenant: &TenantId, id: EventId) -> Result<Option<(Event, Timestamp)>>;
-
-    /// A page of a connection's events.
-    async fn events(&self, tenant: &TenantId, connection: ConnectionId, page: hook::Page) -> Result<hook::Listed>;
-
-    /// Applies reports of an event, each known by its place in it, and notes what became of them, in one transaction. Those that were
-    /// applied before are passed over. One that is about no delivery is noted only on the `last` try. Returns the event as it stands,
-    /// without its payload.
-    async fn apply_reports(&self, tenant: &TenantId, id: EventId, reports: Vec<(u32, Report)>, last: bool) -> Result<Option<Event>>;
-
-    /// Notes that all of an event was applied, or why it cannot be. Noting it again changes nothing.
-    async fn close_event(&self, tenant: &TenantId, id: EventId, error: Option<JobError>) -> Result<bool>;
-}
-
 /// The duties' verbs: time, order, cleanliness.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -442,6 +347,15 @@ pub trait Upkeep: Send + Sync {
     /// Forgets events of hooks that came longer ago than this, at most `limit`. Returns how many.
     async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64>;
 
+    /// Forgets what a deleted sync remembers, at most `limit` rows. Returns how many it found.
+    async fn forget_items(&self, limit: usize) -> Result<u64>;
+
+    /// Goes through records of a collection that got a look-up field or lost one, at most `limit`. Returns how many it found.
+    async fn index_records(&self, limit: usize) -> Result<u64>;
+
+    /// Forgets translations of one tenant that were not used for so long, at most `limit`. Returns how many.
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64>;
+
     /// Ends attempts whose leases ran out, looking at `limit` leases per commit. With `incarnation_over`, all that run:
     /// for a ledger whose only process has just started.
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64>;
@@ -488,5 +402,5 @@ impl<L: Inspect + ?Sized> Files for L {
 }
 
 /// What handlers use of a ledger, beside the effects that `Context::effect` keeps for them.
-pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals {}
-impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + ?Sized> Reach for L {}
+pub trait Reach: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + Translations {}
+impl<L: Library + Children + Files + Wordings + Deliveries + Hooks + Approvals + Syncs + Records + Translations + ?Sized> Reach for L {}

@@ -114,7 +114,7 @@ struct Table {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Table; 25] = [
+const TABLES: [Table; 37] = [
     Table {
         name: "jobs",
         columns: &[
@@ -359,6 +359,109 @@ const TABLES: [Table; 25] = [
             ("facts", "text"),
             ("as_of_ms", "bigint"),
         ],
+    },
+    Table {
+        name: "syncs",
+        columns: &[
+            ("id", "uuid"),
+            ("tenant", "text"),
+            ("name", "text"),
+            ("version", "integer"),
+            ("preset", "text"),
+            ("definition", "text"),
+            ("collection", "text"),
+            ("since", "text"),
+            ("last_run", "integer"),
+            ("created_at_ms", "bigint"),
+            ("updated_at_ms", "bigint"),
+        ],
+    },
+    Table { name: "deleted_syncs", columns: &[("id", "uuid")] },
+    Table {
+        name: "sync_runs",
+        columns: &[
+            ("sync", "uuid"),
+            ("number", "integer"),
+            ("tenant", "text"),
+            ("version", "integer"),
+            ("job_id", "uuid"),
+            ("attempt", "integer"),
+            ("state", "text"),
+            ("is_full", "boolean"),
+            ("is_dry", "boolean"),
+            ("counts", "text"),
+            ("place", "text"),
+            ("error", "text"),
+            ("started_at_ms", "bigint"),
+            ("finished_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "sync_items",
+        columns: &[
+            ("sync", "uuid"),
+            ("key", "text"),
+            ("hash", "bytea"),
+            ("seen", "integer"),
+            ("version", "bigint"),
+            ("is_deleted", "boolean"),
+            ("pending", "bytea"),
+            ("remote_id", "text"),
+        ],
+    },
+    Table {
+        name: "sync_errors",
+        columns: &[
+            ("sync", "uuid"),
+            ("run", "integer"),
+            ("n", "bigint"),
+            ("key", "text"),
+            ("page", "bigint"),
+            ("row_index", "integer"),
+            ("code", "text"),
+            ("message", "text"),
+            ("pointer", "text"),
+        ],
+    },
+    Table {
+        name: "sync_conflicts",
+        columns: &[
+            ("sync", "uuid"),
+            ("key", "text"),
+            ("source", "text"),
+            ("hash", "bytea"),
+            ("run", "integer"),
+            ("created_at_ms", "bigint"),
+        ],
+    },
+    Table {
+        name: "records",
+        columns: &[
+            ("tenant", "text"),
+            ("collection", "text"),
+            ("key", "text"),
+            ("data", "text"),
+            ("hash", "bytea"),
+            ("version", "bigint"),
+            ("sync", "uuid"),
+            ("created_at_ms", "bigint"),
+            ("updated_at_ms", "bigint"),
+            ("deleted_at_ms", "bigint"),
+        ],
+    },
+    Table { name: "record_floors", columns: &[("tenant", "text"), ("collection", "text"), ("version", "bigint")] },
+    Table {
+        name: "record_fields",
+        columns: &[("tenant", "text"), ("collection", "text"), ("field", "text"), ("state", "text"), ("walked", "text")],
+    },
+    Table {
+        name: "record_values",
+        columns: &[("tenant", "text"), ("collection", "text"), ("key", "text"), ("field", "text"), ("value", "text")],
+    },
+    Table { name: "translation_rooms", columns: &[("tenant", "text"), ("bytes", "bigint")] },
+    Table {
+        name: "translations",
+        columns: &[("tenant", "text"), ("hash", "bytea"), ("facts", "text"), ("bytes", "bigint"), ("used_at_ms", "bigint")],
     },
     Table { name: "intake", columns: &[("tenant", "text"), ("accepted", "bigint")] },
     Table { name: "outcomes", columns: &[("tenant", "text"), ("completed", "bigint"), ("dead", "bigint"), ("cancelled", "bigint")] },

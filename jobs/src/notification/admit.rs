@@ -2,7 +2,7 @@
 //! does not get, an attachment that is not there or too large. Asked wherever a job is made, so that it is a refusal and not a broken mail.
 //!
 //! It never looks for a payload without a template or an attachment. What a schema can say is said there; what needs no look at the ledger
-//! says `kinds::check`.
+//! says `kinds::check`. Jobs of syncs are handed on to `sync/admit.rs`.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,7 +23,8 @@ use crate::{
         notification_email::ATTACHED_BYTES_MAX,
         notification_whatsapp,
     },
-    ledger::{Approvals, Connections, Inspect, Result, Wordings},
+    ledger::{Approvals, Connections, Inspect, Result, Syncs, Wordings},
+    sync,
     tenant::TenantId,
 };
 
@@ -75,7 +76,7 @@ struct Attached {
     artifact: String,
 }
 
-impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l, L> {
+impl<'l, L: Inspect + Connections + Wordings + Approvals + Syncs + ?Sized> Admission<'l, L> {
     /// For one request of this tenant.
     pub fn new(ledger: &'l L, tenant: &'l TenantId) -> Self {
         Self { ledger, tenant, terms: HashMap::new(), artifacts: HashMap::new(), approved: HashMap::new() }
@@ -83,6 +84,9 @@ impl<'l, L: Inspect + Connections + Wordings + Approvals + ?Sized> Admission<'l,
 
     /// What is wrong with the payload of a job of this kind; its pointer begins at the payload.
     pub async fn check(&mut self, kind: &str, payload: &RawValue) -> Result<std::result::Result<(), Violation>> {
+        if kind.starts_with(sync::admit::FAMILY) {
+            return sync::admit::check(self.ledger, self.tenant, payload).await;
+        }
         if !kind.starts_with(FAMILY) {
             return Ok(Ok(()));
         }

@@ -67,7 +67,7 @@ impl Verdict {
 
 #[cfg(feature = "handlers")]
 pub(crate) use self::asking::{
-    Asked, ask, closed, confirmed, failed, heard_of, hide, is_settled, judged, kept, note, unsent, use_of, word,
+    Asked, ask, ask_within, closed, confirmed, failed, heard_of, hide, is_settled, judged, kept, note, unsent, use_of, word,
 };
 
 #[cfg(feature = "handlers")]
@@ -113,6 +113,11 @@ mod asking {
             serde_json::from_slice(&self.body).ok()
         }
 
+        /// The body as it came.
+        pub fn body(&self) -> &[u8] {
+            &self.body
+        }
+
         /// The beginning of the body, for a message, without what is hidden: that is taken out of all of it first, or the cut would leave
         /// the beginning of a secret.
         pub fn excerpt(&self, hidden: &Hidden) -> String {
@@ -130,8 +135,17 @@ mod asking {
 
     /// Asks, and reads the whole answer.
     pub(crate) async fn ask(outbound: &Outbound, request: Request, now: Timestamp) -> Result<Asked, outbound::Error> {
-        let limits = Limits { total_ms: TOTAL_MS, body_bytes_max: ANSWER_BYTES_MAX, ..Limits::default() };
-        let answer = outbound.send(request, &limits).await?;
+        ask_within(outbound, request, now, &Limits { total_ms: TOTAL_MS, body_bytes_max: ANSWER_BYTES_MAX, ..Limits::default() }).await
+    }
+
+    /// The same within other limits.
+    pub(crate) async fn ask_within(
+        outbound: &Outbound,
+        request: Request,
+        now: Timestamp,
+        limits: &Limits,
+    ) -> Result<Asked, outbound::Error> {
+        let answer = outbound.send(request, limits).await?;
         let after = answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
         let after = after.and_then(|after| retry_after(after, now));
         Ok(Asked { status: answer.status.as_u16(), after, body: answer.bytes().await? })

@@ -45,6 +45,11 @@ impl Answer {
             let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
             return Err(Error::Encoded { host: self.host.clone(), encoding });
         }
+        self.packed_piece().await
+    }
+
+    /// The same in whatever encoding it comes: for those who asked for one and unpack it themselves. The limits are those of what comes.
+    pub async fn packed_piece(&mut self) -> Result<Option<Vec<u8>>, Error> {
         if self.response.content_length().is_some_and(|length| length > self.limits.body_bytes_max) {
             return Err(self.too_large());
         }

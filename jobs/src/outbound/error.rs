@@ -114,12 +114,17 @@ impl Error {
             return Self::Forbidden { host, why: inside.to_string() };
         }
         // The deepest cause says what happened; those above it say where in the client.
-        let why = causes(error).last().map_or_else(|| error.to_string(), ToString::to_string);
+        let why = deepest(error);
         if error.is_builder() {
             return Self::Invalid(why);
         }
         if error.is_connect() { Self::Unreachable { host, why } } else { Self::Broken { host, why } }
     }
+}
+
+/// What the deepest cause says.
+pub(super) fn deepest(error: &reqwest::Error) -> String {
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The error's causes, without the error itself, which names the URL.

@@ -15,7 +15,7 @@ mod names;
 mod tests;
 pub mod tokens;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use reqwest::{Certificate, Client, redirect};
 pub use reqwest::{
@@ -83,6 +83,23 @@ pub struct Apart {
     pub ca_pem: Option<String>,
     /// Nothing but HTTP/2 is spoken, and its connections are kept for long.
     pub http2_only: bool,
+    /// Who we are, to whoever asks for a certificate (mTLS).
+    pub identity: Option<Identity>,
+}
+
+/// A certificate of ours and its key. Never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The certificate, and behind it those between it and its authority, as PEM.
+    pub certificate_pem: String,
+    /// The private key, as PEM, without a password.
+    pub key_pem: String,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity")
+    }
 }
 
 /// What is asked of somebody.
@@ -238,6 +255,10 @@ fn client(names: &Resolver, apart: &Apart) -> Result<Client, Error> {
         }
         None => None,
     };
+    let identity = match &apart.identity {
+        Some(identity) => Some(read_identity(identity)?),
+        None => None,
+    };
     let builder = || {
         let builder = Client::builder()
             .no_proxy()
@@ -255,6 +276,10 @@ fn client(names: &Resolver, apart: &Apart) -> Result<Client, Error> {
             Some(certificates) => builder.tls_certs_only(certificates.iter().cloned()),
             None => builder,
         };
+        let builder = match &identity {
+            Some(identity) => builder.identity(identity.clone()),
+            None => builder,
+        };
         if !apart.http2_only {
             return builder;
         }
@@ -268,6 +293,16 @@ fn client(names: &Resolver, apart: &Apart) -> Result<Client, Error> {
         builder().tls_certs_only([]).build()
     });
     built.map_err(|error| Error::Invalid(format!("making an HTTP client: {error}")))
+}
+
+/// What of our own is shown. What cannot be read, or does not belong together, is said before anybody is called.
+fn read_identity(identity: &Identity) -> Result<reqwest::Identity, Error> {
+    let wrong = |why: String| Error::Invalid(format!("its client certificate cannot be used: {why}"));
+    let both = zeroize::Zeroizing::new(format!("{}\n{}", identity.certificate_pem, identity.key_pem));
+    let read = reqwest::Identity::from_pem(both.as_bytes()).map_err(|_| wrong("it and its key are no PEM of both".into()))?;
+    let fits = Client::builder().tls_certs_only([]).identity(read.clone()).build();
+    fits.map_err(|error| wrong(error::deepest(&error)))?;
+    Ok(read)
 }
 
 /// Where an answer sends us on to, if it does.

@@ -14,6 +14,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     Ended, Process, Work,
+    expressions::{self, Cell, Sheet},
     words::{self, Asked, Parts, Question, Reading, Wordless, Words},
 };
 
@@ -80,6 +81,16 @@ impl Renderers {
         self.ask(Question::Read(parts)).await
     }
 
+    /// What is wrong with each of these expressions, if anything.
+    pub async fn read_expressions(&self, all: Vec<String>) -> Result<Vec<Option<String>>, Unmade> {
+        self.ask(Question::ReadExpressions(all)).await
+    }
+
+    /// Evaluates expressions over records: a row for each of the first of them, in their order; the rest is to be asked for again.
+    pub async fn evaluate(&self, sheet: Sheet) -> Result<Vec<Vec<Cell>>, Unmade> {
+        self.ask(Question::Evaluate(sheet)).await
+    }
+
     async fn ask<A: DeserializeOwned>(&self, question: Question) -> Result<A, Unmade> {
         let Some(program) = &self.0.program else { return answer_here(&question) };
         let _permit = self.0.at_once.acquire().await.map_err(unavailable)?;
@@ -133,6 +144,8 @@ fn answer_here<A: DeserializeOwned>(question: &Question) -> Result<A, Unmade> {
     let line = match question {
         Question::Fill(asked) => serde_json::to_value(words::words(asked)?),
         Question::Read(parts) => serde_json::to_value(words::read(parts)?),
+        Question::ReadExpressions(all) => serde_json::to_value(expressions::read(all)),
+        Question::Evaluate(sheet) => serde_json::to_value(expressions::evaluate(sheet)),
     };
     line.and_then(serde_json::from_value).map_err(unavailable)
 }

@@ -17,6 +17,7 @@ use serde_json::Map;
 
 use super::{
     CPU_S_MAX,
+    expressions::{self, Sheet},
     fill::{Template, Unfilled, fill},
     needs, write_line,
 };
@@ -44,6 +45,10 @@ pub(super) enum Question {
     Fill(Asked),
     /// To read a template.
     Read(Parts),
+    /// To say what is wrong with expressions.
+    ReadExpressions(Vec<String>),
+    /// To evaluate expressions.
+    Evaluate(Sheet),
 }
 
 /// A template as it is written.
@@ -129,6 +134,8 @@ pub(super) fn answer(mut input: impl BufRead, mut output: impl Write) -> io::Res
         match serde_json::from_str(&line)? {
             Question::Fill(asked) => write_line(&mut output, &words(&asked))?,
             Question::Read(parts) => write_line(&mut output, &read(&parts))?,
+            Question::ReadExpressions(all) => write_line(&mut output, &Ok::<_, Wordless>(expressions::read(&all)))?,
+            Question::Evaluate(sheet) => write_line(&mut output, &Ok::<_, Wordless>(expressions::evaluate(&sheet)))?,
         }
     }
 }

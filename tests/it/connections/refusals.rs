@@ -126,7 +126,7 @@ async fn the_catalogue_says_what_is_asked_for() {
     let server = Server::start().await;
     let all = server.read("/v1/providers").await;
     let names: Vec<&str> = all["providers"].as_array().expect("providers").iter().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!(names, ["apns", "fcm", "http", "oauth2", "service_account", "smtp", "twilio", "whatsapp"]);
+    assert_eq!(names, ["apns", "deepl", "fcm", "http", "oauth2", "service_account", "smtp", "twilio", "whatsapp"]);
     for name in names {
         let one = server.read(&format!("/v1/providers/{name}")).await;
         assert!(

@@ -9,7 +9,10 @@ use axum::{
 };
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use windrow_jobs::connection::{Connection, ConnectionEdit, Secrets, Stored, catalog::Provider, keys::KeyError};
+use windrow_jobs::{
+    connection::{Connection, ConnectionEdit, Secrets, Stored, catalog::Provider, keys::KeyError},
+    merge_patch::merged,
+};
 
 use super::{
     ConnectionPath, LOOKS_MAX, Sealing, View, answer, below,
@@ -152,7 +155,7 @@ impl Wish {
 
     async fn onto(&self, api: &Api, standing: &Connection) -> Result<ConnectionEdit, Unmade> {
         let provider = provider_of(&standing.provider)?;
-        let config = self.config.as_ref().map(|patch| merged(&standing.facts.config, patch));
+        let config = self.config.as_ref().map(|patch| merged(&standing.facts.config, &Value::Object(patch.clone())));
         let secrets = match &self.secrets {
             Some(patch) if !patch.is_empty() => Some(merge_secrets(api, standing, provider, patch).await?),
             _ => None,
@@ -196,20 +199,4 @@ async fn merge_secrets(api: &Api, standing: &Connection, provider: &Provider, pa
     let all = Value::Object(secrets.0.iter().map(|(name, secret)| (name.clone(), secret.clone().into())).collect());
     provider.check_secrets(&all).map_err(below("/secrets"))?;
     Ok(secrets)
-}
-
-/// A merge patch (RFC 7396) of an object.
-fn merged(target: &Value, patch: &Map<String, Value>) -> Value {
-    let mut merged_fields = target.as_object().cloned().unwrap_or_default();
-    for (name, value) in patch {
-        match value {
-            Value::Null => drop(merged_fields.remove(name)),
-            Value::Object(inner) => {
-                let standing = merged_fields.get(name).cloned().unwrap_or_default();
-                merged_fields.insert(name.clone(), merged(&standing, inner));
-            }
-            other => drop(merged_fields.insert(name.clone(), other.clone())),
-        }
-    }
-    Value::Object(merged_fields)
 }

@@ -29,6 +29,8 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
         config.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         config
     };
+    let with_key = |place: &str, name: &str| json!({ "url": "https://example.com", place: name });
+    let pem = |what: &str| format!("-----BEGIN {what}-----\nAAAA\n-----END {what}-----\n");
     let key = format!("SK{}", "0".repeat(32));
     let number = json!({ "phone_number_id": "106540352242922", "business_account_id": "102290129340398" });
     let cases = [
@@ -72,7 +74,31 @@ fn every_refusal_names_its_field_and_repeats_nothing() {
         ("http", url.clone(), json!({ "basic_password": PLANTED }), Some("/config/basic_user")),
         ("http", json!({ "url": "https://example.com", "basic_user": "me" }), json!({}), Some("/secrets/basic_password")),
         ("http", json!({ "url": "https://example.com", "basic_user": "me" }), json!({ "basic_password": PLANTED }), None),
-        ("http", url, json!({ "basic_password": PLANTED, "bearer_token": PLANTED }), Some("/secrets/basic_password")),
+        ("http", url.clone(), json!({ "basic_password": PLANTED, "bearer_token": PLANTED }), Some("/secrets/basic_password")),
+        ("http", url.clone(), json!({ "api_key": PLANTED }), Some("/config/api_key_header")),
+        ("http", with_key("api_key_header", "X-Api-Key"), json!({}), Some("/secrets/api_key")),
+        ("http", with_key("api_key_header", "X-Api-Key"), json!({ "api_key": PLANTED, "bearer_token": PLANTED }), None),
+        ("http", with_key("api_key_header", "Authorization"), json!({ "api_key": PLANTED }), Some("/config/api_key_header")),
+        ("http", with_key("api_key_parameter", "licensekey"), json!({ "api_key": PLANTED }), None),
+        ("http", with_key("api_key_parameter", "a&b"), json!({ "api_key": PLANTED }), Some("/config/api_key_parameter")),
+        (
+            "http",
+            json!({ "url": "https://example.com", "api_key_header": "X-Api-Key", "api_key_parameter": "key" }),
+            json!({ "api_key": PLANTED }),
+            Some("/config/api_key_parameter"),
+        ),
+        ("http", url.clone(), json!({ "client_certificate_pem": PLANTED }), Some("/secrets/client_certificate_pem")),
+        ("http", url.clone(), json!({ "client_certificate_pem": pem("CERTIFICATE") }), Some("/secrets/client_key_pem")),
+        ("http", url.clone(), json!({ "client_key_pem": pem("RSA PRIVATE KEY") }), Some("/secrets/client_certificate_pem")),
+        ("http", url.clone(), json!({ "client_key_pem": pem("ENCRYPTED PRIVATE KEY") }), Some("/secrets/client_key_pem")),
+        ("http", url, json!({ "client_certificate_pem": pem("CERTIFICATE"), "client_key_pem": pem("PRIVATE KEY") }), None),
+        (
+            "http",
+            json!({ "url": "http://example.com" }),
+            json!({ "client_certificate_pem": pem("CERTIFICATE"), "client_key_pem": pem("PRIVATE KEY") }),
+            Some("/config/url"),
+        ),
+        ("http", json!({ "url": "https://example.com", "ca_pem": PLANTED }), json!({}), Some("/config/ca_pem")),
         ("oauth2", client.clone(), json!({}), Some("/secrets/client_secret")),
         ("oauth2", client.clone(), json!({ "client_secret": PLANTED }), None),
         ("oauth2", client.clone(), json!({ "client_secret": "" }), Some("/secrets/client_secret")),

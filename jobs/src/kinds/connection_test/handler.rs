@@ -10,18 +10,20 @@ use crate::{
     clock::{Clock, SystemClock},
     connection::{
         Opened, Used,
-        catalog::{apns, fcm, http, oauth2, service_account, smtp, twilio, whatsapp},
+        catalog::{apns, deepl, fcm, http, oauth2, service_account, smtp, twilio, whatsapp},
+        door::Doors,
     },
     contract::Contract,
     handler::{Context, Failure, Handler, Outcome},
     job::JobError,
-    kinds::notification_push::apple::Apple,
+    kinds::{Services, notification_push::apple::Apple},
     outbound::{
         Outbound,
         tokens::{TokenError, Tokens},
     },
 };
 
+mod account;
 mod mail;
 mod phone;
 mod ping;
@@ -30,6 +32,7 @@ mod push;
 /// The handler.
 pub struct TestConnection {
     outbound: Outbound,
+    doors: Doors,
     tokens: Tokens,
     apple: Apple,
     clock: Arc<dyn Clock>,
@@ -48,16 +51,18 @@ pub(super) enum Failed {
 impl TestConnection {
     /// One that calls the outside world this way. The tokens are those of the jobs beside it: two that ask by one refresh token at once
     /// would take it from each other.
-    pub fn new(outbound: Outbound, tokens: Tokens, apple: Apple) -> Self {
-        Self { outbound, tokens, apple, clock: Arc::new(SystemClock) }
+    pub fn new(services: &Services) -> Self {
+        let Services { outbound, doors, tokens, apple, .. } = services.clone();
+        Self { outbound, doors, tokens, apple, clock: Arc::new(SystemClock) }
     }
 
     /// Does what the catalogue says, and returns what was seen.
     async fn test(&self, context: &Context, opened: &Opened) -> Result<String, Failed> {
         match opened.provider.as_str() {
             apns::NAME => push::device_of_nobody(&self.apple, context, opened).await,
+            deepl::NAME => account::deepl_usage(&self.outbound, opened).await,
             fcm::NAME => push::message_to_nobody(&self.outbound, &self.tokens, self.clock.as_ref(), context, opened).await,
-            http::NAME => ping::ping(&self.outbound, opened, self.clock.now()).await,
+            http::NAME => ping::ping(&self.doors, opened, self.clock.now()).await,
             oauth2::NAME | service_account::NAME => {
                 self.tokens.new_token(&context.access, opened).await?;
                 Ok("a token was given".into())

@@ -1,36 +1,30 @@
 //! The code of `http.request`: open the connection, make the request, send it once more often than it is done, read what came.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 
 use super::{
     ANSWER_BYTES_MAX, INLINE_BYTES_MAX, Payload, Reply, Verb, contract,
-    sign::{id_of, signature},
-    target::target,
-    verdict::{Verdict, retry_after, verdict},
+    verdict::{Verdict, verdict},
 };
 use crate::{
-    clock::Timestamp,
-    connection::{Access, AccessError, Hidden, Opened, Used, catalog},
+    connection::{
+        Hidden,
+        caller::{Asking, Caller, Refusal, Uncalled},
+    },
     contract::Contract,
     effect::{Call, Failed, Policy, Receipt, Sent},
     handler::{Context, Failure, Handler, Outcome},
     job::JobError,
     kinds::Services,
-    outbound::{
-        self, Answer, HeaderMap, HeaderName, HeaderValue, Limits, Method, Request, StatusCode, Url, header,
-        tokens::{Token, TokenError},
-    },
+    outbound::{self, Answer, HeaderMap, Limits, Method, Url},
 };
 
 /// The effect's name: a job makes one request.
 const EFFECT: &str = "request";
 /// The artifact that a large answer becomes.
 const ARTIFACT: &str = "response";
-/// How much of an error's answer is told.
-const EXCERPT_BYTES: usize = 1_024;
 /// What of a header of the answer is told.
 const HEADER_CHARS_MAX: usize = 512;
 /// The longest silence within an answer's body.
@@ -81,9 +75,7 @@ struct Making<'a> {
     services: &'a Services,
     context: &'a Context,
     payload: Payload,
-    opened: Opened,
-    /// Whose token is sent.
-    tokens_of: Option<Opened>,
+    caller: Caller,
     url: Url,
     timeout: Duration,
 }
@@ -94,109 +86,48 @@ impl<'a> Making<'a> {
             let message = "respond_async needs to know where callbacks go: set api.public_url (WINDROW_PUBLIC_URL) for this worker";
             return Err(Outcome::bury("setting_missing", message));
         }
-        let opened = context.connection(&payload.connection, &[catalog::http::NAME]).await.map_err(closed)?;
-        let tokens_of = match &payload.token_connection {
-            Some(name) => Some(context.connection(name, &[catalog::oauth2::NAME, catalog::service_account::NAME]).await.map_err(closed)?),
-            None => None,
-        };
-        let base = opened.config["url"].as_str().unwrap_or_default();
-        let base = services.outbound.url(base).map_err(|error| unsent(&error))?;
-        let url = target(&base, payload.path.as_deref(), &payload.query).map_err(|message| Outcome::bury("path_invalid", message))?;
-        let of_connection = opened.config["timeout_s"].as_u64().unwrap_or(catalog::http::TIMEOUT_S.into());
-        let timeout = Duration::from_secs(payload.timeout_s.map_or(of_connection, u64::from));
-        Ok(Self { services, context, payload, opened, tokens_of, url, timeout })
+        let caller = Caller::open(services, context, &payload.connection, payload.token_connection.as_deref()).await?;
+        let url = caller.url(payload.path.as_deref(), &payload.query)?;
+        let timeout = payload.timeout_s.map_or(caller.timeout(), |timeout_s| Duration::from_secs(timeout_s.into()));
+        Ok(Self { services, context, payload, caller, url, timeout })
     }
 
     /// Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
     async fn send(&self, call: Call) -> Result<Sent<Reply>, Failed> {
-        let mut hidden = [Some(&self.opened), self.tokens_of.as_ref()]
-            .into_iter()
-            .flatten()
-            .fold(Hidden::default(), |hidden, opened| hidden.and(&opened.secrets));
         if let Some(token) = &call.token {
-            hidden = hidden.and_text(token);
+            self.caller.hide_also(token);
         }
-        let sent = self.send_as(&call, &mut hidden).await;
-        sent.map_err(|failed| {
-            failed.map(|outcome| match outcome {
-                Outcome::Retry { error, after } => Outcome::Retry { error: hidden.error(error), after },
-                Outcome::Bury(error) => Outcome::Bury(hidden.error(error)),
-                outcome => outcome,
-            })
-        })
+        self.send_as(&call).await.map_err(|failed| failed.map(|outcome| self.caller.hide(outcome)))
     }
 
-    async fn send_as(&self, call: &Call, hidden: &mut Hidden) -> Result<Sent<Reply>, Failed> {
-        let token = self.token(hidden).await?;
-        let answer = self.send_with(call, token.as_ref()).await?;
-        if answer.status == StatusCode::UNAUTHORIZED
-            && let (Some(tokens_of), Some(token)) = (&self.tokens_of, &token)
-        {
-            // It may have ended early: a new one is tried once.
-            self.services.tokens.forget(tokens_of, token);
-            let token = self.token(hidden).await?;
-            return self.read(self.send_with(call, token.as_ref()).await?, hidden).await;
-        }
-        self.read(answer, hidden).await
-    }
-
-    async fn token(&self, hidden: &mut Hidden) -> Result<Option<Token>, Failed> {
-        let Some(tokens_of) = &self.tokens_of else {
-            return Ok(None);
-        };
-        // A connection that is refused waits to be mended, and the job with it as long as it has attempts.
-        let failed = |error: TokenError| {
-            Failed::not_done(Outcome::Retry { error: JobError { retryable: true, ..error.as_job_error() }, after: error.after() })
-        };
-        let token = self.services.tokens.token(&self.context.access, tokens_of).await.map_err(failed)?;
-        *hidden = std::mem::take(hidden).and_text(token.as_str());
-        Ok(Some(token))
-    }
-
-    async fn send_with(&self, call: &Call, token: Option<&Token>) -> Result<Answer, Failed> {
-        let request = self.request(call, token).map_err(|outcome| Failed::not_done(*outcome))?;
+    async fn send_as(&self, call: &Call) -> Result<Sent<Reply>, Failed> {
+        let asking = self.asking(call).map_err(|error| Failed::not_done(Outcome::Bury(error)))?;
         let total_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         let limits = Limits { total_ms, silence_ms: SILENCE_MS, body_bytes_max: ANSWER_BYTES_MAX, redirects_max: 0 };
-        self.services.outbound.send(request, &limits).await.map_err(|error| failed(&error))
+        match self.caller.send(&asking, &limits).await {
+            Ok(answer) => self.read(answer).await,
+            Err(Uncalled::Failed(error)) => Err(failed(error)),
+            Err(uncalled) => Err(Failed::not_done(uncalled.into_outcome())),
+        }
     }
 
-    fn request(&self, call: &Call, token: Option<&Token>) -> Result<Request, Box<Outcome>> {
-        let now = self.services.clock.now();
-        let body = match &self.payload.body {
-            Some(body) => serde_json::to_vec(body).expect("a JSON value has a JSON form"),
-            None => Vec::new(),
-        };
-        let mut headers = HeaderMap::new();
-        if self.payload.body.is_some() {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        for (name, value) in self.opened.config["headers"].as_object().into_iter().flatten() {
-            put(&mut headers, name, value.as_str().unwrap_or_default())?;
+    fn asking(&self, call: &Call) -> Result<Asking, JobError> {
+        let mut asking = Asking::new(self.method(), self.url.clone());
+        if let Some(body) = &self.payload.body {
+            asking.body = serde_json::to_vec(body).expect("a JSON value has a JSON form");
         }
         for (name, value) in &self.payload.headers {
-            put(&mut headers, name, value)?;
+            asking.put(name, value)?;
         }
-        // Ours come last, so that nothing stands in their place.
-        for (name, value) in self.our_headers(call, now) {
-            put(&mut headers, name, &value)?;
+        for (name, value) in self.our_headers(call) {
+            asking.put(name, &value)?;
         }
-        if let Some(secrets) = self.opened.secrets.get(catalog::http::SIGNING_SECRET) {
-            let (id, timestamp_s) = (id_of(&call.key), now.ms().div_euclid(1_000));
-            let signed = signature(secrets, &id, timestamp_s, &body);
-            let signed = signed.map_err(|message| Box::new(Outcome::bury("signing_secret_invalid", message)))?;
-            put(&mut headers, "webhook-id", &id)?;
-            put(&mut headers, "webhook-timestamp", &timestamp_s.to_string())?;
-            put(&mut headers, "webhook-signature", &signed)?;
-        }
-        if let Some(authorization) = self.authorization(token) {
-            headers.insert(header::AUTHORIZATION, authorization);
-        }
-        Ok(Request { method: self.method(), url: self.url.clone(), headers, body })
+        Ok(Asking { signed_as: Some(call.key.clone()), ..asking })
     }
 
-    fn our_headers(&self, call: &Call, now: Timestamp) -> Vec<(&'static str, String)> {
+    fn our_headers(&self, call: &Call) -> Vec<(&'static str, String)> {
         let patience = if call.token.is_some() { Duration::from_secs(self.payload.callback_timeout_s.into()) } else { self.timeout };
-        let until = now.plus_ms(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX));
+        let until = self.services.clock.now().plus_ms(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX));
         let deadline = self.context.deadline.map_or(until, |deadline| deadline.min(until));
         let mut ours = vec![
             ("idempotency-key", call.key.clone()),
@@ -212,24 +143,6 @@ impl<'a> Making<'a> {
         ours
     }
 
-    fn authorization(&self, token: Option<&Token>) -> Option<HeaderValue> {
-        let secrets = &self.opened.secrets;
-        if let Some(token) = token {
-            return Some(token.bearer());
-        }
-        let text = match (secrets.get(catalog::http::BEARER_TOKEN), secrets.get(catalog::http::BASIC_PASSWORD)) {
-            (Some(bearer), _) => format!("Bearer {bearer}"),
-            (None, Some(password)) => {
-                let user = self.opened.config["basic_user"].as_str().unwrap_or_default();
-                format!("Basic {}", BASE64.encode(format!("{user}:{password}")))
-            }
-            (None, None) => return None,
-        };
-        let mut value = HeaderValue::try_from(text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    }
-
     fn method(&self) -> Method {
         match self.payload.method {
             Some(Verb::Post) => Method::POST,
@@ -237,48 +150,29 @@ impl<'a> Making<'a> {
             Some(Verb::Patch) => Method::PATCH,
             Some(Verb::Get) => Method::GET,
             Some(Verb::Delete) => Method::DELETE,
-            None => self.opened.config["method"].as_str().and_then(|method| method.parse().ok()).unwrap_or(Method::POST),
+            None => self.caller.opened().config["method"].as_str().and_then(|method| method.parse().ok()).unwrap_or(Method::POST),
         }
     }
 
-    async fn read(&self, answer: Answer, hidden: &Hidden) -> Result<Sent<Reply>, Failed> {
+    async fn read(&self, answer: Answer) -> Result<Sent<Reply>, Failed> {
         let status = answer.status.as_u16();
-        let verdict = verdict(status);
-        if verdict == Verdict::Done {
-            for used in [Some(&self.opened), self.tokens_of.as_ref()].into_iter().flatten() {
-                self.report(used, Used::Well).await;
-            }
+        if verdict(status) == Verdict::Done {
+            self.caller.was_good().await;
             if status == 202 && self.payload.respond_async {
                 self.context.info("the endpoint finishes later");
                 return Ok(Sent::Handed(Duration::from_secs(self.payload.callback_timeout_s.into())));
             }
-            return self.reply(answer, hidden).await.map(|result| Sent::Done(Receipt { provider_id: None, result }));
+            return self.reply(answer, &self.caller.hidden()).await.map(|result| Sent::Done(Receipt { provider_id: None, result }));
         }
-        let after = answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
-        let after = after.and_then(|after| retry_after(after, self.services.clock.now()));
-        // Before anything is made of it: where it is cut again, what is left of a secret is known no more.
-        let excerpt = hidden.cut_text(&answer.excerpt(EXCERPT_BYTES).await);
-        let message = format!("{} answered {status}: {excerpt}", self.url.host_str().unwrap_or_default());
+        let Refusal { verdict, message, after } = self.caller.refusal(answer).await;
         let again = |code| Outcome::Retry { error: JobError::new(code, &message, true), after };
         Err(match verdict {
             Verdict::NotNow => Failed::not_done(again("endpoint_busy")),
             Verdict::Unclear => Failed::unknown(again("endpoint_failed")),
-            Verdict::Unauthorized => {
-                let refused = self.tokens_of.as_ref().unwrap_or(&self.opened);
-                self.report(refused, Used::Refused(JobError::new("connection_refused", &message, false))).await;
-                // The connection waits to be mended, and the job with it as long as it has attempts.
-                Failed::not_done(again("connection_refused"))
-            }
+            // The connection waits to be mended, and the job with it as long as it has attempts.
+            Verdict::Unauthorized => Failed::not_done(again("connection_refused")),
             Verdict::Never | Verdict::Done => Failed::not_done(Outcome::bury("endpoint_refused", message)),
         })
-    }
-
-    /// What came of using a connection. That nobody could be told does not undo the call.
-    async fn report(&self, opened: &Opened, used: Used) {
-        let access: &Arc<dyn Access> = &self.context.access;
-        if let Err(error) = access.report(opened, used).await {
-            tracing::warn!(job.id = %self.context.job, connection = %opened.id, %error, "a connection's use was not noted");
-        }
     }
 
     async fn reply(&self, answer: Answer, hidden: &Hidden) -> Result<Reply, Failed> {
@@ -287,7 +181,7 @@ impl<'a> Making<'a> {
         let wanted = self.payload.answer_headers.iter().map(|name| name.to_lowercase()).chain(["content-type".to_owned()]);
         let headers: BTreeMap<String, String> =
             wanted.filter_map(|name| Some((name.clone(), header_of(&answer.headers, &name, hidden)?))).collect();
-        let bytes = answer.bytes().await.map_err(|error| failed(&error))?;
+        let bytes = answer.bytes().await.map_err(failed)?;
         let body = inline(&media_type, &bytes, hidden);
         let artifact = match body {
             None if !bytes.is_empty() => {
@@ -298,16 +192,6 @@ impl<'a> Making<'a> {
             _ => None,
         };
         Ok(Reply::Answered { status, headers, body, artifact })
-    }
-}
-
-fn put(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Box<Outcome>> {
-    match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-        (Ok(name), Ok(value)) => {
-            headers.insert(name, value);
-            Ok(())
-        }
-        _ => Err(Box::new(Outcome::bury("header_invalid", format!("the header {name:?} cannot be sent")))),
     }
 }
 
@@ -335,22 +219,13 @@ fn header_of(headers: &HeaderMap, name: &str, hidden: &Hidden) -> Option<String>
     Some(text.chars().take(HEADER_CHARS_MAX).collect())
 }
 
-fn closed(error: AccessError) -> Outcome {
-    let error = error.as_job_error();
-    if error.retryable { Outcome::Retry { error, after: None } } else { Outcome::Bury(error) }
-}
-
-fn unsent(error: &outbound::Error) -> Outcome {
-    if error.is_final() { Outcome::bury(error.code(), error.to_string()) } else { Outcome::retry(error.code(), error.to_string()) }
-}
-
-fn failed(error: &outbound::Error) -> Failed {
+fn failed(error: outbound::Error) -> Failed {
     match error {
-        error if error.is_unsent() => Failed::not_done(unsent(error)),
         // It was done, and would be answered in the same way.
         outbound::Error::TooLarge { .. } | outbound::Error::Encoded { .. } => {
             Failed::unknown(Outcome::bury(error.code(), error.to_string()))
         }
-        error => Failed::unknown(Outcome::retry(error.code(), error.to_string())),
+        error if error.is_unsent() => Failed::not_done(Uncalled::Failed(error).into_outcome()),
+        error => Failed::unknown(Uncalled::Failed(error).into_outcome()),
     }
 }

@@ -9,9 +9,9 @@ pub mod handler;
 #[cfg(feature = "secrets")]
 pub mod sign;
 #[cfg(feature = "handlers")]
-mod target;
+pub(crate) mod target;
 #[cfg(feature = "outbound")]
-pub(crate) mod verdict;
+pub mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -94,7 +94,7 @@ const fn callback_s() -> u32 {
 }
 
 /// Names that are ours or the protocol's to give are refused when the job is submitted.
-fn headers_schema(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn headers_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 32,

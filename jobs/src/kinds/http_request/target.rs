@@ -1,11 +1,13 @@
 //! Where a request goes: the connection's URL, and what a payload adds to it. Never another host, nor a path above. Pure.
 
-use std::collections::BTreeMap;
-
 use crate::outbound::Url;
 
 /// The connection's URL with a path below it and more parameters. The error says what is wrong with the path.
-pub(super) fn target(base: &Url, path: Option<&str>, query: &BTreeMap<String, String>) -> Result<Url, String> {
+pub(crate) fn target<K: AsRef<str>, V: AsRef<str>>(
+    base: &Url,
+    path: Option<&str>,
+    query: impl IntoIterator<Item = (K, V)>,
+) -> Result<Url, String> {
     let mut url = base.clone();
     url.set_fragment(None);
     let path = path.map(|path| path.strip_prefix('/').unwrap_or(path)).filter(|path| !path.is_empty());
@@ -23,7 +25,9 @@ pub(super) fn target(base: &Url, path: Option<&str>, query: &BTreeMap<String, St
             segments.push("");
         }
     }
-    if !query.is_empty() {
+    let mut query = query.into_iter().peekable();
+    // Or a URL without parameters would end in a question mark.
+    if query.peek().is_some() {
         url.query_pairs_mut().extend_pairs(query);
     }
     Ok(url)
@@ -34,8 +38,7 @@ mod tests {
     use super::*;
 
     fn at(base: &str, path: &str) -> Result<String, String> {
-        let query = BTreeMap::from([("a b".to_owned(), "1&2".to_owned())]);
-        target(&base.parse().expect("a URL"), Some(path), &query).map(String::from)
+        target(&base.parse().expect("a URL"), Some(path), [("a b", "1&2")]).map(String::from)
     }
 
     #[test]

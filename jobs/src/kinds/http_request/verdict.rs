@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 
 /// What an answer's status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It is done.
     Done,
     /// Who calls is not let in.

@@ -84,7 +84,7 @@ async fn copied(context: &Context, artifact: &Artifact) -> Result<Arc<File>, Out
 }
 
 /// The one name of a file without a name, under which it is opened anew, from its beginning, as long as it is held here.
-pub(super) fn path_of(file: &File) -> PathBuf {
+pub(in crate::kinds) fn path_of(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 

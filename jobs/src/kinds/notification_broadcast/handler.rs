@@ -163,7 +163,9 @@ fn chunk(family: &Family, audience: &mut Audience, delay_ms: impl Fn(u64) -> i64
 }
 
 /// Work that waits for the disk or computes for long: beside the runtime's threads, so that whoever ends the attempt need not wait for it.
-pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Outcome> + Send + 'static) -> Result<T, Outcome> {
+pub(in crate::kinds) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Outcome> + Send + 'static,
+) -> Result<T, Outcome> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string()))),

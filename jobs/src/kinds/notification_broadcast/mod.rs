@@ -5,7 +5,7 @@
 //! listed twice. The pieces: `audience.rs` reads recipients, `child.rs` makes the job of one, `report.rs` tells how each fared.
 
 #[cfg(feature = "handlers")]
-mod audience;
+pub(in crate::kinds) mod audience;
 #[cfg(feature = "handlers")]
 mod bounded;
 pub mod check;
@@ -14,7 +14,7 @@ mod child;
 pub mod handler;
 pub mod part;
 #[cfg(feature = "handlers")]
-mod report;
+pub(in crate::kinds) mod report;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

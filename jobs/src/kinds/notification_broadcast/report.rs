@@ -78,7 +78,7 @@ fn count(of: &mut u64, status: &'static str) -> &'static str {
 }
 
 /// The text, with an apostrophe before it where a spreadsheet would compute it; a phone number is none.
-fn plain(text: &str) -> Cow<'_, str> {
+pub(in crate::kinds) fn plain(text: &str) -> Cow<'_, str> {
     let is_number = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
     let computed = match text.split_at_checked(1) {
         Some(("=" | "@" | "\t" | "\r" | "\n", _)) => true,

@@ -164,7 +164,7 @@ impl Apple {
     /// The team's own connections.
     fn way(&self, opened: &Opened) -> Result<Outbound, outbound::Error> {
         let ca_pem = opened.config["ca_pem"].as_str().map(str::to_owned);
-        let whose = (opened.tenant.clone(), text(opened, "team_id"), Apart { ca_pem, http2_only: true });
+        let whose = (opened.tenant.clone(), text(opened, "team_id"), Apart { ca_pem, http2_only: true, identity: None });
         let mut ways = self.0.ways.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(way) = ways.get(&whose) {
             return Ok(way.clone());

@@ -12,7 +12,10 @@ mod hooks;
 mod inspect;
 mod intake;
 mod library;
+mod records;
+mod syncs;
 mod timetable;
+mod translations;
 mod upkeep;
 mod vault;
 mod wordings;
@@ -41,7 +44,12 @@ use crate::{
     notification::{approved::Approved, delivery::Delivery, locale::Locale, wording::Wording},
     queue::{LimitScope, Limits, QueueName},
     schedule::{Fire, Schedule, ScheduleId},
+    sync::{
+        SyncId,
+        state::{Item, RowError, Run, Sync},
+    },
     tenant::TenantId,
+    translation::{Hash, Translated},
 };
 
 /// A receiver that lags by more nudges than this misses some and looks into the feed.
@@ -137,9 +145,38 @@ struct Tables {
     /// By name and language; deleted ones too, so that no number is given twice.
     wordings: BTreeMap<(TenantId, String, Locale), Worded>,
     default_locales: BTreeMap<TenantId, Locale>,
+    syncs: BTreeMap<SyncId, Synced>,
+    records: BTreeMap<records::RecordName, Row>,
+    /// The greatest version of a record of a collection that is gone.
+    floors: BTreeMap<(TenantId, String), i64>,
+    /// Look-up fields of collections, and whether the records that were there before are known by them.
+    fields: BTreeMap<(TenantId, String), BTreeMap<String, bool>>,
     /// When they were last asked for, and what there was.
     /// Each template with the time as of which it is known.
     approved: BTreeMap<ConnectionId, (Timestamp, Vec<(Timestamp, Approved)>)>,
+    /// With when their use was last noted.
+    translations: BTreeMap<(TenantId, Hash), (Timestamp, Translated)>,
+}
+
+/// A sync, and what is kept of it.
+struct Synced {
+    sync: Sync,
+    runs: BTreeMap<u32, Run>,
+    items: BTreeMap<String, Item>,
+    /// Row errors of the last run.
+    errors: Vec<(u32, RowError)>,
+    conflicts: BTreeMap<String, syncs::Conflict>,
+}
+
+/// A record, without its name.
+struct Row {
+    data: String,
+    hash: [u8; 32],
+    version: i64,
+    sync: Option<SyncId>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    deleted_at: Option<Timestamp>,
 }
 
 /// Whose key it is, and the key.

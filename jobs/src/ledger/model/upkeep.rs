@@ -141,6 +141,22 @@ impl Upkeep for ModelLedger {
         Ok(self.transact(|tables, now, _| tables.forget_events(now.plus_ms(-kept_ms), limit)))
     }
 
+    async fn forget_items(&self, _: usize) -> Result<u64> {
+        // What a sync remembers goes with it.
+        Ok(0)
+    }
+
+    async fn index_records(&self, _: usize) -> Result<u64> {
+        Ok(self.transact(|tables, _, _| {
+            let unready = tables.fields.values_mut().flat_map(|fields| fields.values_mut()).filter(|is_ready| !**is_ready);
+            unready.map(|is_ready| *is_ready = true).count() as u64
+        }))
+    }
+
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64> {
+        Ok(self.transact(|tables, now, _| tables.forget_translations(now.plus_ms(-unused_ms), limit)))
+    }
+
     async fn reap(&self, _: usize, incarnation_over: bool) -> Result<u64> {
         Ok(self.transact(|tables, now, told| {
             let suspects = if incarnation_over { tables.running().map(|job| job.id).collect() } else { tables.suspects(now) };

@@ -17,7 +17,10 @@ mod keys;
 mod library;
 mod partitions;
 mod scrub;
+mod sync_tables;
+mod syncs;
 mod timetable;
+mod translations;
 mod upkeep;
 mod vault;
 mod wordings;
@@ -61,6 +64,8 @@ const STATEMENT_TIMEOUT_MS: i64 = 4_000;
 const _: () = assert!(STATEMENT_TIMEOUT_MS < floor::TRAILS_MS, "a late commit would be looked for only by sweeps");
 /// The same for what a planner reads when it takes over: all lanes and all that runs, which may be many.
 const LONG_TIMEOUT: &str = "SET LOCAL statement_timeout = '60s'";
+/// How long a transaction may wait for whoever began it: a process that stands still in one would keep what it holds from whoever reaps its jobs.
+const IDLE_TIMEOUT: &str = "10s";
 /// How long a migration waits for a table.
 const MIGRATION_LOCK_TIMEOUT: &str = "1s";
 /// Nudges that a slow planner may fall behind before it must look into the feed.
@@ -91,22 +96,29 @@ macro_rules! statements {
 
 statements! {
     abdicate, already_ended, append_feed, apply, approved, approved_synced, artifacts, attempts, awaited, balances, begin_wording,
-    bundle, bundle_versions, bundles, children, claim, clock, close_fires, connection_by_id, connection_by_name, connections, contracts,
-    count_connections, count_outcomes, count_refused, count_wordings, covering_delays, default_locale, delay, delete_connection,
-    delete_schedule, delete_tenant_key, deliveries, depths, dismiss, drop_approved, drop_due, drop_expired, drop_feed, drop_lease,
-    drop_wordings, due, due_buckets, due_schedules, effect, effect_stands, effects, end_hook, enroll, event, event_of_digest, events,
-    fires, first_due, first_expiry, fold, forget_events, forget_fires, forget_keys, forget_wording, forget_workers, get, heartbeat,
-    hold_delivery, hold_delivery_of, hold_event, hold_tenant_key, hook, hook_of, identity, insert, insert_approved, insert_connection,
-    insert_delivery, insert_event, insert_schedule, insert_wording, intend, issue, keep_attempts, keep_last_attempts, keep_tenant_key,
-    known, lanes, last_instant, lead, lease, lease_rows, leases_after, leases_at, limits, list, lock_connection, lock_limits,
-    lock_schedule, lock_sealed_connections, lock_snapshots, lock_wording_head, log, logs, mark_approved, may_bear, move_schedules, note,
-    on_offer, open_fires, orphan_fires, postpone_schedules, prunable, prune, prune_artifacts, prune_attempts, prune_deliveries,
-    prune_effects, prune_logs, publish, publish_bundle, publish_depths, ready, reanswer, record_artifact, redriven, release,
-    reopen_fires, reserve, reserved, revoke, revoke_all, rewrap_tenant_key, running, schedule_by_id, schedule_by_name, schedule_holder,
-    schedules, scrubbed, seen, set_default_locale, set_hook, set_limits, settle_fires, shelf, snapshots, store_connection,
-    store_delivery, store_event, store_schedule, store_wording_head, take_feed, take_turn, taken_until, tenant_key, tenant_keys_not_by,
-    tickets, touch_connection, turn_approved, turn_effect, unclaimed, use_ticket, wording, wording_heads, wording_languages,
-    wording_versions, workers, wrappings, write_fires,
+    bundle, bundle_versions, bundles, bury_sync, census, children, claim, clock, close_fires, collections, conflict, conflicts,
+    connection_by_id, connection_by_name, connections, contracts, count_connections, count_outcomes, count_refused, count_syncs,
+    count_wordings, covering_delays, default_locale, delay, delete_connection, delete_schedule, delete_sync, delete_tenant_key,
+    deleted_sync, deliveries, depths, dismiss, drop_approved, drop_conflicts, drop_due, drop_errors, drop_expired, drop_feed,
+    drop_items, drop_lease, drop_records, drop_runs, drop_translations, drop_values, drop_wordings, due, due_buckets, due_schedules,
+    effect, effect_stands, effects, end_hook, enroll, event, event_of_digest, events, fires, first_due, first_expiry, fold,
+    forget_conflicts, forget_errors, forget_events, forget_field, forget_fires, forget_items, forget_keys, forget_sync,
+    forget_translations, forget_values, forget_wording, forget_workers, get, has_conflicts, has_records, heartbeat, hold_delivery,
+    hold_delivery_of, hold_event, hold_field, hold_records, hold_room, hold_run, hold_sync, hold_sync_of, hold_tenant_key, hook,
+    hook_of, identity, insert, insert_approved, insert_connection, insert_delivery, insert_event, insert_records, insert_run,
+    insert_schedule, insert_sync, insert_translations, insert_wording, intend, issue, job_is_live, keep_attempts, keep_conflicts,
+    keep_errors, keep_items, keep_last_attempts, keep_tenant_key, keep_values, known, lanes, last_instant, lead, lease, lease_rows,
+    leases_after, leases_at, limits, list, lock_collection, lock_connection, lock_limits, lock_schedule, lock_sealed_connections,
+    lock_snapshots, lock_wording_head, log, logs, mark_approved, mark_records, may_bear, move_schedules, note, on_offer, open_field,
+    open_fires, orphan_fires, postpone_schedules, prunable, prune, prune_artifacts, prune_attempts, prune_deliveries, prune_effects,
+    prune_logs, publish, publish_bundle, publish_depths, raise_floor, ready, reanswer, record, record_artifact, record_field,
+    record_fields, record_floor, records, records_by_value, redriven, release, reopen_fires, reserve, reserved, revoke, revoke_all,
+    rewrap_tenant_key, row_errors, running, schedule_by_id, schedule_by_name, schedule_holder, schedules, scrubbed, see_items, seen,
+    set_default_locale, set_hook, set_limits, settle_fires, share_collection, shelf, snapshots, store_connection, store_delivery,
+    store_event, store_field, store_room, store_run, store_schedule, store_sync, store_wording_head, sync, sync_definitions, sync_items,
+    sync_runs, syncs, take_feed, take_turn, taken_until, tenant_key, tenant_keys_not_by, tickets, touch_connection, touch_translations,
+    translations, turn_approved, turn_effect, unclaimed, unseen_items, unused_tenant, update_records, use_ticket, walk_records, wording,
+    wording_heads, wording_languages, wording_versions, workers, wrappings, write_fires,
 }
 
 /// The ledger in PostgreSQL. Cheap to clone.
@@ -179,6 +191,7 @@ impl PostgresLedger {
             // A forbidden plan node counts as dear, and dear plans are compiled: 100 ms for a statement of 1 ms.
             ("jit", "off"),
             ("statement_timeout", statement_timeout_ms.as_str()),
+            ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
         ]);
         let writers = PgPoolOptions::new()
             .max_connections(WRITERS_MAX)

@@ -164,6 +164,18 @@ impl Upkeep for PostgresLedger {
         self.forget_told(kept_ms, limit).await
     }
 
+    async fn forget_items(&self, limit: usize) -> Result<u64> {
+        self.forget_memory(limit).await
+    }
+
+    async fn index_records(&self, limit: usize) -> Result<u64> {
+        self.walk_records(limit).await
+    }
+
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64> {
+        self.forget_unused(unused_ms, limit).await
+    }
+
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {
         let mut reaped = 0;
         loop {

@@ -14,7 +14,10 @@ mod inspect;
 mod keys;
 mod library;
 mod scrub;
+mod sync_tables;
+mod syncs;
 mod timetable;
+mod translations;
 mod upkeep;
 mod vault;
 mod wordings;
@@ -78,22 +81,29 @@ macro_rules! statements {
 
 statements! {
     abdicate, accept, already_ended, append_feed, apply, approved, approved_synced, artifacts, attempts, awaited, balances,
-    begin_wording, bundle, bundle_versions, bundles, children, claim, close_fires, connection_by_id, connection_by_name, connections,
-    contracts, count_connections, count_outcomes, count_refused, count_wordings, covering_delays, default_locale, delay,
-    delete_connection, delete_schedule, delete_tenant_key, deliveries, depths, dismiss, drop_approved, drop_due, drop_expired,
-    drop_feed, drop_lease, drop_wordings, due, due_buckets, due_schedules, effect, effect_stands, effects, end_hook, enroll, event,
-    event_of_digest, events, fires, first_due, first_expiry, fold, forget_events, forget_fires, forget_keys, forget_wording,
-    forget_workers, get, heartbeat, hold_delivery, hold_delivery_of, hold_event, hold_tenant_key, hook, hook_of, insert,
-    insert_approved, insert_connection, insert_delivery, insert_event, insert_schedule, insert_wording, intend, issue, keep_attempts,
-    keep_last_attempts, keep_tenant_key, known, lanes, last_instant, lead, lease, lease_rows, leases_after, leases_at, limits, list,
-    lock_connection, lock_limits, lock_schedule, lock_sealed_connections, lock_wording_head, log, logs, mark_approved, may_bear,
-    move_schedules, note, on_offer, open_fires, orphan_fires, postpone_schedules, prunable, prune, prune_artifacts, prune_attempts,
-    prune_deliveries, prune_effects, prune_logs, publish, publish_bundle, publish_depths, ready, reanswer, record_artifact, redriven,
-    release, reopen_fires, reserve, reserved, revoke, revoke_all, rewrap_tenant_key, running, schedule_by_id, schedule_by_name,
-    schedule_holder, schedules, scrubbed, seen, set_default_locale, set_hook, set_limits, settle_fires, shelf, snapshots,
-    store_connection, store_delivery, store_event, store_schedule, store_wording_head, take_feed, take_turn, taken_until, tenant_key,
-    tenant_keys_not_by, tickets, touch_connection, turn_approved, turn_effect, unclaimed, use_ticket, wording, wording_heads,
-    wording_languages, wording_versions, workers, wrappings, write_fires,
+    begin_wording, bundle, bundle_versions, bundles, bury_sync, census, children, claim, close_fires, collections, conflict, conflicts,
+    connection_by_id, connection_by_name, connections, contracts, count_connections, count_outcomes, count_refused, count_syncs,
+    count_wordings, covering_delays, default_locale, delay, delete_connection, delete_schedule, delete_sync, delete_tenant_key,
+    deleted_sync, deliveries, depths, dismiss, drop_approved, drop_conflicts, drop_due, drop_errors, drop_expired, drop_feed,
+    drop_items, drop_lease, drop_records, drop_runs, drop_translations, drop_values, drop_wordings, due, due_buckets, due_schedules,
+    effect, effect_stands, effects, end_hook, enroll, event, event_of_digest, events, fires, first_due, first_expiry, fold,
+    forget_conflicts, forget_errors, forget_events, forget_field, forget_fires, forget_items, forget_keys, forget_sync,
+    forget_translations, forget_values, forget_wording, forget_workers, get, has_conflicts, has_records, heartbeat, hold_delivery,
+    hold_delivery_of, hold_event, hold_field, hold_records, hold_room, hold_run, hold_sync, hold_sync_of, hold_tenant_key, hook,
+    hook_of, insert, insert_approved, insert_connection, insert_delivery, insert_event, insert_records, insert_run, insert_schedule,
+    insert_sync, insert_translations, insert_wording, intend, issue, job_is_live, keep_attempts, keep_conflicts, keep_errors,
+    keep_items, keep_last_attempts, keep_tenant_key, keep_values, known, lanes, last_instant, lead, lease, lease_rows, leases_after,
+    leases_at, limits, list, lock_connection, lock_limits, lock_schedule, lock_sealed_connections, lock_wording_head, log, logs,
+    mark_approved, mark_records, may_bear, move_schedules, note, on_offer, open_field, open_fires, orphan_fires, postpone_schedules,
+    prunable, prune, prune_artifacts, prune_attempts, prune_deliveries, prune_effects, prune_logs, publish, publish_bundle,
+    publish_depths, raise_floor, ready, reanswer, record, record_artifact, record_field, record_fields, record_floor, records,
+    records_by_value, redriven, release, reopen_fires, reserve, reserved, revoke, revoke_all, rewrap_tenant_key, row_errors, running,
+    schedule_by_id, schedule_by_name, schedule_holder, schedules, scrubbed, see_items, seen, set_default_locale, set_hook, set_limits,
+    settle_fires, shelf, snapshots, store_connection, store_delivery, store_event, store_field, store_room, store_run, store_schedule,
+    store_sync, store_wording_head, sync_definitions, sync_items, sync_runs, syncs, take_feed, take_turn, taken_until, tenant_key,
+    tenant_keys_not_by, tickets, touch_connection, touch_translations, translations, turn_approved, turn_effect, unclaimed,
+    unseen_items, unused_tenant, update_records, use_ticket, walk_records, wording, wording_heads, wording_languages, wording_versions,
+    workers, wrappings, write_fires,
 }
 
 /// The ledger in one SQLite file. Cheap to clone.

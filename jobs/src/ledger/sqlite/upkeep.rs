@@ -14,6 +14,7 @@ use super::{
     SqliteLedger,
     changes::{execute_over, snapshots},
     scrub::Scrub,
+    syncs::{ForgetItems, IndexRecords},
     writer::{Tx, Verb},
 };
 use crate::{
@@ -107,6 +108,18 @@ impl Upkeep for SqliteLedger {
 
     async fn forget_events(&self, kept_ms: i64, limit: usize) -> Result<u64> {
         self.forget_told(kept_ms, limit).await
+    }
+
+    async fn forget_items(&self, limit: usize) -> Result<u64> {
+        self.writer.write(ForgetItems(limit)).await
+    }
+
+    async fn index_records(&self, limit: usize) -> Result<u64> {
+        self.writer.write(IndexRecords(limit)).await
+    }
+
+    async fn forget_translations(&self, unused_ms: i64, limit: usize) -> Result<u64> {
+        self.forget_unused(unused_ms, limit).await
     }
 
     async fn reap(&self, limit: usize, incarnation_over: bool) -> Result<u64> {

@@ -1,17 +1,16 @@
 //! The test of an `http` endpoint: one request as a job would send it, with a body that says that it is a test.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
 use super::Failed;
 use crate::{
     clock::Timestamp,
     connection::{
         Opened,
-        catalog::http::{BASIC_PASSWORD, BEARER_TOKEN, SIGNING_SECRET, TIMEOUT_S},
+        catalog::http::{SIGNING_SECRET, TIMEOUT_S},
+        door::{Doors, unlock},
     },
     job::JobError,
     kinds::http_request::sign::signature,
-    outbound::{Error, HeaderMap, HeaderName, HeaderValue, Limits, Method, Outbound, Request, header},
+    outbound::{Error, HeaderMap, HeaderName, HeaderValue, Limits, Method, Request, header},
 };
 
 /// What the endpoint receives.
@@ -20,12 +19,14 @@ const BODY: &str = r#"{"type":"connection.test"}"#;
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 /// Sends it. Any 2xx passes; 401, 403, 404, 405, 410 and redirects are refusals, whatever else passes or is somebody's trouble.
-pub(super) async fn ping(outbound: &Outbound, opened: &Opened, now: Timestamp) -> Result<String, Failed> {
+pub(super) async fn ping(doors: &Doors, opened: &Opened, now: Timestamp) -> Result<String, Failed> {
     let text = |name: &str| opened.config.get(name).and_then(serde_json::Value::as_str);
-    let url = outbound.url(text("url").unwrap_or_default()).map_err(unreached)?;
+    let way = doors.way(opened).map_err(unreached)?;
+    let url = way.url(text("url").unwrap_or_default()).map_err(unreached)?;
     let method = Method::from_bytes(text("method").unwrap_or("POST").as_bytes()).map_err(|_| invalid("config.method is no method"))?;
     let mut request = Request::new(method.clone(), url);
     request.headers = headers(opened, now)?;
+    unlock(&mut request, opened, None);
     if !matches!(method, Method::GET | Method::DELETE) {
         request.body = BODY.into();
     }
@@ -33,7 +34,7 @@ pub(super) async fn ping(outbound: &Outbound, opened: &Opened, now: Timestamp) -
     // Somebody waits for the test, whatever patience jobs have.
     let total_ms = timeout_s.min(30) * 1_000;
     let limits = Limits { total_ms, body_bytes_max: ANSWER_BYTES_MAX, ..Limits::default() };
-    let answer = outbound.send(request, &limits).await.map_err(unreached)?;
+    let answer = way.send(request, &limits).await.map_err(unreached)?;
     let said = format!("{} answered {} to {method}", answer.host(), answer.status.as_u16());
     match answer.status.as_u16() {
         200..=299 => Ok(said),
@@ -51,11 +52,6 @@ fn headers(opened: &Opened, now: Timestamp) -> Result<HeaderMap, Failed> {
             HeaderValue::try_from(value.as_str().unwrap_or_default()).map_err(|_| invalid("config.headers has a value that is none"))?;
         headers.insert(name, value);
     }
-    if let Some(authorization) = authorization(opened) {
-        let mut value = HeaderValue::try_from(authorization).map_err(|_| invalid("its secrets do not fit a header"))?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-    }
     if let Some(secret) = opened.secrets.get(SIGNING_SECRET) {
         let (id, seconds) = (format!("test_{}", uuid::Uuid::new_v4().simple()), now.ms() / 1_000);
         let signature = signature(secret, &id, seconds, BODY.as_bytes()).map_err(invalid)?;
@@ -64,15 +60,6 @@ fn headers(opened: &Opened, now: Timestamp) -> Result<HeaderMap, Failed> {
         }
     }
     Ok(headers)
-}
-
-fn authorization(opened: &Opened) -> Option<String> {
-    if let Some(token) = opened.secrets.get(BEARER_TOKEN) {
-        return Some(format!("Bearer {token}"));
-    }
-    let password = opened.secrets.get(BASIC_PASSWORD)?;
-    let user = opened.config.get("basic_user").and_then(serde_json::Value::as_str).unwrap_or_default();
-    Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
 fn invalid(why: &str) -> Failed {

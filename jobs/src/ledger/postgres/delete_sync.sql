@@ -1,0 +1,3 @@
+-- Deletes a sync that is held.
+DELETE FROM syncs
+WHERE id = $1

@@ -1,0 +1,5 @@
+-- Deletes what these records have at look-up fields.
+DELETE FROM record_values
+WHERE tenant = $1
+  AND collection = $2
+  AND key = ANY ($3::text[])

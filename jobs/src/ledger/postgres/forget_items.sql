@@ -1,0 +1,9 @@
+-- Forgets what a deleted sync remembers of so many keys.
+DELETE FROM sync_items
+WHERE ctid = ANY (ARRAY (
+    SELECT ctid
+    FROM sync_items
+    WHERE sync = $1
+    ORDER BY key
+    LIMIT $2
+))

@@ -1,0 +1,5 @@
+-- A sync by its name.
+SELECT id, tenant, name, version, preset, definition, since, last_run, created_at_ms, updated_at_ms
+FROM syncs
+WHERE tenant = $1
+  AND name = $2

@@ -1,0 +1,10 @@
+-- What a sync remembers that is not deleted and that a run has not seen, by key.
+SELECT key, hash, seen, version, is_deleted, pending, remote_id
+FROM sync_items
+WHERE sync = $2
+  AND seen <> $3
+  AND key > $4
+  AND NOT is_deleted
+  AND EXISTS (SELECT FROM syncs WHERE id = $2 AND tenant = $1)
+ORDER BY key
+LIMIT $5

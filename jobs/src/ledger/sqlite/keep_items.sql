@@ -1,0 +1,21 @@
+-- Remembers these, over what was remembered of the same keys.
+INSERT INTO sync_items (sync, key, hash, seen, version, is_deleted, pending, remote_id)
+SELECT
+    ?1,
+    value ->> 'key',
+    unhex(value ->> 'hash'),
+    value ->> 'seen',
+    value ->> 'version',
+    value ->> 'is_deleted',
+    unhex(value ->> 'pending'),
+    value ->> 'remote_id'
+FROM json_each(?2)
+WHERE true
+ON CONFLICT (sync, key) DO UPDATE
+SET
+    hash = excluded.hash,
+    seen = excluded.seen,
+    version = excluded.version,
+    is_deleted = excluded.is_deleted,
+    pending = excluded.pending,
+    remote_id = excluded.remote_id

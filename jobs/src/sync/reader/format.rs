@@ -1,0 +1,213 @@
+//! Values out of a page's bytes, by what it is written in. Pure.
+//!
+//! Values in memory are larger than what they are written as: an object of one member costs some 700 bytes and is written in eight. So what a
+//! page would cost is counted before it is read, and one that would cost more than eight times `limits.page_bytes_max` (of at least
+//! [`COST_MIN`]) is refused. Next: `records.rs`.
+
+use serde_json::{Map, Value};
+
+use super::{Wrong, xml};
+use crate::sync::definition::Format;
+
+/// What the values of a page may cost at most, as a multiple of the bytes that it may have.
+const COST_FACTOR: u64 = 8;
+/// And at least: 64 MiB.
+const COST_MIN: u64 = 64 * 1024 * 1024;
+/// What an object costs: the first node of its tree, which has room for eleven members.
+pub(super) const OBJECT_COST: u64 = 700;
+/// What a member costs beyond that: its part of further nodes, and its name.
+pub(super) const MEMBER_COST: u64 = 100;
+/// What a list costs: room for four values.
+pub(super) const LIST_COST: u64 = 128;
+/// What a value of a list costs, as lists double their room.
+pub(super) const VALUE_COST: u64 = 64;
+/// How much of what cannot be read is told.
+const EXCERPT_CHARS: usize = 200;
+
+/// What the values of a page may cost.
+pub(super) struct Budget {
+    left: u64,
+    max: u64,
+}
+
+impl Budget {
+    /// For a page of at most so many bytes.
+    pub(super) fn of(page_bytes_max: u64) -> Self {
+        let max = page_bytes_max.saturating_mul(COST_FACTOR).max(COST_MIN);
+        Self { left: max, max }
+    }
+
+    /// Takes so much of it.
+    pub(super) fn spend(&mut self, bytes: u64) -> Result<(), Wrong> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
+            let message = format!("the page has so many values that they would cost more than {} bytes of memory", self.max);
+            Wrong::always("page_too_large", message)
+        })?;
+        Ok(())
+    }
+}
+
+/// The page as one value: the document, or a list of what its lines or rows are. A page of CSV must have these columns.
+pub(super) fn read(format: Format, bytes: &[u8], columns: &[String], mut budget: Budget) -> Result<Value, Wrong> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if format != Format::Xml && is_html(bytes) {
+        return Err(unreadable(format, "it is HTML", bytes));
+    }
+    match format {
+        Format::Json => json(bytes, &mut budget),
+        Format::JsonLines => {
+            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            let values = lines.map(|line| {
+                budget.spend(VALUE_COST)?;
+                json(line, &mut budget)
+            });
+            values.collect::<Result<_, _>>().map(Value::Array)
+        }
+        Format::Csv => csv(bytes, columns, &mut budget),
+        Format::Xml => xml::read(bytes, &mut budget).map_err(|wrong| match wrong {
+            xml::Failed::Wrong(wrong) => wrong,
+            xml::Failed::Unreadable(why) => unreadable(format, &why, bytes),
+        }),
+    }
+}
+
+fn json(bytes: &[u8], budget: &mut Budget) -> Result<Value, Wrong> {
+    budget.spend(cost_of_json(bytes))?;
+    serde_json::from_slice(bytes).map_err(|error| unreadable(Format::Json, &error.to_string(), bytes))
+}
+
+/// What the values of this JSON cost, by its signs. Texts cost what they have.
+fn cost_of_json(bytes: &[u8]) -> u64 {
+    let (mut cost, mut in_text, mut escaped) = (bytes.len() as u64, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' => cost += OBJECT_COST,
+            b':' => cost += MEMBER_COST,
+            b'[' => cost += LIST_COST,
+            b',' => cost += VALUE_COST,
+            _ => {}
+        }
+    }
+    cost
+}
+
+fn csv(bytes: &[u8], columns: &[String], budget: &mut Budget) -> Result<Value, Wrong> {
+    let mut rows = csv::ReaderBuilder::new().from_reader(bytes);
+    let bad = |error: csv::Error| unreadable(Format::Csv, &error.to_string(), bytes);
+    let header: Vec<String> = rows.headers().map_err(bad)?.iter().map(str::to_owned).collect();
+    if let Some(missing) = columns.iter().find(|column| !header.contains(column)) {
+        return Err(unreadable(Format::Csv, &format!("it has no column {missing:?}, in which the key is"), bytes));
+    }
+    if let Some(twice) = header.iter().enumerate().find_map(|(index, name)| header[..index].contains(name).then_some(name)) {
+        return Err(unreadable(Format::Csv, &format!("it has two columns {twice:?}"), bytes));
+    }
+    let row_cost = OBJECT_COST + VALUE_COST + MEMBER_COST * header.len() as u64;
+    let values = rows.records().map(|row| {
+        let row = row.map_err(bad)?;
+        budget.spend(row_cost + row.as_slice().len() as u64)?;
+        Ok(Value::Object(header.iter().cloned().zip(row.iter().map(Value::from)).collect::<Map<_, _>>()))
+    });
+    values.collect::<Result<_, _>>().map(Value::Array)
+}
+
+/// Whether it begins as pages for people do.
+fn is_html(bytes: &[u8]) -> bool {
+    let begin = bytes.trim_ascii_start();
+    let begin = begin[..begin.len().min(14)].to_ascii_lowercase();
+    begin.starts_with(b"<!doctype html") || begin.starts_with(b"<html")
+}
+
+fn unreadable(format: Format, why: &str, bytes: &[u8]) -> Wrong {
+    let name = match format {
+        Format::Json => "JSON",
+        Format::JsonLines => "JSON lines",
+        Format::Csv => "CSV",
+        Format::Xml => "XML",
+    };
+    let message = format!("the page is no {name} that can be read: {why}; it begins {:?}", excerpt(bytes));
+    Wrong::now("page_unreadable", message)
+}
+
+/// The beginning of a page, for a message.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    let begin = &bytes[..bytes.len().min(4 * EXCERPT_CHARS)];
+    String::from_utf8_lossy(begin).chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read_as(format: Format, text: &str) -> Result<Value, String> {
+        read(format, text.as_bytes(), &["id".into()], Budget::of(1024)).map_err(|wrong| format!("{}: {}", wrong.0.code, wrong.0.message))
+    }
+
+    #[test]
+    fn each_format_is_read() {
+        assert_eq!(read_as(Format::Json, "\u{feff}{\"a\": [1]}"), Ok(json!({ "a": [1] })));
+        assert_eq!(read_as(Format::JsonLines, "{\"a\":1}\r\n\n[2]\n"), Ok(json!([{ "a": 1 }, [2]])));
+        assert_eq!(read_as(Format::JsonLines, ""), Ok(json!([])));
+        let rows = "id,name\r\n1,\"Ann, \"\"A\"\"\r\nB\"\r\n2,\r\n";
+        assert_eq!(read_as(Format::Csv, rows), Ok(json!([{ "id": "1", "name": "Ann, \"A\"\r\nB" }, { "id": "2", "name": "" }])));
+        assert_eq!(read_as(Format::Csv, "id\n"), Ok(json!([])));
+        assert_eq!(read_as(Format::Xml, "<a><b>1</b></a>"), Ok(json!({ "b": "1" })));
+    }
+
+    #[test]
+    fn what_is_none_of_it_says_so() {
+        let deep = "[".repeat(200_000);
+        let cases = [
+            (Format::Json, "", "EOF while parsing"),
+            (Format::Json, "{\"a\": [1, 2", "EOF while parsing"),
+            (Format::Json, "{} x", "trailing characters"),
+            (Format::Json, " <!DOCTYPE HTML><title>Sign in</title>", "it is HTML"),
+            (Format::Json, "<html>", "it is HTML"),
+            (Format::Json, &deep, "recursion limit exceeded"),
+            (Format::Json, "\"\\ud800\"", "hex escape"),
+            (Format::JsonLines, "{\"a\":1}\n{\"a\"", "EOF while parsing"),
+            (Format::Csv, "", "no column \"id\""),
+            (Format::Csv, "{\"error\":\"busy\"}", "no column \"id\""),
+            (Format::Csv, "<html><body>id</body></html>", "it is HTML"),
+            (Format::Csv, "id,name\n1,a\n2", "found record with 1 fields"),
+            (Format::Csv, "id,id\n1,2\n", "two columns \"id\""),
+            (Format::Xml, "{}", "XML"),
+        ];
+        for (format, text, why) in cases {
+            let error = read_as(format, text).expect_err(why);
+            assert!(error.starts_with("page_unreadable: ") && error.contains(why) && error.len() < 1_000, "{error}");
+        }
+        let wrong = read(Format::Csv, b"id\n\xff\n", &[], Budget::of(1024)).expect_err("no UTF-8").0;
+        assert!(wrong.retryable && wrong.message.contains("UTF-8"), "{wrong:?}");
+    }
+
+    #[test]
+    fn of_two_members_of_one_name_the_later_counts_and_digits_are_kept_up_to_64_bits() {
+        assert_eq!(read_as(Format::Json, r#"{"a":1,"a":2}"#), Ok(json!({ "a": 2 })));
+        assert_eq!(read_as(Format::Json, "18446744073709551615"), Ok(json!(18_446_744_073_709_551_615_u64)));
+        assert_eq!(read_as(Format::Json, "18446744073709551616"), Ok(json!(1.844_674_407_370_955_2e19)));
+    }
+
+    #[test]
+    fn what_would_cost_too_much_is_refused_before_it_is_made() {
+        for (format, text) in [
+            (Format::Json, format!("[{}]", vec![r#"{"a":0}"#; 100_000].join(","))),
+            (Format::Json, format!("[{}0]", "0,".repeat(1_100_000))),
+            (Format::Json, format!("[{}[]]", "[],".repeat(400_000))),
+            (Format::JsonLines, "{}\n".repeat(100_000)),
+            (Format::Csv, format!("id,a,b\n{}", ",,\n".repeat(100_000))),
+            (Format::Xml, format!("<r>{}</r>", "<a b=''/>".repeat(100_000))),
+        ] {
+            let error = read_as(format, &text).expect_err("too much");
+            assert!(error.starts_with("page_too_large: the page has so many values"), "{error}");
+        }
+        // Signs within texts are no values.
+        let text = format!("[\"{}\"]", r#"{[,:\""#.repeat(100_000));
+        assert!(read_as(Format::Json, &text).is_ok());
+    }
+}

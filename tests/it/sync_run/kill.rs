@@ -1,0 +1,182 @@
+//! A run whose worker is killed by SIGKILL, or stands still until another has taken over: the destination is the source, and each page counts
+//! once. `-- --no-capture` prints the numbers.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use windrow_tests::{
+    cluster::Cluster,
+    server::{Client, Server, is_final},
+    source::{Listing, Source},
+    taker::Taker,
+};
+
+use super::{assert_same, begin, connect, counts, kept::of_cluster, put, said};
+
+const RECORDS: u64 = 12_000;
+const PAGE: u64 = 100;
+
+/// The sync of this provider's records into the collection `people`.
+fn definition(listing: Listing) -> Value {
+    json!({ "source": { "http": listing.source("directory", PAGE) }, "destination": { "records": { "collection": "people" } }, "delete": "hard" })
+}
+
+/// What the provider has, by key.
+fn expected(source: &Source) -> BTreeMap<String, Value> {
+    source.with(|data| data.ids_after(0).map(|id| (id.to_string(), data.record(id))).collect())
+}
+
+/// Waits until the provider was asked so often, or the job has ended.
+async fn until_asked(client: &Client, job: &Value, source: &Source, requests: u64) -> bool {
+    while source.requests() < requests {
+        if is_final(&client.get(job).await) {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    true
+}
+
+/// Runs it to its end, killing the server each time that the provider was asked so often more.
+async fn run_killed(server: &mut Server, source: &Source, kills: &[u64]) -> Value {
+    let began = source.requests();
+    let job = begin(server, json!({})).await;
+    for at in kills {
+        assert!(until_asked(server, &job, source, began + at).await, "it ended before it could be killed");
+        server.kill().await;
+        server.launch();
+        server.until_ready().await;
+        // Whoever was running at three crashes is quarantined, and sent back by a person.
+        let job_now =
+            server.until(&job, "it goes on, or is quarantined", |job| job["state"] != "running" || source.requests() > began + at).await;
+        if job_now["state"] == "dead" {
+            assert!([200, 202].contains(&server.redrive(&job).await.status));
+        }
+    }
+    server.wait(&job).await
+}
+
+#[tokio::test]
+async fn however_often_it_is_killed_each_page_counts_once() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let source = Source::start(RECORDS).await;
+    let mut server = Server::start_with(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1")]).await;
+    connect(&server, "directory", &source.url()).await;
+    put(&server, &definition(Listing::Cursor)).await;
+    let pages = RECORDS / PAGE;
+
+    let kills = [random.random_range(5..50), random.random_range(55..100)];
+    let job = run_killed(&mut server, &source, &kills).await;
+    let names = ["pages", "read", "created", "updated", "unchanged", "deleted", "failed"];
+    assert_eq!(counts(&job, names), [pages, RECORDS, RECORDS, 0, 0, 0, 0], "killed at {kills:?}");
+    assert_same(&said(&server).await, &expected(&source));
+
+    source.with(|data| {
+        (1..=4_000).for_each(|id| data.remove(id));
+        (5_001..=7_000).for_each(|id| data.change(id));
+        for _ in 0..1_000 {
+            data.add();
+        }
+    });
+    let kills = [random.random_range(5..30), random.random_range(35..60), random.random_range(65..88)];
+    let job = run_killed(&mut server, &source, &kills).await;
+    assert_eq!(counts(&job, names), [90, 9_000, 1_000, 2_000, 6_000, 4_000, 0], "killed at {kills:?}");
+    assert_same(&said(&server).await, &expected(&source));
+    println!(
+        "{RECORDS} records by {PAGE}, then 4,000 removed, 2,000 changed, 1,000 added; killed at {kills:?} of the second: {}",
+        job["result"]
+    );
+}
+
+#[tokio::test]
+async fn what_was_sent_elsewhere_is_sent_again_only_where_nobody_knows() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let source = Source::start(3_000).await;
+    let taker = Taker::start().await;
+    let mut server = Server::start_with(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1")]).await;
+    connect(&server, "directory", &source.url()).await;
+    connect(&server, "crm", &taker.url()).await;
+    let mut definition = definition(Listing::Keyset);
+    definition["mapping"] = json!([{ "to": "key", "from": "/id", "type": "string" }, { "to": "revision", "from": "/revision" }]);
+    let call = json!({ "method": "POST", "path": "bulk", "body": {}, "record": "/records" });
+    definition["destination"] = json!({ "http": { "connection": "crm",
+        "bulk": { "call": call, "records_max": 30, "results": "/results", "error": "/error", "id": "/id" },
+        "delete": { "method": "DELETE", "path": "contacts/{key}" } } });
+    put(&server, &definition).await;
+    let kills = [random.random_range(2..9), random.random_range(10..20), random.random_range(21..29)];
+    let job = run_killed(&mut server, &source, &kills).await;
+    let [pages, read, created, unchanged, failed, repeated] = counts(&job, ["pages", "read", "created", "unchanged", "failed", "repeated"]);
+    assert_eq!((pages, read, created, unchanged, failed), (31, 3_000, 3_000, 0, 0), "killed at {kills:?}");
+    let writes = taker.writes();
+    let twice = writes.values().filter(|times| **times > 1).count() as u64;
+    println!("3,000 records by 30 at once, killed at {kills:?}: {repeated} in doubt, {twice} written again");
+    assert_eq!(writes.len(), 3_000);
+    assert!(writes.values().all(|times| *times <= 1 + kills.len() as u64));
+    assert!(twice <= repeated && repeated <= 30 * kills.len() as u64, "only what was on its way is sent again");
+    let there: BTreeMap<String, Value> = taker
+        .contacts()
+        .values()
+        .map(|contact| (contact["key"].as_str().expect("a key").to_owned(), contact["revision"].clone()))
+        .collect();
+    assert_same(&there, &expected(&source).into_iter().map(|(key, record)| (key, record["revision"].clone())).collect());
+}
+
+#[tokio::test]
+async fn a_worker_that_wakes_after_another_took_over_writes_nothing() {
+    let source = Source::start(4_000).await;
+    let taker = Taker::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let objects = format!("file://{}", folder.path().display());
+    let variables = [
+        ("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1"),
+        ("WINDROW_MASTER_KEY", "the-master-key-of-this-test-0123456789"),
+        ("WINDROW_OBJECTS_URL", objects.as_str()),
+    ];
+    let mut cluster = Cluster::start(1, 1, &variables).await;
+    connect(&cluster, "directory", &source.url()).await;
+    connect(&cluster, "crm", &taker.url()).await;
+    put(&cluster, &definition(Listing::Cursor)).await;
+    let mut elsewhere = definition(Listing::Keyset);
+    elsewhere["mapping"] = json!([{ "to": "key", "from": "/id", "type": "string" }]);
+    elsewhere["destination"] = json!({ "http": { "connection": "crm",
+        "bulk": { "call": { "method": "POST", "path": "bulk", "record": "/records" }, "records_max": 20 },
+        "delete": { "method": "DELETE", "path": "contacts/{key}" } } });
+    let kept = cluster.send(reqwest::Method::PUT, "/v1/syncs/contacts", &[], Some(elsewhere)).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+
+    let here = begin(&cluster, json!({})).await;
+    let there = cluster.submit(json!({ "kind": "sync.run", "payload": { "sync": "contacts" } })).await;
+    taker.until_requests(20).await;
+    assert!(until_asked(&cluster, &here, &source, 12).await && !is_final(&cluster.get(&there).await), "both are under way");
+    cluster.workers[0].pause();
+    cluster.add_worker();
+    // The lease of thirty seconds has to run out.
+    for job in [&here, &there] {
+        cluster.clients()[0].until(job, "another takes over", |job| job["attempt"].as_u64() > Some(1)).await;
+    }
+    let done = [cluster.wait(&here).await, cluster.wait(&there).await];
+    let (records, writes) = (of_cluster(&cluster).await, taker.writes());
+    for (job, pages) in done.iter().zip([40, 41]) {
+        assert_eq!(counts(job, ["pages", "read", "created", "unchanged", "failed"]), [pages, 4_000, 4_000, 0, 0]);
+        assert!(cluster.attempts(job).await.len() >= 2);
+    }
+    // It goes on in the middle of what it was doing, and has ended all of it once it has exited.
+    let requests = taker.requests();
+    cluster.workers[0].resume();
+    cluster.workers[0].terminate();
+    cluster.workers[0].exited().await;
+    println!("the worker woke: {} requests of it came", taker.requests() - requests);
+    assert_eq!((of_cluster(&cluster).await, taker.writes()), (records.clone(), writes.clone()));
+    assert_same(&records.0, &expected(&source));
+    assert!(
+        writes.len() == 4_000 && writes.values().filter(|times| **times > 1).count() <= 40,
+        "at most what was on its way is sent again"
+    );
+    let runs = cluster.read("/v1/syncs/people/runs").await;
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
+}
