@@ -164,11 +164,14 @@ pub trait Lease: Send + Sync {
     fn valid(&self) -> bool;
 }
 
-/// Records what a running attempt made.
+/// Records what a running attempt made, and that it got on.
 #[async_trait]
 pub trait Recorder: Send + Sync {
     /// Records an artifact. Returns whether the attempt still runs; if not, nothing is recorded.
     async fn record(&self, artifact: Artifact) -> ledger::Result<bool>;
+
+    /// Notes that the attempt has kept something that no other has to do again: what the attempts before cost is forgiven.
+    async fn moved_on(&self) -> ledger::Result<()>;
 }
 
 /// Why a file could not become an artifact.

@@ -52,6 +52,14 @@ impl Snapshot {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
+    /// As it stands once its running attempt has kept something that no other has to do again: what the attempts before cost is forgiven, and
+    /// only this one counts.
+    #[must_use]
+    pub const fn moved_on(self) -> Self {
+        let before = self.attempt.saturating_sub(1);
+        Self { forgiven: if self.forgiven > before { self.forgiven } else { before }, crashes: 0, ..self }
+    }
+
     const fn guard(&self) -> Guard {
         Guard { state: self.state, attempt: self.attempt, cancel_requested: self.cancel_requested, lease_until: None }
     }
@@ -216,6 +224,15 @@ pub fn settle(job: &Snapshot, attempt: u32, ending: Ending, now: Timestamp, back
         Ending::Interrupted => uncharged(job, State::Available, AttemptOutcome::Released, Reason::Shutdown, None),
         Ending::Unknown(delay_ms) => uncharged(job, State::Scheduled, AttemptOutcome::Released, Reason::UnknownKind, Some(delay_ms.max(0))),
     })
+}
+
+/// The running attempt has kept something that no other has to do again. A reaper that read before this counts as if it had not been: its lease
+/// had run out then.
+pub fn move_on(job: &Snapshot, attempt: u32) -> Result<Change, Refusal> {
+    if job.state != State::Running || job.attempt != attempt {
+        return Err(Refusal::AttemptOver);
+    }
+    Ok(job.moved_on().change_to(State::Running))
 }
 
 /// The end of an attempt whose worker let its lease run out.

@@ -18,6 +18,7 @@ pub mod read;
 pub mod reader;
 pub mod state;
 pub mod store;
+pub mod template;
 pub mod typed;
 
 use std::fmt;

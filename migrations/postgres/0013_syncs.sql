@@ -42,14 +42,15 @@ CREATE TABLE sync_runs (
 
 -- Each run writes what it saw into each row: room for half of a page's rows at a time, and no index on what it writes.
 CREATE TABLE sync_items (
-    sync       uuid    NOT NULL,
-    key        text    COLLATE "C" NOT NULL,
-    hash       bytea   NOT NULL,
-    seen       integer NOT NULL,
-    version    bigint,
-    is_deleted boolean NOT NULL,
-    pending    bytea,
-    remote_id  text,
+    sync          uuid    NOT NULL,
+    key           text    COLLATE "C" NOT NULL,
+    hash          bytea   NOT NULL,
+    seen          integer NOT NULL,
+    version       bigint,
+    is_deleted    boolean NOT NULL,
+    pending       bytea,
+    pending_at_ms bigint,
+    remote_id     text,
     PRIMARY KEY (sync, key)
 ) WITH (fillfactor = 70);
 

@@ -40,14 +40,15 @@ CREATE TABLE sync_runs (
 ) STRICT;
 
 CREATE TABLE sync_items (
-    sync       BLOB    NOT NULL,
-    key        TEXT    NOT NULL,
-    hash       BLOB    NOT NULL,
-    seen       INTEGER NOT NULL,
-    version    INTEGER,
-    is_deleted INTEGER NOT NULL,
-    pending    BLOB,
-    remote_id  TEXT,
+    sync          BLOB    NOT NULL,
+    key           TEXT    NOT NULL,
+    hash          BLOB    NOT NULL,
+    seen          INTEGER NOT NULL,
+    version       INTEGER,
+    is_deleted    INTEGER NOT NULL,
+    pending       BLOB,
+    pending_at_ms INTEGER,
+    remote_id     TEXT,
     PRIMARY KEY (sync, key)
 ) STRICT, WITHOUT ROWID;
 

@@ -28,6 +28,16 @@ pub async fn sign(folder: &Path, name: &str) -> (String, String) {
     (read(&pem), read(&key))
 }
 
+/// Packs what was signed for this name into a `.p12` file, as authorities hand them out: with ciphers of today, or with those of old.
+pub async fn pack(folder: &Path, name: &str, password: &str, is_old: bool) -> Vec<u8> {
+    let file = |ending: &str| folder.join(format!("{name}.{ending}")).display().to_string();
+    let (pem, key, packed, password) = (file("pem"), file("key"), file("p12"), format!("pass:{password}"));
+    let ciphers: &[&str] = if is_old { &["-legacy"] } else { &[] };
+    let what = ["-export", "-name", name, "-in", &pem, "-inkey", &key, "-out", &packed, "-passout", &password];
+    openssl(&[&["pkcs12"][..], ciphers, &what].concat()).await;
+    std::fs::read(&packed).expect("it was packed")
+}
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

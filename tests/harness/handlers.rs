@@ -70,6 +70,10 @@ impl Recorder for Records {
     async fn record(&self, artifact: Artifact) -> ledger::Result<bool> {
         self.1.record_artifact(self.0.snapshot.id, artifact).await
     }
+
+    async fn moved_on(&self) -> ledger::Result<()> {
+        Ok(())
+    }
 }
 
 /// Connections as they are given, and what was said of using them.

@@ -5,13 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Instant,
 };
 
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::{HeaderMap, Method, StatusCode},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
     routing::{any, post},
 };
 use serde_json::{Value, json};
@@ -26,6 +27,10 @@ pub enum Fault {
     Busy(u32),
     /// It does not take it, with this status.
     Status(u16),
+    /// It does not take it, and says this as if all were well.
+    Says(Value),
+    /// It does not take it, and answers with a page for people as if all were well.
+    Page,
 }
 
 /// It serves until it is dropped.
@@ -46,6 +51,7 @@ struct Known {
     /// What the next requests get.
     faults: VecDeque<Option<Fault>>,
     requests: u64,
+    arrivals: Vec<Instant>,
     /// Answers by their `Idempotency-Key`, if it knows of such.
     answered: Option<BTreeMap<String, Value>>,
     keys: Vec<String>,
@@ -53,7 +59,8 @@ struct Known {
 
 struct Shared {
     known: Mutex<Known>,
-    held: watch::Sender<bool>,
+    /// Requests from this one on are not answered.
+    held: watch::Sender<u64>,
     requests: watch::Sender<u64>,
 }
 
@@ -62,7 +69,7 @@ impl Taker {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shared = Arc::new(Shared { known: Mutex::default(), held: watch::Sender::new(false), requests: watch::Sender::new(0) });
+        let shared = Arc::new(Shared { known: Mutex::default(), held: watch::Sender::new(u64::MAX), requests: watch::Sender::new(0) });
         let router = Router::new()
             .route("/bulk", post(bulk))
             .route("/contacts", any(collection))
@@ -102,6 +109,11 @@ impl Taker {
         self.shared.known().requests
     }
 
+    /// When each request came.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.shared.known().arrivals.clone()
+    }
+
     /// It answers an `Idempotency-Key` that it knows as it did before.
     pub fn recognise(&self) {
         self.shared.known().answered = Some(BTreeMap::new());
@@ -134,12 +146,17 @@ impl Taker {
 
     /// Nobody is answered until [`Taker::release`]; what comes is taken nevertheless.
     pub fn hold(&self) {
-        self.shared.held.send_replace(true);
+        self.hold_from(0);
+    }
+
+    /// The same from the request of this number on.
+    pub fn hold_from(&self, number: u64) {
+        self.shared.held.send_replace(number);
     }
 
     /// Everybody is answered.
     pub fn release(&self) {
-        self.shared.held.send_replace(false);
+        self.shared.held.send_replace(u64::MAX);
     }
 
     /// Waits until so many requests have come.
@@ -161,7 +178,7 @@ impl Shared {
 
     /// Does it, unless it is told otherwise, and answers when it may.
     async fn answer(&self, headers: &HeaderMap, work: impl FnOnce(&mut Known) -> (u16, Value)) -> Response {
-        let (answer, requests) = {
+        let ((answer, fault), requests) = {
             let mut known = self.known();
             known.requests += 1;
             let fault = known.faults.pop_front().flatten();
@@ -171,6 +188,8 @@ impl Shared {
             let answer = match (&fault, before) {
                 (Some(Fault::Busy(_)), _) => (429, json!({ "message": "slow down" })),
                 (Some(Fault::Status(status)), _) => (*status, json!({ "message": "as told" })),
+                (Some(Fault::Says(said)), _) => (200, said.clone()),
+                (Some(Fault::Page), _) => (200, Value::Null),
                 (fault, Some(before)) => (if fault.is_some() { 500 } else { 200 }, before),
                 (fault, None) => {
                     let (status, body) = work(&mut known);
@@ -180,21 +199,22 @@ impl Shared {
                     if fault.is_some() { (500, json!({ "message": "lost" })) } else { (status, body) }
                 }
             };
-            let after = match fault {
-                Some(Fault::Busy(after_s)) => Some(after_s),
-                _ => None,
-            };
-            ((answer, after), known.requests)
+            known.arrivals.push(Instant::now());
+            ((answer, fault), known.requests)
         };
         self.requests.send_replace(requests);
         let mut held = self.held.subscribe();
-        held.wait_for(|held| !held).await.expect("it is there");
-        let ((status, body), after) = answer;
+        held.wait_for(|held| requests < *held).await.expect("it is there");
+        let (status, body) = answer;
         let mut response = (StatusCode::from_u16(status).expect("a status"), Json(body)).into_response();
-        if let Some(after_s) = after {
-            response.headers_mut().insert("retry-after", after_s.to_string().parse().expect("a header"));
+        match fault {
+            Some(Fault::Busy(after_s)) => {
+                response.headers_mut().insert("retry-after", after_s.to_string().parse().expect("a header"));
+                response
+            }
+            Some(Fault::Page) => Html("<!doctype html><title>Sign in</title>").into_response(),
+            _ => response,
         }
-        response
     }
 }
 

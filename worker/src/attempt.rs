@@ -1,6 +1,11 @@
 //! One attempt, from the claim to its ending: lease, decode, run within the time-out, catch the panic, settle.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -14,7 +19,7 @@ use windrow_jobs::{
     handler::{self, AnyHandler, Context, Outcome, Recorder, Registry},
     job::{JobError, JobId},
     ledger::{self, Claimed},
-    lifecycle::Ending,
+    lifecycle::{self, Ending},
     objects::Objects,
     submit::RESULT_BYTES_MAX,
 };
@@ -117,7 +122,7 @@ impl Attempts {
             cancel: lease.stop.clone(),
             listener: self.notebook.open(job.snapshot.id, job.snapshot.attempt),
             objects: self.objects.clone(),
-            recorder: Arc::new(Records { job: job.snapshot.id, ledger: self.ledger.clone() }),
+            recorder: Arc::new(Records { job: job.snapshot.id, ledger: self.ledger.clone(), lease: lease.clone() }),
             lease: lease.clone() as Arc<dyn handler::Lease>,
             effects: self.ledger.clone(),
             ledger: self.ledger.clone(),
@@ -126,16 +131,29 @@ impl Attempts {
     }
 }
 
-/// Records the artifacts of one job in the ledger.
+/// Records the artifacts of one job in the ledger, and that an attempt of it got on.
 struct Records {
     job: JobId,
     ledger: Arc<dyn Back>,
+    lease: Arc<Lease>,
 }
 
 #[async_trait]
 impl Recorder for Records {
     async fn record(&self, artifact: Artifact) -> ledger::Result<bool> {
         self.ledger.record_artifact(self.job, artifact).await
+    }
+
+    async fn moved_on(&self) -> ledger::Result<()> {
+        // A first attempt has none before it.
+        if self.lease.attempt > 1 {
+            let job = self.ledger.reread(vec![self.job]).await?.pop();
+            if let Some(Ok(change)) = job.map(|job| lifecycle::move_on(&job, self.lease.attempt)) {
+                self.ledger.settle(vec![change]).await?;
+            }
+        }
+        self.lease.moved_on.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -45,6 +45,8 @@ pub(crate) struct Lease {
     pub attempt: u32,
     /// Set when the attempt is to stop.
     pub stop: CancellationToken,
+    /// Whether the ledger knows that it has kept something that no other has to do again.
+    pub moved_on: AtomicBool,
     lease_ms: i64,
     until_ms: AtomicI64,
     cause: OnceLock<Cause>,
@@ -97,6 +99,7 @@ impl Leases {
             id,
             attempt,
             stop: CancellationToken::new(),
+            moved_on: AtomicBool::new(false),
             lease_ms,
             until_ms: AtomicI64::new(asked_at_ms + lease_ms),
             cause: OnceLock::new(),

@@ -1,7 +1,11 @@
 //! Records how attempts ended, whatever queued up in one batch. Refused → read again, decide again, or let
 //! go. While the ledger is away, outcomes are kept and repeated: the fence makes that safe.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use windrow_jobs::{
@@ -34,10 +38,9 @@ pub(crate) struct Settling {
 
 impl Settling {
     fn decide(&self) -> Option<Change> {
-        let job = Snapshot {
-            cancel_requested: self.snapshot.cancel_requested || self.lease.cause() == Some(crate::lease::Cause::Cancelled),
-            ..self.snapshot
-        };
+        let before = if self.lease.moved_on.load(Ordering::Relaxed) { self.snapshot.moved_on() } else { self.snapshot };
+        let cancel_requested = before.cancel_requested || self.lease.cause() == Some(crate::lease::Cause::Cancelled);
+        let job = Snapshot { cancel_requested, ..before };
         lifecycle::settle(&job, self.lease.attempt, self.ending.clone(), self.now, &self.backoff, rand::random()).ok()
     }
 }

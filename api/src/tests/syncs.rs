@@ -8,7 +8,7 @@ use windrow_jobs::{
     sync::{
         SYNCS_MAX,
         definition::{Conflict, Delete},
-        state::{Begin, Begun, Fence, Incoming, Page, Policy, Progress},
+        state::{Begin, Begun, Ending, Fence, Incoming, Page, Policy, Progress},
         store::{NewRecord, hash_of},
     },
     tenant::TenantId,
@@ -188,30 +188,37 @@ async fn a_preview_is_a_job_of_what_was_saved_or_is_tried() {
     }
 }
 
-/// A run under way, and what its source and the tenant say of a record each: a conflict.
-pub(super) async fn with_conflict(fixture: &Fixture) -> Value {
-    assert_eq!(put(fixture, PATH, &contacts()).await.status, 201);
+/// A page of a run of the sync, whose source says this of the record.
+fn said(fence: &Fence, email: &str) -> Page {
+    let data = json!({ "email": email }).to_string();
+    let incoming = Incoming { key: "a/b ü".into(), hash: hash_of(&data), data, updated_at: None, is_deleted: false };
+    let policy = Policy { delete: Delete::Soft, conflict: Conflict::Manual };
+    let progress = Progress { from: None, place: "1".into(), pages: 1, read: 1, bytes: 10 };
+    Page { fence: fence.clone(), collection: "contacts".into(), policy, incoming: vec![incoming], failed: vec![], progress }
+}
+
+async fn run_of(fixture: &Fixture, tenant: &TenantId) -> Fence {
     let job = fixture.submitted("").await;
     let (id, running) = (id_of(&job), fixture.claim(&job).await);
-    let tenant: TenantId = "default".parse().expect("a tenant");
     assert_eq!(running.attempt, 1, "the job runs");
     let begin = Begin { tenant: tenant.clone(), name: "contacts".into(), job: id, attempt: 1, full: false, dry_run: false };
     let Begun::Run(sync, run) = fixture.ledger.model.begin_run(begin).await.expect("a ledger") else { panic!("it begins") };
-    let fence = Fence { sync: sync.id, tenant: tenant.clone(), number: run.number, job: id, attempt: 1 };
-    let policy = Policy { delete: Delete::Soft, conflict: Conflict::Manual };
-    let said = |email: &str, from: Option<&str>, place: &str| {
-        let data = json!({ "email": email }).to_string();
-        let incoming = Incoming { key: "a/b ü".into(), hash: hash_of(&data), data, updated_at: None, is_deleted: false };
-        let progress = Progress { from: from.map(str::to_owned), place: place.into(), pages: 1, read: 1, bytes: 10 };
-        Page { fence: fence.clone(), collection: "contacts".into(), policy, incoming: vec![incoming], failed: vec![], progress }
-    };
-    fixture.ledger.model.write_page(said("one@example.com", None, "1")).await.expect("written").expect("it runs");
-    let own =
-        NewRecord {
-            tenant, collection: "contacts".into(), key: "a/b ü".into(), data: r#"{"email":"own@example.com"}"#.into(), seen: None
-        };
-    fixture.ledger.model.keep_record(own).await.expect("kept");
-    fixture.ledger.model.write_page(said("two@example.com", Some("1"), "2")).await.expect("written").expect("it runs");
+    Fence { sync: sync.id, tenant: tenant.clone(), number: run.number, job: id, attempt: 1 }
+}
+
+/// The second run under way, and what its source and the tenant say of a record each: a conflict.
+pub(super) async fn with_conflict(fixture: &Fixture) -> Value {
+    assert_eq!(put(fixture, PATH, &contacts()).await.status, 201);
+    let tenant: TenantId = "default".parse().expect("a tenant");
+    let ledger = &fixture.ledger.model;
+    let first = run_of(fixture, &tenant).await;
+    ledger.write_page(said(&first, "one@example.com")).await.expect("written").expect("it runs");
+    assert!(ledger.end_run(&first, Ending { error: None, since: None }).await.expect("a ledger"), "it ends");
+    let data = r#"{"email":"own@example.com"}"#.into();
+    let own = NewRecord { tenant: tenant.clone(), collection: "contacts".into(), key: "a/b ü".into(), data, seen: None };
+    ledger.keep_record(own).await.expect("kept");
+    let second = run_of(fixture, &tenant).await;
+    ledger.write_page(said(&second, "two@example.com")).await.expect("written").expect("it runs");
     fixture.get(&format!("{PATH}/conflicts")).await.json()
 }
 
@@ -220,7 +227,7 @@ async fn runs_and_conflicts_are_told_and_decided() {
     let fixture = Fixture::new();
     let conflicts = with_conflict(&fixture).await;
     let conflict = &conflicts["conflicts"][0];
-    assert_eq!((&conflict["key"], &conflict["run"]), (&json!("a/b ü"), &json!(1)), "{conflicts}");
+    assert_eq!((&conflict["key"], &conflict["run"]), (&json!("a/b ü"), &json!(2)), "{conflicts}");
     assert_eq!(
         (&conflict["source"]["email"], &conflict["destination"]["data"]["email"]),
         (&json!("two@example.com"), &json!("own@example.com"))
@@ -230,7 +237,7 @@ async fn runs_and_conflicts_are_told_and_decided() {
     let run = &runs["runs"][0];
     assert_eq!(
         (&run["state"], &run["counts"]["created"], &run["counts"]["conflicts"]),
-        (&json!("running"), &json!(1), &json!(1)),
+        (&json!("running"), &json!(0), &json!(1)),
         "{runs}"
     );
     assert_eq!(fixture.get(PATH).await.json()["last_run"], *run);

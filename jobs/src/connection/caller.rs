@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::{AccessError, Hidden, Opened, Used, catalog, door::unlock};
+use super::{
+    AccessError, Hidden, Opened, Used, catalog,
+    door::{self, unlock},
+};
 use crate::{
     handler::{Context, Outcome},
     job::JobError,
@@ -28,6 +31,8 @@ use crate::{
     },
 };
 
+/// The longest wait that is taken from `Retry-After`: whoever means more says it again.
+const AFTER_MAX: Duration = Duration::from_secs(86_400);
 /// How much of an error's answer is told.
 const EXCERPT_BYTES: usize = 1_024;
 
@@ -89,7 +94,7 @@ pub struct Refusal {
     pub verdict: Verdict,
     /// Who answered what; without secrets.
     pub message: String,
-    /// How long `Retry-After` asks us to wait.
+    /// How long `Retry-After` asks us to wait, up to a day.
     pub after: Option<Duration>,
 }
 
@@ -101,11 +106,10 @@ impl Caller {
             Some(name) => Some(context.connection(name, &[catalog::oauth2::NAME, catalog::service_account::NAME]).await.map_err(closed)?),
             None => None,
         };
-        let way = services.doors.way(&opened).map_err(|error| unsent(&error))?;
+        let way = services.doors.way(&opened).await.map_err(|error| unsent(&error))?;
         let base = way.url(opened.config["url"].as_str().unwrap_or_default()).map_err(|error| unsent(&error))?;
         let timeout = Duration::from_secs(opened.config["timeout_s"].as_u64().unwrap_or(catalog::http::TIMEOUT_S.into()));
-        let hidden =
-            [Some(&opened), tokens_of.as_ref()].into_iter().flatten().fold(Hidden::default(), |hidden, opened| hidden.and(&opened.secrets));
+        let hidden = tokens_of.iter().fold(door::hidden(&opened), |hidden, opened| hidden.and(&opened.secrets));
         let (services, context) = (services.clone(), context.clone());
         Ok(Self { services, context, opened, tokens_of, way, base, timeout, hidden: Mutex::new(hidden) })
     }
@@ -192,7 +196,7 @@ impl Caller {
     pub async fn refusal(&self, answer: Answer) -> Refusal {
         let (status, host) = (answer.status.as_u16(), answer.host().to_owned());
         let after = answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
-        let after = after.and_then(|after| retry_after(after, self.services.clock.now()));
+        let after = after.and_then(|after| retry_after(after, self.services.clock.now())).map(|after| after.min(AFTER_MAX));
         // Before anything is made of it: where it is cut again, what is left of a secret is known no more.
         let excerpt = self.hidden().cut_text(&answer.excerpt(EXCERPT_BYTES).await);
         let message = format!("{host} answered {status}: {excerpt}");

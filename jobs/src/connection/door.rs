@@ -5,54 +5,94 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    ConnectionId, Opened,
+    ConnectionId, Hidden, Opened,
     catalog::http::{API_KEY, API_KEY_HEADER, API_KEY_PARAMETER, BASIC_PASSWORD, BEARER_TOKEN, CLIENT_CERTIFICATE_PEM, CLIENT_KEY_PEM},
 };
-use crate::outbound::{Apart, Error, HeaderName, HeaderValue, Identity, Outbound, Request, header};
+use crate::outbound::{Apart, Error, HeaderName, HeaderValue, Identity, Outbound, Request, Url, header};
 
-/// The most ways of their own that are kept; past that all are forgotten, and made anew.
+/// The most ways of their own that are kept.
 const WAYS_MAX: usize = 256;
+/// For how long one is kept that nobody goes.
+const IDLE: Duration = Duration::from_secs(600);
 
 /// The ways to endpoints, for all connections of a worker. Cheap to clone.
 #[derive(Clone)]
-pub struct Doors(Arc<Kept>);
+pub struct Doors(Arc<Shared>);
 
-struct Kept {
+struct Shared {
     outbound: Outbound,
-    /// By connection: the generation that it was made of, and the way.
-    ways: Mutex<HashMap<ConnectionId, (u32, Outbound)>>,
+    ways: Mutex<Ways<Outbound>>,
 }
 
 impl Doors {
     /// Nothing is open yet.
     pub fn new(outbound: Outbound) -> Self {
-        Self(Arc::new(Kept { outbound, ways: Mutex::default() }))
+        Self(Arc::new(Shared { outbound, ways: Mutex::default() }))
     }
 
     /// The way to this connection's endpoint.
-    pub fn way(&self, opened: &Opened) -> Result<Outbound, Error> {
+    pub async fn way(&self, opened: &Opened) -> Result<Outbound, Error> {
         let apart = apart(opened);
         if apart == Apart::default() {
             return Ok(self.0.outbound.clone());
         }
-        let mut ways = self.0.ways.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((generation, way)) = ways.get(&opened.id)
-            && *generation == opened.generation
-        {
-            return Ok(way.clone());
+        let known = self.ways().find(opened.id, opened.generation, Instant::now());
+        if let Some(way) = known {
+            return Ok(way);
         }
-        if ways.len() >= WAYS_MAX {
-            ways.clear();
-        }
-        let way = self.0.outbound.apart(&apart)?;
-        ways.insert(opened.id, (opened.generation, way.clone()));
+        // It reads certificates for tens of milliseconds, in which nobody else is held up. That two at once make one each does no harm.
+        let outbound = self.0.outbound.clone();
+        let made = tokio::task::spawn_blocking(move || outbound.apart(&apart)).await;
+        let way = made.map_err(|error| Error::Unreachable { host: opened.name.clone(), why: error.to_string() })??;
+        self.ways().keep(opened.id, opened.generation, way.clone(), Instant::now());
         Ok(way)
+    }
+
+    fn ways(&self) -> MutexGuard<'_, Ways<Outbound>> {
+        self.0.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is kept, by connection. Whoever fills it drives out the one that was gone the longest ago.
+struct Ways<W>(HashMap<ConnectionId, Kept<W>>);
+
+struct Kept<W> {
+    /// Of the connection that it was made of.
+    generation: u32,
+    way: W,
+    gone_at: Instant,
+}
+
+impl<W> Default for Ways<W> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<W: Clone> Ways<W> {
+    fn find(&mut self, id: ConnectionId, generation: u32, now: Instant) -> Option<W> {
+        // A connection that was deleted is not found again: its key stays no longer than this.
+        self.0.retain(|_, kept| now.duration_since(kept.gone_at) < IDLE);
+        let kept = self.0.get_mut(&id).filter(|kept| kept.generation == generation)?;
+        kept.gone_at = now;
+        Some(kept.way.clone())
+    }
+
+    fn keep(&mut self, id: ConnectionId, generation: u32, way: W, now: Instant) {
+        if self.0.len() >= WAYS_MAX
+            && !self.0.contains_key(&id)
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, kept)| kept.gone_at).map(|(id, _)| *id)
+        {
+            self.0.remove(&oldest);
+        }
+        self.0.insert(id, Kept { generation, way, gone_at: now });
     }
 }
 
@@ -74,6 +114,7 @@ pub fn unlock(request: &mut Request, opened: &Opened, bearer: Option<HeaderValue
     }
     let Some(key) = opened.secrets.get(API_KEY) else { return };
     if let Some(parameter) = opened.config[API_KEY_PARAMETER].as_str() {
+        take_out(&mut request.url, parameter);
         request.url.query_pairs_mut().append_pair(parameter, key);
     }
     let name = opened.config[API_KEY_HEADER].as_str().and_then(|name| HeaderName::try_from(name).ok());
@@ -82,14 +123,38 @@ pub fn unlock(request: &mut Request, opened: &Opened, bearer: Option<HeaderValue
     }
 }
 
+/// Takes a parameter out of a URL: a redirect, or a link to the next page, may repeat it.
+pub fn take_out(url: &mut Url, parameter: &str) {
+    if url.query_pairs().any(|(name, _)| name == parameter) {
+        let pairs: Vec<(String, String)> =
+            url.query_pairs().filter(|(name, _)| name != parameter).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+        if url.query() == Some("") {
+            url.set_query(None);
+        }
+    }
+}
+
 fn authorization(opened: &Opened) -> Option<HeaderValue> {
     match (opened.secrets.get(BEARER_TOKEN), opened.secrets.get(BASIC_PASSWORD)) {
         (Some(bearer), _) => sensitive(format!("Bearer {bearer}")),
-        (None, Some(password)) => {
-            let user = opened.config["basic_user"].as_str().unwrap_or_default();
-            sensitive(format!("Basic {}", BASE64.encode(format!("{user}:{password}"))))
-        }
+        (None, Some(password)) => sensitive(format!("Basic {}", basic(opened, password))),
         (None, None) => None,
+    }
+}
+
+/// The name and the password, as Basic has them.
+fn basic(opened: &Opened, password: &str) -> String {
+    let user = opened.config["basic_user"].as_str().unwrap_or_default();
+    BASE64.encode(format!("{user}:{password}"))
+}
+
+/// What goes along with each request and is hidden in what comes of it: the connection's secrets, and what is made of them.
+pub fn hidden(opened: &Opened) -> Hidden {
+    let hidden = opened.secrets.hidden();
+    match opened.secrets.get(BASIC_PASSWORD) {
+        Some(password) => hidden.and_text(&basic(opened, password)),
+        None => hidden,
     }
 }
 
@@ -141,17 +206,44 @@ mod tests {
         assert_eq!(in_header, (Some("Bearer other".into()), Some("a key&more".into()), page()));
         let in_query = sent(json!({ "api_key_parameter": "licensekey" }), &key[..1], None);
         assert_eq!(in_query, (None, None, "page=1&licensekey=a+key%26more".into()));
+        // A server that adds a slash sends on to where it was asked, key and all.
+        let mut request =
+            Request::new(Method::GET, "https://a.example/list/?licensekey=a+key%26more&page=1&licensekey=x".parse().expect("a URL"));
+        for _ in 0..2 {
+            unlock(&mut request, &opened(json!({ "api_key_parameter": "licensekey" }), &key[..1]), None);
+            assert_eq!(request.url.query(), Some("page=1&licensekey=a+key%26more"));
+        }
+    }
+
+    #[tokio::test]
+    async fn only_who_needs_a_way_of_their_own_has_one() {
+        let doors = Doors::new(Outbound::new(Default::default()).expect("a client"));
+        let kept = || doors.ways().0.len();
+        doors.way(&opened(json!({}), &[("bearer_token", "t")])).await.expect("the common way");
+        assert_eq!(kept(), 0);
+        let wrong = opened(json!({}), &[("client_certificate_pem", "none"), ("client_key_pem", "none")]);
+        let refused = doors.way(&wrong).await.err().expect("no certificate at all");
+        assert!(refused.to_string().contains("client certificate"), "{refused}");
+        assert_eq!(kept(), 0);
     }
 
     #[test]
-    fn only_who_needs_a_way_of_their_own_has_one_and_an_edit_makes_another() {
-        let doors = Doors::new(Outbound::new(Default::default()).expect("a client"));
-        let kept = || doors.0.ways.lock().expect("not poisoned").len();
-        doors.way(&opened(json!({}), &[("bearer_token", "t")])).expect("the common way");
-        assert_eq!(kept(), 0);
-        let wrong = opened(json!({}), &[("client_certificate_pem", "none"), ("client_key_pem", "none")]);
-        let refused = doors.way(&wrong).err().expect("no certificate at all");
-        assert!(refused.to_string().contains("client certificate"), "{refused}");
-        assert_eq!(kept(), 0);
+    fn a_way_is_kept_while_somebody_goes_it_and_an_edit_makes_another() {
+        let (began, ids) = (Instant::now(), (0..=WAYS_MAX).map(|_| ConnectionId::generate()).collect::<Vec<_>>());
+        let at = |seconds: u64| began + Duration::from_secs(seconds);
+        let mut ways = Ways::default();
+        for (number, id) in ids[..WAYS_MAX].iter().enumerate() {
+            ways.keep(*id, 1, number, at(0));
+        }
+        assert_eq!((ways.find(ids[0], 1, at(1)), ways.find(ids[0], 2, at(1))), (Some(0), None), "it was edited");
+        ways.keep(ids[0], 2, 1_000, at(1));
+        assert_eq!((ways.find(ids[0], 2, at(2)), ways.0.len()), (Some(1_000), WAYS_MAX));
+        for id in &ids[2..WAYS_MAX] {
+            ways.find(*id, 1, at(3));
+        }
+        ways.keep(ids[WAYS_MAX], 1, 2_000, at(4));
+        assert_eq!((ways.find(ids[1], 1, at(5)), ways.0.len()), (None, WAYS_MAX), "the one that was gone the longest ago");
+        assert_eq!(ways.find(ids[WAYS_MAX], 1, at(603)), Some(2_000));
+        assert_eq!(ways.0.len(), 1, "nobody went the others");
     }
 }

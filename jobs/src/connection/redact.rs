@@ -9,6 +9,8 @@ use crate::job::{ERROR_MESSAGE_BYTES_MAX, JobError};
 
 /// Shorter secrets are left in: taking out every `a` would leave nothing to read, and they protect nothing.
 const REDACTED_BYTES_MIN: usize = 4;
+/// Shorter ones are words as well: in what is data they are taken out only where they stand alone.
+const TELLING_BYTES_MIN: usize = 8;
 /// What stands in a secret's place.
 const HIDDEN: &str = "(hidden)";
 
@@ -63,6 +65,51 @@ impl Hidden {
         let message = if was_cut { self.cut_text(&error.message) } else { self.text(&error.message) };
         // What stands in a secret's place may be longer than it.
         JobError::new(self.text(&error.code), message, error.retryable)
+    }
+
+    /// Whether one of them stands in this text.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.forms.iter().any(|form| text.contains(form))
+    }
+
+    /// Whether what somebody says of their own tells one of them: a record's text, a mark. One that is short is found only where it stands alone.
+    pub fn told_by(&self, text: &str) -> bool {
+        self.forms.iter().any(|form| if form.len() < TELLING_BYTES_MIN { text == form } else { text.contains(form) })
+    }
+
+    /// Whether it is one of them and nothing else; a short one is a word as well.
+    pub fn is_one(&self, text: &str) -> bool {
+        text.len() >= TELLING_BYTES_MIN && self.forms.iter().any(|form| form == text)
+    }
+
+    /// Takes them out of data, names included, where it tells them. Whether it did.
+    pub fn take_out_of(&self, data: &mut Value) -> bool {
+        match data {
+            Value::String(text) if self.told_by(text) => {
+                *text = self.text(text);
+                true
+            }
+            Value::Array(values) => self.take_out_of_all(values),
+            Value::Object(members) => {
+                let mut did = self.take_out_of_all(members.values_mut());
+                if members.keys().any(|name| self.told_by(name)) {
+                    let hidden = |name: String| if self.told_by(&name) { self.text(&name) } else { name };
+                    *members = std::mem::take(members).into_iter().map(|(name, value)| (hidden(name), value)).collect();
+                    did = true;
+                }
+                did
+            }
+            _ => false,
+        }
+    }
+
+    /// The same of each of these. Whether it did anywhere.
+    pub fn take_out_of_all<'d>(&self, data: impl IntoIterator<Item = &'d mut Value>) -> bool {
+        let mut did = false;
+        for value in data {
+            did |= self.take_out_of(value);
+        }
+        did
     }
 
     /// The same of all texts within a value, names included.
@@ -224,6 +271,20 @@ mod tests {
         let value = serde_json::json!({ "a planted": ["planted", 1, { "b": "not planted?" }] });
         assert_eq!(hidden.value(value), serde_json::json!({ "a (hidden)": ["(hidden)", 1, { "b": "not (hidden)?" }] }));
         assert_eq!(hidden.text(r"in JSON: \u00fc/secret, ü\/secret"), "in JSON: (hidden), (hidden)");
+    }
+
+    #[test]
+    fn data_loses_what_tells_a_secret_and_keeps_words() {
+        let hidden = Hidden::default().and_text("planted-secret").and_text("late");
+        let mut data = serde_json::json!({ "a": ["Bearer planted-secret", "latest", 1], "planted-secret": { "b": "late" } });
+        assert!(hidden.take_out_of(&mut data));
+        assert_eq!(data, serde_json::json!({ "a": ["Bearer (hidden)", "latest", 1], "(hidden)": { "b": "(hidden)" } }));
+        let mut data = serde_json::json!({ "filter": "latest", "n": [null, { "late_fee": 1 }] });
+        let before = data.clone();
+        assert!(!hidden.take_out_of(&mut data));
+        assert_eq!(data, before);
+        assert!(hidden.is_in("x planted-secret") && hidden.is_in("latest") && !hidden.is_in("plant"));
+        assert!(hidden.told_by("late") && !hidden.told_by("latest") && hidden.told_by("a=planted-secret&b"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Keeping syncs, their runs, and what they remember. Every verb is a tenant's. A verb with a [`Fence`] writes nothing and says `None` (or
-/// `false`) unless that attempt runs, nobody asked it to stop, and it holds the sync's run.
+/// `false`) unless that attempt runs, nobody asked it to stop, and it holds the sync's run; only what it did is noted even so.
 #[async_trait]
 pub trait Syncs: Send + std::marker::Sync {
     /// Keeps a sync, unless it says the same.
@@ -45,10 +45,10 @@ pub trait Syncs: Send + std::marker::Sync {
 
     /// Decides what is to be done elsewhere with these records, in their order, and notes each intent before it is tried. A dry run notes
     /// none, but that it saw them. One that says that it is deleted need not come from the source: so a sweep plans deletions. What is in
-    /// doubt is counted as `repeated`.
+    /// doubt is counted as `repeated`, and that there is nothing to do about a record once a run.
     async fn plan_page(&self, fence: &Fence, policy: Policy, incoming: Vec<Incoming>) -> Result<Option<Vec<Planned>>>;
 
-    /// Notes what came of what was planned, and, with `progress`, where the run goes on. What has no intent any more was settled before, and is
+    /// Notes what came of what was planned, and, with `progress`, where the run goes on: also where the attempt was asked to stop meanwhile. What has no intent any more was settled before, and is
     /// passed over, but in a dry run. `counts` is added, such as what was `Nothing` to do; without `progress` it is empty, and `failed` has
     /// only what is `Refused`, so that a write that is repeated counts once. Returns the run's counts.
     async fn settle_page(

@@ -1,8 +1,7 @@
-//! Rows of syncs and of records as both SQL ledgers return them, and the tables as the verbs that they share see them. What becomes of a record
-//! is decided in `sync/decide.rs`.
+//! Rows of syncs and of records as both SQL ledgers return them. What becomes of a record is decided in `sync/decide.rs`.
 //!
 //! Whoever writes for a run holds the run's row first, so what is remembered of a sync's keys changes under nobody; records, which the tenant
-//! changes as well, are held each. Next: `syncs/pages.rs`, `syncs/runs.rs`.
+//! changes as well, are held each. Next: `syncs/table.rs`, then `syncs/pages.rs`, `syncs/runs.rs`.
 
 pub(super) mod conflicts;
 pub(super) mod elsewhere;
@@ -10,24 +9,21 @@ pub(super) mod keep;
 pub(super) mod pages;
 pub(super) mod records;
 pub(super) mod runs;
+mod table;
 pub(super) mod upkeep;
 
-use std::collections::{BTreeMap, HashSet};
-
-use async_trait::async_trait;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub(super) use self::table::{FieldState, Fields, NewConflict, Place, Put, RecordTable, SyncTable, Value};
 use super::{Error, Result, rows};
 use crate::{
     clock::Timestamp,
-    job::JobId,
     sync::{
         Definition, SyncId,
-        state::{Census, Conflicted, Item, Record, RowError, Run, Standing, Sync},
+        state::{Census, Conflicted, Intent, Item, Record, RowError, Run, Standing, Sync},
         store::{Looked, NewRecord, Unready},
     },
-    tenant::TenantId,
 };
 
 /// A row of `syncs`.
@@ -148,6 +144,7 @@ pub(super) struct ItemRow {
     pub version: Option<i64>,
     pub is_deleted: bool,
     pub pending: Option<Vec<u8>>,
+    pub pending_at_ms: Option<i64>,
     pub remote_id: Option<String>,
 }
 
@@ -159,7 +156,10 @@ impl ItemRow {
             seen: rows::count(self.seen)?,
             version: self.version,
             is_deleted: self.is_deleted,
-            pending: self.pending.map(hash).transpose()?,
+            pending: match (self.pending, self.pending_at_ms) {
+                (Some(pending), Some(at_ms)) => Some(Intent { hash: hash(pending)?, at: Timestamp::from_ms(at_ms) }),
+                _ => None,
+            },
             remote_id: self.remote_id,
         })
     }
@@ -294,62 +294,6 @@ pub(super) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// A record that is to be written.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Put<'p> {
-    pub key: &'p str,
-    pub data: &'p str,
-    pub hash: &'p [u8; 32],
-    pub version: i64,
-}
-
-/// A conflict that is to be kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NewConflict<'p> {
-    pub key: &'p str,
-    pub source: Option<&'p str>,
-    pub hash: &'p [u8; 32],
-}
-
-/// A value by which a record is found.
-#[derive(Debug, Clone)]
-pub(super) struct Value<'p> {
-    pub key: &'p str,
-    pub field: &'p str,
-    pub value: String,
-}
-
-/// How a look-up field of a collection stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum FieldState {
-    /// Records are found by it.
-    Ready,
-    /// The records that were there are being gone through.
-    Indexing,
-    /// Nobody wants it any more, and its values are being forgotten.
-    Dropping,
-}
-
-impl FieldState {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Indexing => "indexing",
-            Self::Dropping => "dropping",
-        }
-    }
-
-    pub(super) fn read(text: &str) -> Result<Self> {
-        [Self::Ready, Self::Indexing, Self::Dropping]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| Error::Corrupt(format!("a look-up field is {text}")))
-    }
-}
-
-/// The fields of a collection.
-pub(super) type Fields = BTreeMap<String, FieldState>;
-
 /// Rows of fields.
 pub(super) fn fields(rows: Vec<(String, String)>) -> Result<Fields> {
     rows.into_iter().map(|(field, state)| Ok((field, FieldState::read(&state)?))).collect()
@@ -377,103 +321,6 @@ pub(super) struct OpenField {
     pub field: String,
     pub state: String,
     pub walked: String,
-}
-
-/// A collection of a tenant.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'p> {
-    pub tenant: &'p TenantId,
-    pub collection: &'p str,
-}
-
-/// The tables of syncs within a transaction.
-#[async_trait]
-pub(super) trait SyncTable: RecordTable {
-    /// Takes hold of a sync.
-    async fn hold_sync(&mut self, tenant: &TenantId, name: &str) -> Result<Option<SyncRow>>;
-    /// Takes hold of the sync of this id.
-    async fn hold_sync_of(&mut self, tenant: &TenantId, sync: SyncId) -> Result<Option<SyncRow>>;
-    /// How many syncs the tenant has.
-    async fn count_syncs(&mut self, tenant: &TenantId) -> Result<i64>;
-    /// What the tenant's syncs into this collection say. Whoever writes records there waits until the transaction has ended, and is waited
-    /// for.
-    async fn definitions(&mut self, place: Place<'_>) -> Result<Vec<String>>;
-    /// Writes a new sync. Returns whether there was none of its name.
-    async fn insert_sync(&mut self, sync: &Sync) -> Result<bool>;
-    /// Writes a sync that is held.
-    async fn store_sync(&mut self, sync: &Sync) -> Result<()>;
-    /// Deletes a sync that is held, and notes that what it remembers is to be forgotten.
-    async fn drop_sync(&mut self, sync: SyncId) -> Result<()>;
-
-    /// Takes hold of a run; a write for it waits for others.
-    async fn hold_run(&mut self, sync: SyncId, number: u32) -> Result<Option<RunRow>>;
-    /// Writes a new run.
-    async fn insert_run(&mut self, tenant: &TenantId, sync: SyncId, run: &Run) -> Result<()>;
-    /// Writes a run that is held.
-    async fn store_run(&mut self, sync: SyncId, run: &Run) -> Result<()>;
-    /// Deletes the runs up to this one.
-    async fn drop_runs(&mut self, sync: SyncId, up_to: u32) -> Result<()>;
-    /// Whether an attempt runs that nobody asked to stop; it stays so.
-    async fn runs(&mut self, job: JobId, attempt: u32) -> Result<bool>;
-    /// Whether a job is there, and not final.
-    async fn is_live(&mut self, job: JobId) -> Result<bool>;
-
-    /// What a sync remembers of these keys.
-    async fn items(&mut self, sync: SyncId, keys: &[&str]) -> Result<Vec<ItemRow>>;
-    /// Remembers these.
-    async fn keep_items(&mut self, sync: SyncId, items: &[Item]) -> Result<()>;
-    /// Notes that a run saw these, where they are remembered.
-    async fn see_items(&mut self, sync: SyncId, run: u32, keys: &[&str]) -> Result<()>;
-    /// Forgets these.
-    async fn drop_items(&mut self, sync: SyncId, keys: &[&str]) -> Result<()>;
-
-    /// Writes row errors, the first with this number.
-    async fn keep_errors(&mut self, sync: SyncId, run: u32, first: u64, errors: &[RowError]) -> Result<()>;
-    /// Deletes the row errors of the runs up to this one.
-    async fn drop_errors(&mut self, sync: SyncId, up_to: u32) -> Result<()>;
-
-    /// Whether the sync has conflicts.
-    async fn has_conflicts(&mut self, sync: SyncId) -> Result<bool>;
-    /// Writes conflicts over those of the same keys.
-    async fn keep_conflicts(&mut self, sync: SyncId, run: u32, conflicts: &[NewConflict<'_>]) -> Result<()>;
-    /// Deletes the conflicts of these keys.
-    async fn drop_conflicts(&mut self, sync: SyncId, keys: &[&str]) -> Result<()>;
-    /// A conflict.
-    async fn conflict(&mut self, sync: SyncId, key: &str) -> Result<Option<ConflictRow>>;
-}
-
-/// The tables of records within a transaction.
-#[async_trait]
-pub(super) trait RecordTable: Send {
-    /// The ledger's clock.
-    async fn time(&mut self) -> Result<Timestamp>;
-    /// Takes hold of the records of these keys.
-    async fn hold_records(&mut self, place: Place<'_>, keys: &[&str]) -> Result<Vec<StandingRow>>;
-    /// Writes new records. Returns the keys of those that were not there.
-    async fn insert_records(&mut self, place: Place<'_>, sync: Option<SyncId>, puts: &[Put<'_>]) -> Result<HashSet<String>>;
-    /// Writes over records that are held; one that is marked as deleted is no more.
-    async fn update_records(&mut self, place: Place<'_>, sync: Option<SyncId>, puts: &[Put<'_>]) -> Result<()>;
-    /// Marks records that are held as deleted, each at its next version.
-    async fn mark_records(&mut self, place: Place<'_>, sync: SyncId, keys: &[&str]) -> Result<()>;
-    /// Deletes records that are held.
-    async fn drop_records(&mut self, place: Place<'_>, keys: &[&str]) -> Result<()>;
-    /// A record.
-    async fn read_record(&mut self, place: Place<'_>, key: &str) -> Result<Option<RecordRow>>;
-    /// Whether the collection has a record.
-    async fn has_records(&mut self, place: Place<'_>) -> Result<bool>;
-    /// The greatest version of a record of the collection that is gone; 0 where none is.
-    async fn floor(&mut self, place: Place<'_>) -> Result<i64>;
-    /// Notes that a record of this version is gone.
-    async fn raise_floor(&mut self, place: Place<'_>, version: i64) -> Result<()>;
-
-    /// The collection's look-up fields. They stay until the transaction has ended; asked for before a record of it is held.
-    async fn fields(&mut self, place: Place<'_>) -> Result<Fields>;
-    /// Writes how a look-up field stands, and up to which key it was gone through.
-    async fn store_field(&mut self, place: Place<'_>, field: &str, state: FieldState, walked: &str) -> Result<()>;
-    /// Writes values of records over those that are there.
-    async fn keep_values(&mut self, place: Place<'_>, values: &[Value<'_>]) -> Result<()>;
-    /// Deletes all values of these records.
-    async fn drop_values(&mut self, place: Place<'_>, keys: &[&str]) -> Result<()>;
 }
 
 /// The row of a record that the tenant writes.

@@ -160,6 +160,32 @@ fn a_cancel_asks_a_running_handler_and_touches_nothing_else() {
 }
 
 #[test]
+fn an_attempt_that_got_on_is_the_first_that_counts() {
+    // Killed again and again, each time after it got on, it goes on for as long as it takes.
+    let mut seen = Snapshot { attempt: 1, forgiven: 0, crashes: 0, max_attempts: 3, ..job(Running) };
+    for attempt in 1..20 {
+        seen.attempt = attempt;
+        let change = move_on(&seen, attempt).expect("it runs");
+        assert_eq!((change.state, change.verdict.is_none(), change.ends_attempt()), (Running, true, false));
+        let moved = Snapshot { forgiven: change.forgiven, crashes: change.crashes, ..seen };
+        assert_eq!((moved, moved.charged()), (seen.moved_on(), 1));
+        let change = reap_orphan(&moved, NOW, JITTER).expect("it runs");
+        assert_eq!((change.state, change.crashes), (Retryable, 1), "attempt {attempt}");
+        seen = Snapshot { crashes: change.crashes, forgiven: change.forgiven, ..moved };
+    }
+    // Without that it is quarantined.
+    seen.attempt = 20;
+    let second = reap_orphan(&seen, NOW, JITTER).expect("it runs");
+    let third = Snapshot { attempt: 21, crashes: second.crashes, forgiven: second.forgiven, ..seen };
+    assert_eq!((second.state, reap_orphan(&third, NOW, JITTER).expect("it runs").state), (Retryable, Dead));
+    // What was forgiven before stays so, and only whoever runs gets on.
+    let redriven = Snapshot { attempt: 6, forgiven: 6, ..job(Running) };
+    assert_eq!(redriven.moved_on().forgiven, 6);
+    assert_eq!(move_on(&job(Running), 3), Err(Refusal::AttemptOver));
+    assert_eq!(move_on(&job(Available), 2), Err(Refusal::AttemptOver));
+}
+
+#[test]
 fn a_stopped_attempt_keeps_what_went_wrong() {
     let asked = Snapshot { cancel_requested: true, ..job(Running) };
     for ending in [retry(), Ending::Bury(error()), Ending::TimedOut(error()), Ending::Cancel(Some(error()))] {

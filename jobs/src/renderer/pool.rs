@@ -47,6 +47,8 @@ struct Shared {
     /// None means this very process.
     program: Option<PathBuf>,
     at_once: Semaphore,
+    /// What expressions may have of these: the other half stays for messages, whatever a mapping computes.
+    sheets: Semaphore,
     idle: Mutex<Vec<Used>>,
 }
 
@@ -68,31 +70,38 @@ impl Renderers {
     }
 
     fn of(program: Option<PathBuf>, at_once: usize) -> Self {
-        Self(Arc::new(Shared { program, at_once: Semaphore::new(at_once.max(1)), idle: Mutex::default() }))
+        Self(Arc::new(Shared {
+            program,
+            at_once: Semaphore::new(at_once.max(1)),
+            sheets: Semaphore::new((at_once / 2).max(1)),
+            idle: Mutex::default(),
+        }))
     }
 
     /// Makes a message. Whoever stops waiting ends the process that works for them.
     pub async fn words(&self, asked: Asked) -> Result<Words, Unmade> {
-        self.ask(Question::Fill(asked)).await
+        Ok(self.ask(Question::Fill(asked)).await?.0)
     }
 
     /// Reads a template.
     pub async fn read(&self, parts: Parts) -> Result<Reading, Unmade> {
-        self.ask(Question::Read(parts)).await
+        Ok(self.ask(Question::Read(parts)).await?.0)
     }
 
     /// What is wrong with each of these expressions, if anything.
     pub async fn read_expressions(&self, all: Vec<String>) -> Result<Vec<Option<String>>, Unmade> {
-        self.ask(Question::ReadExpressions(all)).await
+        Ok(self.ask(Question::ReadExpressions(all)).await?.0)
     }
 
     /// Evaluates expressions over records: a row for each of the first of them, in their order; the rest is to be asked for again.
-    pub async fn evaluate(&self, sheet: Sheet) -> Result<Vec<Vec<Cell>>, Unmade> {
+    /// And how long that computed, as far as the kernel tells.
+    pub async fn evaluate(&self, sheet: Sheet) -> Result<(Vec<Vec<Cell>>, Duration), Unmade> {
+        let _permit = self.0.sheets.acquire().await.map_err(unavailable)?;
         self.ask(Question::Evaluate(sheet)).await
     }
 
-    async fn ask<A: DeserializeOwned>(&self, question: Question) -> Result<A, Unmade> {
-        let Some(program) = &self.0.program else { return answer_here(&question) };
+    async fn ask<A: DeserializeOwned>(&self, question: Question) -> Result<(A, Duration), Unmade> {
+        let Some(program) = &self.0.program else { return answer_here(&question).map(|answer| (answer, Duration::ZERO)) };
         let _permit = self.0.at_once.acquire().await.map_err(unavailable)?;
         let until = Instant::now() + ANSWER_WALL;
         loop {
@@ -104,11 +113,12 @@ impl Renderers {
             let before = used.process.cpu();
             match tokio::time::timeout_at(until, used.process.ask::<Result<A, Wordless>>(&question)).await {
                 Ok(Ok(Some(answer))) => {
+                    let computed = used.process.cpu().saturating_sub(before);
                     used.served += 1;
                     if used.served < SERVES_MAX {
                         self.idle().push(used);
                     }
-                    return Ok(answer?);
+                    return Ok((answer?, computed));
                 }
                 Ok(Ok(None)) => match used.process.ended().await {
                     Ended::Time(message) => return Err(whole(message)),
@@ -156,12 +166,33 @@ mod tests {
 
     use super::*;
 
+    fn script(folder: &tempfile::TempDir, lines: &str) -> PathBuf {
+        let program = folder.path().join("program");
+        fs::write(&program, format!("#!/bin/sh\n{lines}\n")).expect("a program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        program
+    }
+
+    #[tokio::test]
+    async fn expressions_take_half_of_the_processes_and_tell_what_they_computed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lines = "while read -r line; do case $line in *hang*) exec sleep 60;; *Evaluate*) i=0
+            while [ $i -lt 300000 ]; do i=$((i + 1)); done;; esac; echo '{\"Ok\":[]}'; done";
+        let renderers = Renderers::new(script(&folder, lines), 2);
+        let sheet = |expression: &str| renderers.evaluate(Sheet { expressions: vec![expression.into()], records: vec![] });
+        let (_, computed) = sheet("1").await.expect("an answer");
+        assert!(computed >= Duration::from_millis(10), "{computed:?}");
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(sheet("hang"), sheet("hang")) } => panic!("they never end"),
+            read = renderers.read_expressions(vec![]) => assert_eq!(read, Ok(vec![])),
+        }
+    }
+
     #[tokio::test]
     async fn an_answer_without_an_end_is_the_templates_fault_and_ends_its_process() {
         let folder = tempfile::tempdir().expect("a folder");
-        let program = folder.path().join("endless");
-        fs::write(&program, "#!/bin/sh\necho $$ > \"${0%/*}/id\"\nexec tr '\\0' a < /dev/zero\n").expect("a program");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it can be run");
+        let program = script(&folder, "echo $$ > \"${0%/*}/id\"\nexec tr '\\0' a < /dev/zero");
         let unmade = Renderers::new(program, 1).read(Parts::default()).await.expect_err("no answer");
         let expected = whole("what it makes is longer than 8388608 bytes".into());
         assert_eq!(unmade, expected);

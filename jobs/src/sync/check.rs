@@ -15,6 +15,7 @@ use super::{
     DEFINITION_BYTES_MAX, Definition,
     definition::{Conflict, Destination, Source, Texts},
     pointer::{escaped, is_pointer},
+    template::{self, Piece, segments},
 };
 use crate::contract::{Compiled, Contract, Violation};
 
@@ -106,7 +107,7 @@ fn path(path: &str, known: &[&str], place: &str) -> Result<(), Violation> {
     let inner = path.strip_prefix('/').unwrap_or(path);
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     let strange = |segment: &str| segment.is_empty() || segment.chars().all(|c| c == '.') || segment.contains('\\');
-    if path.chars().any(char::is_control) || !inner.is_empty() && split(inner).iter().any(|segment| strange(segment)) {
+    if path.chars().any(char::is_control) || !inner.is_empty() && segments(inner).iter().any(|segment| strange(segment)) {
         return Err(at(place, "is no path below the connection's URL: it has an empty segment, dots, a backslash or a control character"));
     }
     if inner.contains(['?', '#']) {
@@ -116,16 +117,6 @@ fn path(path: &str, known: &[&str], place: &str) -> Result<(), Violation> {
         return Err(at(place, "is no path but a URL: its beginning is the connection's"));
     }
     placeholders(path, known, place)
-}
-
-/// A path's segments; a slash within a placeholder is the pointer's.
-fn split(path: &str) -> Vec<&str> {
-    let mut within = false;
-    path.split(|c| {
-        within = matches!(c, '{') || within && c != '}';
-        c == '/' && !within
-    })
-    .collect()
 }
 
 /// Parameters, with these placeholders in their values and no others.
@@ -156,12 +147,17 @@ fn parameter_name(name: &str, place: &str) -> Result<(), Violation> {
     }
 }
 
-/// What stands in braces is `key`, `id` or a pointer into the record, as far as these are known here. `{` alone means itself.
+/// What stands in braces is `key`, `id` or a pointer into the record, as far as these are known here. All else means itself.
 fn placeholders(text: &str, known: &[&str], place: &str) -> Result<(), Violation> {
-    for rest in text.split('{').skip(1) {
-        let Some((name, _)) = rest.split_once('}') else { continue };
-        let (kind, is_ours) = if name.starts_with('/') { ("/", is_pointer(name)) } else { (name, matches!(name, "key" | "id")) };
-        if is_ours && !known.contains(&kind) {
+    template::check(text).or_else(|name| pointer(name, place))?;
+    for piece in template::pieces(text) {
+        let (kind, name) = match piece {
+            Piece::Text(_) => continue,
+            Piece::Key => ("key", "key"),
+            Piece::Id => ("id", "id"),
+            Piece::Pointer { pointer, .. } => ("/", pointer),
+        };
+        if !known.contains(&kind) {
             let known: Vec<_> =
                 known.iter().map(|known| if *known == "/" { "`{/pointer}`".into() } else { format!("`{{{known}}}`") }).collect();
             let known = if known.is_empty() { "nothing".into() } else { known.join(", ") };

@@ -106,7 +106,7 @@ pub fn elsewhere(incoming: &Incoming, item: Option<&Item>, delete: Delete) -> El
     match item {
         _ if incoming.is_deleted => gone_elsewhere(item, delete),
         None => Elsewhere::Create,
-        Some(item) if item.is_deleted || item.pending == Some(NEVER) => Elsewhere::Create,
+        Some(item) if item.is_deleted || item.pending.is_some_and(|intent| intent.hash == NEVER) => Elsewhere::Create,
         // Nobody knows whether what was meant last arrived.
         Some(item) if item.pending.is_some() || item.hash != incoming.hash => {
             if item.remote_id.is_none() && item.hash == NEVER {

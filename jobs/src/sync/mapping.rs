@@ -4,13 +4,18 @@
 //! A page is mapped at once, in its order. Expressions are evaluated in a renderer's process, whose memory and time are bounded. What cannot
 //! be mapped is an error of its record, never of the page. Next: `read.rs`, `typed.rs`, `renderer/expressions.rs`.
 
-use serde_json::{Map, Value, value::RawValue};
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{
     Definition, RECORD_BYTES_MAX, Source,
-    definition::FieldType,
+    definition::{Absent, FieldType},
     pointer,
-    read::{self, Unread},
+    read::{self, UPDATED_AT, Unread},
     state::{Incoming, RowError},
     store::{canonical, hash_of},
     typed,
@@ -28,6 +33,9 @@ const ASKED_BYTES_MAX: usize = 1024 * 1024;
 pub const EVALUATED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Records of a page whose expressions end the renderer's process, each after a second or two: more fail the run.
 pub const COSTLY_MAX: usize = 5;
+/// How long the expressions of a page may compute, whatever each of its records takes: they have only a few processes. It is 6 ms for each of
+/// 10,000 records; an expression of a line takes some microseconds.
+pub const PAGE_CPU_MAX: Duration = Duration::from_secs(60);
 /// Records that are mapped before others get their turn on this thread.
 const RECORDS_AT_ONCE: usize = 100;
 
@@ -47,6 +55,7 @@ struct Prepared {
     r#type: Option<FieldType>,
     default: Option<Value>,
     required: bool,
+    absent: Absent,
 }
 
 #[derive(Debug, Clone)]
@@ -107,7 +116,8 @@ impl Mapping {
             };
             let made = |default: &Value| field.r#type.and_then(|r#type| typed::made(default.clone(), r#type).ok());
             let default = field.default.as_ref().map(|default| made(default).unwrap_or_else(|| default.clone()));
-            fields.push(Prepared { to: pointer::to_place(&field.to), from, r#type: field.r#type, default, required: field.required });
+            let (to, required, absent) = (pointer::to_place(&field.to), field.required, field.absent);
+            fields.push(Prepared { to, from, r#type: field.r#type, default, required, absent });
         }
         Self { source: definition.source.clone(), fields, expressions }
     }
@@ -135,18 +145,21 @@ impl Mapping {
     /// What the expressions make of each record. Whoever ends the process that works for others is found by asking for each alone.
     async fn evaluate(&self, renderers: &Renderers, records: &[Value]) -> Result<Vec<Row>, Unmade> {
         let mut rows: Vec<Row> = Vec::with_capacity(records.len());
-        let (mut alone_until, mut costly) = (0, 0);
+        let (mut alone_until, mut costly, mut computed) = (0, 0, Duration::ZERO);
         while rows.len() < records.len() {
             let most = if rows.len() < alone_until { 1 } else { ASKED_RECORDS_MAX };
-            let asked = Self::next(&records[rows.len()..], most);
+            let asked = self.next(&records[rows.len()..], most);
             if asked.is_empty() {
                 rows.push(Err(format!("expressions are not evaluated over a record of more than {EVALUATED_BYTES_MAX} bytes")));
                 continue;
             }
             let many = asked.len();
             match renderers.evaluate(Sheet { expressions: self.expressions.clone(), records: asked }).await {
-                Ok(answer) if (1..=many).contains(&answer.len()) => rows.extend(answer.into_iter().map(Ok)),
-                Ok(answer) => return Err(Unmade::Unavailable(format!("{} answers to {many} records", answer.len()))),
+                Ok((answer, took)) if (1..=many).contains(&answer.len()) => {
+                    rows.extend(answer.into_iter().map(Ok));
+                    computed = charged(computed, took)?;
+                }
+                Ok((answer, _)) => return Err(Unmade::Unavailable(format!("{} answers to {many} records", answer.len()))),
                 Err(pool::Unmade::Unavailable(message)) => return Err(Unmade::Unavailable(message)),
                 Err(pool::Unmade::Wordless(_)) if many > 1 => alone_until = rows.len() + many,
                 Err(pool::Unmade::Wordless(wordless)) => {
@@ -162,10 +175,10 @@ impl Mapping {
     }
 
     /// The first of these records, as far as they go into one question; none where the first is too large for any.
-    fn next(records: &[Value], most: usize) -> Vec<Box<RawValue>> {
+    fn next(&self, records: &[Value], most: usize) -> Vec<Box<RawValue>> {
         let (mut asked, mut bytes) = (Vec::new(), 0);
         for record in records.iter().take(most) {
-            let raw = serde_json::value::to_raw_value(record).expect("a value can be written");
+            let raw = self.shown(record);
             bytes += raw.get().len();
             let is_too_large = raw.get().len() > EVALUATED_BYTES_MAX;
             if is_too_large || !asked.is_empty() && bytes > ASKED_BYTES_MAX {
@@ -174,6 +187,17 @@ impl Mapping {
             asked.push(raw);
         }
         asked
+    }
+
+    /// A record as expressions see it: with its key, but, as what only touches a record is no change, without when it was written.
+    fn shown(&self, record: &Value) -> Box<RawValue> {
+        let raw = match record {
+            Value::Object(members) if self.source.records.is_some() => {
+                to_raw_value(&members.iter().filter(|(name, _)| *name != UPDATED_AT).collect::<BTreeMap<_, _>>())
+            }
+            record => to_raw_value(record),
+        };
+        raw.expect("a value can be written")
     }
 
     /// One record, with what its expressions made; or what is wrong with it, and its key as far as that is known.
@@ -197,14 +221,16 @@ impl Mapping {
             if !record.is_object() {
                 return Err(unread("record_invalid", "", format!("a record is an object, and this is {}", typed::kind(&record))));
             }
-            let record = read::content(record);
+            let record = read::content(&self.source, record);
             check_digits(&record, "")?;
             record
         } else {
             let mut made = Map::new();
             let mut cells = row.map_err(|message| unread("expression_too_costly", "", message))?;
             for field in &self.fields {
-                pointer::place(&mut made, &field.to, field.value(&record, &mut cells)?);
+                if let Some(value) = field.value(&self.source, &record, &mut cells)? {
+                    pointer::place(&mut made, &field.to, value);
+                }
             }
             Value::Object(made)
         };
@@ -218,10 +244,11 @@ impl Mapping {
 }
 
 impl Prepared {
-    fn value(&self, record: &Value, cells: &mut [Cell]) -> Result<Value, Unread> {
+    /// What it is of this record; none where nothing is there and the field is left out then.
+    fn value(&self, source: &Source, record: &Value, cells: &mut [Cell]) -> Result<Option<Value>, Unread> {
         let at = || pointer::of(&self.to);
         let found = match &self.from {
-            From::Pointer(pointer) if pointer.is_empty() => Some(read::content(record.clone())),
+            From::Pointer(pointer) if pointer.is_empty() => Some(read::content(source, record.clone())),
             From::Pointer(pointer) => record.pointer(pointer).cloned(),
             From::Constant(value) => Some(value.clone()),
             From::Expression(index) => match cells.get_mut(*index).map(|cell| std::mem::replace(cell, Cell::Absent)) {
@@ -232,9 +259,9 @@ impl Prepared {
         };
         let Some(value) = found.filter(|value| !typed::is_nothing(value, self.r#type)) else {
             return match &self.default {
-                Some(default) => Ok(default.clone()),
+                Some(default) => Ok(Some(default.clone())),
                 None if self.required => Err(unread("field_missing", &at(), self.missing())),
-                None => Ok(Value::Null),
+                None => Ok((self.absent == Absent::Null).then_some(Value::Null)),
             };
         };
         let value = match self.r#type {
@@ -244,7 +271,7 @@ impl Prepared {
         if self.r#type != Some(FieldType::Number) {
             check_digits(&value, &at())?;
         }
-        Ok(value)
+        Ok(Some(value))
     }
 
     fn missing(&self) -> String {
@@ -253,6 +280,15 @@ impl Prepared {
             From::Constant(_) | From::Expression(_) => "it is required, and comes to nothing".into(),
         }
     }
+}
+
+/// What a page's expressions have computed, with what its last question took.
+fn charged(computed: Duration, took: Duration) -> Result<Duration, Unmade> {
+    let computed = computed + took;
+    if computed > PAGE_CPU_MAX {
+        return Err(Unmade::Costly(format!("its expressions computed for more than {} s over a page", PAGE_CPU_MAX.as_secs())));
+    }
+    Ok(computed)
 }
 
 fn unread(code: &'static str, pointer: &str, message: impl Into<String>) -> Unread {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     KEY_BYTES_MAX, Source,
-    definition::{HttpSource, OneOrMany, Tombstone},
+    definition::{Format, HttpSource, OneOrMany, Tombstone},
 };
 use crate::clock::Timestamp;
 
@@ -59,11 +59,19 @@ pub fn deleted(source: &Source, record: &Value) -> bool {
     source.http.as_ref().is_some_and(|http| is_deleted(http, record))
 }
 
-/// The record without what it carries of outside of itself: what is taken over where there is no mapping.
-pub fn content(mut record: Value) -> Value {
+/// The record without what it carries of outside of itself: what is taken over where there is no mapping, or by the empty pointer.
+pub fn content(source: &Source, mut record: Value) -> Value {
     if let Value::Object(members) = &mut record {
-        members.remove(KEY);
-        members.remove(UPDATED_AT);
+        let by_key = |http: &HttpSource| matches!(&http.key, OneOrMany::One(pointer) if pointer == KEY_POINTER);
+        match &source.http {
+            // An attribute of XML may be called so, and is the record's own.
+            Some(http) if http.list.format == Format::Xml || !by_key(http) => {}
+            Some(_) => drop(members.remove(KEY)),
+            None => {
+                members.remove(KEY);
+                members.remove(UPDATED_AT);
+            }
+        }
     }
     record
 }
@@ -218,7 +226,20 @@ mod tests {
         assert_eq!(key(&source, &record).as_deref(), Ok("ann"));
         assert_eq!(updated_at(&source, &record).expect("read").map(|at| at.to_string()).as_deref(), Some("2026-11-22T05:00:00.000Z"));
         assert!(!deleted(&source, &record));
-        assert_eq!(content(record), json!({ "id": 1 }));
+        assert_eq!(content(&source, record), json!({ "id": 1 }));
+    }
+
+    #[test]
+    fn only_what_a_record_carries_of_outside_of_itself_is_taken_away() {
+        let record = json!({ "@key": "a", "@updated_at": "b", "id": 1 });
+        for (more, expected) in [
+            (json!({}), record.clone()),
+            (json!({ "key": "/@key", "list": { "format": "xml" } }), record.clone()),
+            (json!({ "key": "/@key" }), json!({ "@updated_at": "b", "id": 1 })),
+        ] {
+            let source = Source { http: Some(source(more.clone())), records: None };
+            assert_eq!(content(&source, record.clone()), expected, "{more}");
+        }
     }
 
     proptest! {

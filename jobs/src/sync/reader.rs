@@ -22,14 +22,29 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 pub use self::place::Place;
-use self::{collection::Collection, http::Http};
-use super::{Source, definition::Limits, state::Since};
+use self::{collection::Collection, format::Budget, http::Http};
+use super::{
+    Source,
+    definition::{Format, Limits},
+    state::Since,
+};
 use crate::{
+    connection::Hidden,
     handler::{Context, Outcome},
     job::JobError,
     kinds::Services,
     ledger::Records,
 };
+
+/// JSON of at most so many bytes that is no page, as one value: what it would cost in memory is counted before, as a page's is. The error says
+/// nothing of what it is instead.
+pub(crate) fn json(bytes: &[u8], bytes_max: u64) -> Result<Value, String> {
+    let read = format::read(Format::Json, bytes, &[], Budget::of(bytes_max), &Hidden::default());
+    read.map_err(|wrong| match &*wrong.0.code {
+        "page_too_large" => format!("it has more values than {bytes_max} bytes should have"),
+        _ => "it is no JSON".to_owned(),
+    })
+}
 
 /// Reads a source.
 pub struct Reader(Kind);

@@ -12,6 +12,7 @@ from serving import Answer, Refused
 
 PAGE_MAX = 100  # "Each page will contain pageSize records, which is 100 by default."
 BATCH_MAX = 10  # "Updates up to 10 records"
+COLUMNS = {"Name", "Email", "Phone", "Active", "Tags"}
 
 
 def refused(status, kind, message):
@@ -87,6 +88,8 @@ class Provider:
         merged_on = (asked.get("performUpsert") or {}).get("fieldsToMergeOn")
         if merged_on is not None and not 1 <= len(merged_on) <= 3:
             raise refused(422, "INVALID_REQUEST", "fieldsToMergeOn has one to three names")
+        for name in {name for record in records for name in record.get("fields", {})} - COLUMNS:
+            raise refused(422, "UNKNOWN_FIELD_NAME", f'Unknown field name: "{name}"')
         # All or nothing: first it is found what each means.
         meant = [self.meant(table, record, merged_on) for record in records]
         told, created, updated = [], [], []
@@ -100,6 +103,8 @@ class Provider:
             # "A PATCH request will only update the fields included in the request." "A PUT request will … clear all unincluded cell values."
             standing["fields"] = full((({} if replaces else standing["fields"]) | record.get("fields", {})))
             told.append(self.shown(standing))
+        # In what order they come is said nowhere.
+        told.reverse()
         body = {"records": told}
         if merged_on is not None:
             # "The API response for upsert requests will additionally include updatedRecords and createdRecords arrays"

@@ -101,6 +101,8 @@ class Provider:
 
     def upsert(self, asked):
         wrong = [f"property {name} should not exist" for name in asked if name not in FIELDS]
+        # None of UpsertContactDto's properties is nullable.
+        wrong += [f"{name} must be a string" for name, value in asked.items() if value is None]
         if asked.get("locationId") != self.location:
             wrong.append("locationId can't be undefined")
         if asked.get("email") and "@" not in asked["email"]:

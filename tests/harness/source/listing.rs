@@ -216,6 +216,11 @@ pub(super) fn answer(data: &Data, asked: &Asked, size_max: u64) -> Answer {
                 None => answer.with("link", first),
             }
         }
+        // What it was asked, as those do that help to find faults.
+        "/echo" => {
+            let headers: Vec<Value> = asked.headers.iter().map(|(name, value)| json!({ "id": name, "value": value })).collect();
+            Answer::of("application/json", json!({ "items": headers, "args": asked.query }).to_string())
+        }
         "/keyset" | "/search" => page(data, &after(number("after").unwrap_or(0)), "\"ok\":true"),
         _ => Answer::error(404, "no such list"),
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use serde_json::{Value, json};
 use windrow_jobs::sync::presets::{Preset, presets};
-use windrow_tests::provider::Provider;
+use windrow_tests::{authority, provider::Provider, server::Server};
 
 use super::{clients, destination_one::events, serve};
 use crate::{
@@ -40,11 +40,12 @@ fn every_preset_has_its_page_which_tells_its_parameters() {
 
 /// Runs the commands of a page with servers of ours where the page has the provider's.
 async fn works(document: &str, section: &str, public_url: &str, provider: &Provider) {
-    let server = serve().await;
+    works_beside(&serve().await, document, section, public_url, provider).await;
+}
+
+async fn works_beside(server: &Server, document: &str, section: &str, public_url: &str, provider: &Provider) {
     let mut local = provider.url();
-    if let Some([ca_pem, certificate, key]) = &provider.tls {
-        fs::write(server.home().join("machine.pem"), certificate).expect("written");
-        fs::write(server.home().join("machine.key"), key).expect("written");
+    if let Some([ca_pem, ..]) = &provider.tls {
         local = format!("{local}\", \"ca_pem\": \"{}", ca_pem.replace('\n', "\\n"));
     }
     let mut steps = printed::steps(document, section);
@@ -52,7 +53,7 @@ async fn works(document: &str, section: &str, public_url: &str, provider: &Provi
     for step in &mut steps {
         step.commands = step.commands.replace(public_url, &local);
     }
-    printed::run(&server, &steps).await;
+    printed::run(server, &steps).await;
 }
 
 fn table_of(records: Value) -> Value {
@@ -82,12 +83,15 @@ async fn the_pages_of_gohighlevel_work_as_printed() {
 #[tokio::test]
 async fn the_pages_of_mobilithek_work_as_printed() {
     let broker = "https://mobilithek.info:8443";
-    for (document, state) in [
-        ("docs/syncs/mobilithek-parking.md", super::mobilithek::example_table()),
-        ("docs/syncs/mobilithek-parking-status.md", super::mobilithek::example_status()),
+    for (document, state, is_old) in [
+        ("docs/syncs/mobilithek-parking.md", super::mobilithek::example_table(), true),
+        ("docs/syncs/mobilithek-parking-status.md", super::mobilithek::example_status(), false),
     ] {
         let provider = Provider::start_apart("mobilithek", state, "machine-1").await;
-        works(document, "Examples", broker, &provider).await;
+        let server = serve().await;
+        let packed = authority::pack(provider.folder(), "machine-1", "EXAMPLE", is_old).await;
+        fs::write(server.home().join("machine.p12"), packed).expect("written");
+        works_beside(&server, document, "Examples", broker, &provider).await;
     }
 }
 

@@ -11,7 +11,7 @@ use windrow_tests::{
 use super::{artifact, by_cursor, connect, counts, definition, people, person, provider::Provider, put, run, serve, with};
 
 /// The sync of the directory's people into the CRM, by this way of writing.
-fn into(way: Value) -> Value {
+pub(super) fn into(way: Value) -> Value {
     let mut definition = definition(by_cursor(50));
     definition["mapping"] = json!([{ "to": "key", "from": "/id" }, { "to": "email", "from": "/email" }, { "to": "name", "from": "/name" }]);
     if way.get("delete").is_some() {
@@ -21,17 +21,17 @@ fn into(way: Value) -> Value {
     definition
 }
 
-fn bulk(records_max: u64) -> Value {
+pub(super) fn bulk(records_max: u64) -> Value {
     let call = json!({ "method": "POST", "path": "bulk", "body": { "records": [] }, "record": "/records" });
     json!({ "bulk": { "call": call, "records_max": records_max, "results": "/results", "error": "/error", "id": "/id" },
         "delete": { "method": "DELETE", "path": "contacts/{key}" } })
 }
 
-fn by_key() -> Value {
+pub(super) fn by_key() -> Value {
     json!({ "single": { "create": { "method": "PUT", "path": "contacts/{key}" } }, "delete": { "method": "DELETE", "path": "contacts/{key}" } })
 }
 
-fn found_by_email() -> Value {
+pub(super) fn found_by_email() -> Value {
     json!({
         "single": {
             "create": { "method": "POST", "path": "contacts" },
@@ -43,7 +43,7 @@ fn found_by_email() -> Value {
     })
 }
 
-async fn stand(many: u64) -> (Provider, Taker, Server) {
+pub(super) async fn stand(many: u64) -> (Provider, Taker, Server) {
     let provider = Provider::start(people(many)).await;
     let taker = Taker::start().await;
     let server = serve(&provider).await;
@@ -52,12 +52,12 @@ async fn stand(many: u64) -> (Provider, Taker, Server) {
 }
 
 /// What the CRM says of each, by our key.
-fn names(taker: &Taker) -> BTreeMap<String, String> {
+pub(super) fn names(taker: &Taker) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     taker.contacts().values().map(|contact| (text(&contact["key"]), text(&contact["name"]))).collect()
 }
 
-fn expected(provider: &Provider) -> BTreeMap<String, String> {
+pub(super) fn expected(provider: &Provider) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     provider.people().iter().map(|person| (text(&person["id"]), text(&person["name"]))).collect()
 }
@@ -137,7 +137,7 @@ async fn a_destination_that_is_short_or_ill_is_waited_for_and_what_is_in_doubt_i
     for (name, way) in [("bulk", bulk(20)), ("by key", by_key())] {
         let (provider, taker, server) = stand(60).await;
         taker.script([None, Some(Fault::Busy(1)), Some(Fault::Lost), None, Some(Fault::Status(503))]);
-        put(&server, &into(way)).await;
+        put(&server, &with(into(way), json!({ "limits": { "throttled_wait_s": 1 } }))).await;
         let job = run(&server, json!({})).await;
         assert_eq!(counts(&job, ["created", "failed", "repeated"]), [60, 0, 0], "{name}");
         assert_eq!(names(&taker), expected(&provider), "{name}");
@@ -190,4 +190,61 @@ async fn who_is_told_to_come_later_has_nothing_in_doubt() {
         assert!(taker.writes().values().all(|times| *times == 1), "{name}");
         assert_eq!(names(&taker), expected(&provider), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_is_sent_otherwise_is_sent_again() {
+    let (provider, taker, server) = stand(50).await;
+    put(&server, &into(by_key())).await;
+    assert_eq!(counts(&run(&server, json!({})).await, ["created"]), [50]);
+    // Another place, which has none of them.
+    let mut way = by_key();
+    way["single"]["create"] = json!({ "method": "PUT", "path": "contacts/other-{key}", "headers": { "x-from": "windrow" } });
+    put(&server, &into(way.clone())).await;
+    assert_eq!(counts(&run(&server, json!({})).await, ["updated", "unchanged"]), [50, 0]);
+    assert!((1..=50).all(|id| taker.contacts().contains_key(&format!("other-p{id:07}"))));
+    // What does not say where, or what, changes nothing.
+    way["single"]["create"]["headers"] = json!({ "x-from": "elsewhere" });
+    put(&server, &into(way)).await;
+    let requests = taker.requests();
+    assert_eq!(counts(&run(&server, json!({})).await, ["updated", "unchanged"]), [0, 50]);
+    assert_eq!((taker.requests(), provider.people().len()), (requests, 50));
+}
+
+#[tokio::test]
+async fn of_several_that_match_the_sync_says_which_are_changed() {
+    for (several, told, changed) in [("fail", [0, 1, 1], 0), ("first", [0, 2, 0], 1), ("all", [0, 2, 0], 2)] {
+        let (_provider, taker, server) = stand(2).await;
+        for (id, email) in [("x1", "p1@example.org"), ("x2", "p2@example.org"), ("x3", "p2@example.org")] {
+            taker.plant(id, json!({ "key": "?", "email": email }));
+        }
+        let mut way = found_by_email();
+        way["single"]["find"]["several"] = json!(several);
+        // Who is deleted can be found no more: of all nobody is.
+        way.as_object_mut().expect("an object").remove("delete");
+        put(&server, &into(way)).await;
+        let job = run(&server, json!({})).await;
+        let made = counts(&job, ["created", "updated", "failed"]);
+        assert_eq!(made, told, "{several}: {job:#}");
+        let keys = ["x2", "x3"].map(|id| taker.contacts()[id]["key"].clone());
+        assert_eq!(keys.iter().filter(|key| **key == "p0000002").count(), changed, "{several}: {keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_marked_as_deleted_there_may_come_back() {
+    let (provider, taker, server) = stand(20).await;
+    let mut way = by_key();
+    way["delete"] = json!({ "method": "PUT", "path": "contacts/{key}", "body": { "key": "{key}", "state": "gone" } });
+    let definition = with(into(way), json!({ "delete": "soft" }));
+    put(&server, &definition).await;
+    run(&server, json!({})).await;
+    let gone = provider.people().remove(4);
+    for deleted in [1, 0] {
+        assert_eq!(counts(&run(&server, json!({})).await, ["unchanged", "deleted", "failed"]), [19, deleted, 0]);
+        assert_eq!(taker.contacts()["p0000005"]["state"], "gone", "{:?}", taker.contacts()["p0000005"]);
+    }
+    provider.people().insert(4, gone);
+    assert_eq!(counts(&run(&server, json!({})).await, ["created", "unchanged", "failed"]), [1, 19, 0]);
+    assert_eq!(names(&taker), expected(&provider));
 }

@@ -1,6 +1,9 @@
 //! A file of all records: whole or as it was before, whoever is killed in between.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
@@ -94,4 +97,55 @@ async fn a_run_that_is_killed_leaves_the_file_as_it_was_and_goes_on() {
     assert_eq!(text.lines().filter(|line| line.contains("New")).count(), 400);
     assert_eq!(artifact(&server, &before, "people.txt").await, text, "there is one file");
     assert_eq!(parts(&server.data_dir()), 0);
+}
+
+#[tokio::test]
+async fn a_file_is_what_one_reading_found_and_the_next_found_as_well() {
+    let provider = Provider::start(people(10)).await;
+    let server = serve(&provider).await;
+    let style = json!({ "style": "page", "parameter": "page", "size": { "parameter": "size", "records": 5 } });
+    let mut definition = file("json_lines");
+    definition["source"]["http"]["list"] = super::listed(style, json!({}));
+    definition["limits"] = json!({ "passes_max": 4 });
+    put(&server, &definition).await;
+    // While the list is read for the second time its first record leaves, so the sixth moves to the page that was read. Each had been seen, though
+    // never in one reading.
+    provider.script(|number, people| {
+        if number == 5 {
+            people.remove(0);
+        }
+        None
+    });
+    let job = run(&server, json!({})).await;
+    let text = artifact(&server, &job, "people.txt").await;
+    let ids: Vec<_> = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone()).collect();
+    let expected: Vec<_> = provider.people().iter().map(|person| person["id"].clone()).collect();
+    assert_eq!(ids, expected, "{job:#}");
+}
+
+#[tokio::test]
+async fn the_parts_of_a_later_run_stay() {
+    let provider = Provider::start(people(20)).await;
+    let server = serve(&provider).await;
+    put(&server, &file("json_lines")).await;
+    run(&server, json!({})).await;
+    // As whoever woke after its run had ended would find them. A key is a folder with two files.
+    let written = find(&server.data_dir(), "people.txt").expect("the file");
+    let part = |run: &str| written.with_file_name("_runs").join(run).join("1-1");
+    for run in ["1", "99"] {
+        fs::create_dir_all(part(run)).expect("a folder");
+        for file in fs::read_dir(&written).expect("a folder") {
+            let file = file.expect("an entry");
+            fs::copy(file.path(), part(run).join(file.file_name())).expect("a copy");
+        }
+    }
+    assert_eq!(parts(&server.data_dir()), 4);
+    run(&server, json!({})).await;
+    assert_eq!((parts(&server.data_dir()), part("99").join("%meta.json").exists()), (2, true));
+}
+
+/// A folder of this name below another.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let folders = fs::read_dir(folder).ok()?.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
+    folders.into_iter().find_map(|path| if path.ends_with(name) { Some(path) } else { find(&path, name) })
 }

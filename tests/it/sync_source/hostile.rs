@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use windrow_tests::source::{Fault, Listing};
 
-use super::{Play, failure, read_all};
+use super::{Play, SECRET, failure, read_all};
 
 fn lie(body: impl Into<String>) -> Fault {
     Fault::Lie("application/json".into(), body.into())
@@ -61,7 +61,7 @@ async fn each_ends_in_its_code_within_its_limits() {
             true,
         ),
         ("an error of 200", cursor, lie(json!({ "error": "busy" }).to_string()), "records_missing", true),
-        ("no list", cursor, lie(json!({ "items": { "id": 1 } }).to_string()), "records_missing", true),
+        ("no list", cursor, lie(json!({ "items": { "code": 1 } }).to_string()), "records_missing", true),
         ("null for a list", cursor, lie(json!({ "items": null }).to_string()), "records_missing", true),
         ("drips", cursor, Fault::Drip(Duration::from_millis(20)), "answer_late", true),
         ("stalls", cursor, Fault::Stall, "answer_late", true),
@@ -110,12 +110,61 @@ async fn an_error_of_200_that_is_declared_says_what_it_says() {
     let play = Play::of(5).await;
     let mut http = Listing::Cursor.source("source", 10);
     http["list"]["error"] = json!({ "pointer": "/error", "message": "/error/message" });
-    let body = json!({ "items": [], "error": { "type": "BUSY", "message": format!("come later, {}", super::SECRET) } });
+    let body = json!({ "items": [], "error": { "type": "BUSY", "message": format!("come later, {}", SECRET) } });
     play.source.fault(1, lie(body.to_string()));
     let (code, retry, message) = failure(read_all(&mut play.reader(&http).await).await.map(|_| ()).expect_err("an error"));
     assert_eq!((code.as_str(), retry), ("page_error", true));
     assert_eq!(message, "the page says that it is an error: come later, (hidden)");
     assert_eq!(read_all(&mut play.reader(&http).await).await.expect("all").ids().len(), 5);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_echoed_is_no_record_and_no_mark() {
+    let play = Play::of(5).await;
+    let http = |records: &str, key: &str| {
+        let mut http = Listing::Whole.source("source", 10);
+        (http["records"], http["key"]) = (json!(records), json!(key));
+        http
+    };
+    let echo = json!({ "args": [{ "id": 1, "url": format!("https://x/?key={SECRET}"), "n": 7 }],
+        "headers": { "Authorization": { "id": SECRET, "value": format!("Bearer {SECRET}") }, "Accept": { "id": "a", "value": "*/*" } } });
+    // As it is, and as some write what is not a letter.
+    for body in [echo.to_string(), echo.to_string().replace('-', "\\u002d")] {
+        play.source.always(Some(lie(body)));
+        let all = read_all(&mut play.reader(&http("/args", "/id")).await).await.expect("records");
+        assert_eq!(all.records, [json!({ "id": 1, "url": "https://x/?key=(hidden)", "n": 7 })]);
+        let all = read_all(&mut play.reader(&http("/headers", "/@key")).await).await.expect("records");
+        let hidden = json!({ "@key": "Authorization", "id": "(hidden)", "value": "Bearer (hidden)" });
+        assert_eq!(all.records, [json!({ "@key": "Accept", "id": "a", "value": "*/*" }), hidden]);
+        // What a message quotes of it has no beginning of the secret either.
+        for records in ["/items", "/args/0/url"] {
+            let (code, _, message) = failure(read_all(&mut play.reader(&http(records, "/id")).await).await.map(|_| ()).expect_err("none"));
+            assert_eq!(code, "records_missing");
+            assert!(message.contains("(hidden)"), "{message}");
+        }
+    }
+    let csv = format!("id,{SECRET}\n1,\"a \"\"{SECRET}\"\"\"\n");
+    play.source.always(Some(Fault::Lie("text/csv".into(), csv)));
+    let all = read_all(&mut play.reader(&Listing::Csv.source("source", 10)).await).await.expect("records");
+    assert_eq!(all.records, [json!({ "id": "1", "(hidden)": "a \"(hidden)\"" })]);
+
+    // A mark would be kept, and shown.
+    let next = format!("https://x/?key={SECRET}&offset=10");
+    for (listing, body) in [
+        (Listing::Cursor, json!({ "items": [{ "id": 1 }], "next": next })),
+        (Listing::Next, json!({ "items": [{ "id": 1 }], "links": { "next": format!("/{SECRET}/next") } })),
+        (Listing::Next, json!({ "items": [{ "id": 1 }], "links": { "next": format!("/next?filter=a-{SECRET}") } })),
+        (Listing::Keyset, json!({ "items": vec![json!({ "id": SECRET }); 10] })),
+    ] {
+        play.source.always(Some(lie(body.to_string())));
+        let (code, retry, _) =
+            failure(read_all(&mut play.reader(&listing.source("source", 10)).await).await.map(|_| ()).expect_err("a mark"));
+        assert_eq!((code.as_str(), retry), ("mark_has_secret", false), "{listing:?}");
+    }
+    let mut http = Listing::Cursor.source("source", 10);
+    http["list"]["incremental"] = json!({ "style": "cursor", "parameter": "sync", "pointer": "/sync" });
+    play.source.always(Some(lie(json!({ "items": [], "next": null, "sync": next }).to_string())));
+    assert_eq!(failure(read_all(&mut play.reader(&http).await).await.map(|_| ()).expect_err("a mark")).0, "mark_has_secret");
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ async fn the_tenants_own_records_are_read_by_key() {
     assert_eq!(keys, (0..450).filter(|number| *number != 7).map(|number| format!("k{number:03}")).collect::<Vec<_>>());
     assert_eq!(all.pages.len(), 3);
     assert!(read::updated_at(&declared, &all.records[0]).expect("read").is_some());
-    assert_eq!(read::content(all.records[449 - 1].clone()), json!({ "n": 449 }));
+    assert_eq!(read::content(&declared, all.records[449 - 1].clone()), json!({ "n": 449 }));
     let elsewhere: Value = serde_json::to_value(all.pages[0].next.as_ref().expect("more")).expect("JSON");
     let place = serde_json::from_value(elsewhere).expect("a place");
     let stopped =

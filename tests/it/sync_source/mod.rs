@@ -88,7 +88,7 @@ impl All {
     }
 
     fn since(&self) -> Since {
-        Since { version: 1, mark: self.mark().expect("a mark"), runs: 0 }
+        Since { version: 1, mark: self.mark().expect("a mark"), runs: 0, run: 1 }
     }
 }
 

@@ -28,7 +28,7 @@ async fn what_changed_since_the_greatest_instant_is_asked_for() {
         data.add();
         data.remove(5);
     });
-    let since = Since { version: 1, mark: json!({ "updated_at": BASE_AT.plus_ms(1) }).to_string(), runs: 0 };
+    let since = Since { version: 1, mark: json!({ "updated_at": BASE_AT.plus_ms(1) }).to_string(), runs: 0, run: 1 };
     let mut reader = play.reader_since(&http, json!({}), Some(&since)).await;
     let changed = read_all(&mut reader).await.expect("what changed");
     assert_eq!(changed.ids(), [3, 5, 31]);
@@ -55,6 +55,25 @@ async fn a_mark_is_never_later_than_the_list_was_begun() {
     let mark: Value = serde_json::from_str(&all.mark().expect("a mark")).expect("JSON");
     let mark = Timestamp::parse_rfc3339(mark["updated_at"].as_str().expect("a text")).expect("an instant");
     assert!(mark >= before && mark <= play.services.clock.now(), "a clock that is wrong would have us ask for nothing until then");
+}
+
+#[tokio::test]
+async fn a_clock_of_ours_that_is_ahead_passes_over_nothing() {
+    let play = Play::of(0).await;
+    let http = with(Listing::Page, json!({ "style": "updated_since", "parameter": "since" }));
+    // What the provider's clock says: five minutes behind ours. Both pages were changed after the list was begun, by its clock.
+    let began = play.services.clock.now().plus_ms(-300_000).full_second();
+    let date = |at: Timestamp| chrono::DateTime::from_timestamp_millis(at.ms()).expect("an instant").to_rfc2822().replace("+0000", "GMT");
+    let page = |ids: std::ops::Range<u64>, said_at: Timestamp, changed_at: Timestamp| {
+        let items: Vec<Value> = ids.map(|id| json!({ "id": id, "updated_at": changed_at })).collect();
+        Fault::Status(200, vec![("date".into(), date(said_at))], json!({ "items": items }).to_string())
+    };
+    play.source.fault(1, page(1..11, began, BASE_AT));
+    play.source.fault(2, page(11..21, began.plus_ms(240_000), began.plus_ms(230_000)));
+    let all = read_all(&mut play.reader(&http).await).await.expect("all");
+    let mark: Value = serde_json::from_str(&all.mark().expect("a mark")).expect("JSON");
+    let mark = Timestamp::parse_rfc3339(mark["updated_at"].as_str().expect("a text")).expect("an instant");
+    assert!(mark <= began && mark > began.plus_ms(-60_000), "{mark} of {began}: what changed since was not read as it is now");
 }
 
 #[tokio::test]

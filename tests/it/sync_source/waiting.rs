@@ -78,6 +78,10 @@ async fn a_longer_wait_is_for_the_job() {
     play.source.fault(2, Fault::Status(403, headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "600")]), "{}".into()));
     let stopped = read_all(&mut play.reader(&http).await).await.map(|_| ()).expect_err("ten minutes");
     assert!(matches!(stopped, Stopped::Wait { after, .. } if after == Duration::from_secs(600)), "{stopped:?}");
+    // Nobody waits for a thousand years: after a day it is asked again.
+    play.source.fault(3, Fault::Throttle(headers(&[("retry-after", "99999999999")])));
+    let stopped = read_all(&mut play.reader(&http).await).await.map(|_| ()).expect_err("a thousand years");
+    assert!(matches!(stopped, Stopped::Wait { after, .. } if after == Duration::from_secs(86_400)), "{stopped:?}");
     // One that throttles for ever is waited for only so long.
     play.source.always(Some(Fault::Throttle(headers(&[("retry-after", "1")]))));
     let stopped = read_all(&mut play.reader(&http).await).await.map(|_| ()).expect_err("for ever");

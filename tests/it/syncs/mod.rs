@@ -9,7 +9,10 @@ use crate::printed;
 #[tokio::test]
 async fn the_examples_work_as_printed() {
     let server = Server::start_with(&[("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1")]).await;
-    let steps = printed::steps("docs/syncs.md", "A tour");
-    assert!(steps.len() >= 7, "there are {} examples", steps.len());
+    let mut steps = printed::steps("docs/syncs.md", "A tour");
+    assert!(steps.len() >= 10, "there are {} examples", steps.len());
+    for section in ["Two in full", "Presets"] {
+        steps.extend(printed::steps("docs/syncs.md", section));
+    }
     printed::run(&server, &steps).await;
 }

@@ -143,6 +143,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, {"translations": [one] * (count - 1)})
         if told == "more":
             return self.answer(200, {"translations": [one] * (count + 1)})
+        if told == "long":
+            return self.answer(200, {"translations": [{**one, "text": "long " * 1_000}] * count})
         if told == "nulls":
             return self.answer(200, {"translations": [None] * count})
         if told == "numbers":

@@ -45,6 +45,7 @@ async fn an_answer_that_is_none_fails_and_nothing_of_it_is_kept() {
     for (trick, code) in [
         ("fewer", "provider_failed"),
         ("more", "provider_failed"),
+        ("long", "provider_failed"),
         ("nulls", "provider_failed"),
         ("numbers", "provider_failed"),
         ("error", "provider_failed"),

@@ -43,7 +43,7 @@ pub(super) struct RunView {
     attempt: u32,
     /// How it stands.
     state: RunState,
-    /// Whether all is read.
+    /// Whether it was asked to read all, though what changed could be asked for.
     full: bool,
     /// Whether it only tells what it would do.
     dry_run: bool,

@@ -74,7 +74,7 @@ impl View {
     pub(super) async fn of(api: &Api, sync: Sync) -> Result<Self, ApiError> {
         let last_run = api.ledger.sync_runs(&sync.tenant, sync.id, None, 1).await?.into_iter().next().map(RunView::from);
         let warnings = warnings(api, &sync.tenant, &sync.definition).await?;
-        let since = sync.since.map(|Since { version, mark, runs }| SinceView { mark, runs, current: version == sync.version });
+        let since = sync.since.map(|Since { version, mark, runs, .. }| SinceView { mark, runs, current: version == sync.version });
         Ok(Self {
             id: sync.id,
             tenant: sync.tenant,

@@ -166,6 +166,7 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
             "the largest record of a source that expressions are evaluated over",
         ),
         ("record_key_bytes_max", sync::KEY_BYTES_MAX.into(), "the longest key of a record"),
+        ("sync_remote_id_bytes_max", sync::state::REMOTE_ID_BYTES_MAX.into(), "the longest id that a provider may have for a record"),
         ("record_bytes_max", sync::RECORD_BYTES_MAX.into(), "the largest record"),
         ("lookup_fields_max", sync::store::FIELDS_MAX.into(), "the most look-up fields of a collection"),
         ("lookup_value_bytes_max", sync::store::VALUE_BYTES_MAX.into(), "the longest value that a record is found by"),

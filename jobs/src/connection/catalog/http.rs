@@ -81,7 +81,7 @@ pub(super) fn provider() -> Provider {
                     "description": "The certificate that is shown to the endpoint (mTLS), as PEM, and behind it those between it and the authority." },
                 CLIENT_KEY_PEM: { "type": "string", "writeOnly": true, "maxLength": SECRET_BYTES_MAX,
                     "pattern": "^\\s*-----BEGIN (RSA |EC )?PRIVATE KEY-----[A-Za-z0-9+/=\\s]+-----END (RSA |EC )?PRIVATE KEY-----\\s*$",
-                    "description": "Its private key, as PEM and without a password: openssl pkcs12 -in machine.p12 -nodes shows both." }
+                    "description": "Its private key, as PEM and without a password or any other text: openssl pkcs12 -in machine.p12 -nocerts -nodes | openssl pkey." }
             }
         }),
         together: check,

@@ -152,7 +152,7 @@ pub fn contract() -> Contract {
         json!({ "connection": "orders", "path": "import", "body": { "order": 7 } }),
         json!({ "status": 200, "headers": { "content-type": "application/json" }, "body": { "taken": true }, "artifact": null }),
         &[
-            ("endpoint_busy", true, "it answered 408, 425, 429 or 503; `Retry-After` is kept"),
+            ("endpoint_busy", true, "it answered 408, 425, 429 or 503; `Retry-After` is kept, up to a day"),
             ("endpoint_failed", true, "it answered 409, 423 or another 5xx, so it may have been done: the next try has the same key"),
             ("endpoint_refused", false, "it answered another 4xx, or a redirect, which is not followed; the message has the beginning of the answer"),
             ("connection_refused", true, "it answered 401, or the token endpoint will give no token: the connection goes to `error` until it is mended or tested"),

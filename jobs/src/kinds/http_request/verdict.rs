@@ -40,13 +40,20 @@ pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX / 1_000)));
     }
+    let at_ms = http_date(text)?.ms();
+    Some(Duration::from_millis(at_ms.saturating_sub(now.ms()).max(0).unsigned_abs()))
+}
+
+/// An instant as RFC 9110 (5.6.7) writes it, in each of its three forms.
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
     let obsolete = |form| NaiveDateTime::parse_from_str(text, form).map(|date| date.and_utc().timestamp_millis());
     let at_ms = DateTime::parse_from_rfc2822(text)
         .map(|date| date.timestamp_millis())
         .or_else(|_| obsolete("%A, %d-%b-%y %H:%M:%S GMT"))
         .or_else(|_| obsolete("%a %b %e %H:%M:%S %Y"))
         .ok()?;
-    Some(Duration::from_millis(at_ms.saturating_sub(now.ms()).max(0).unsigned_abs()))
+    Some(Timestamp::from_ms(at_ms))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Batches of a page: what one commit, or one request, writes. Pure.
 //!
 //! A key that a page has twice is taken as it is said last. Of one page the same batches are made each time, so that whoever goes on within a
-//! page knows by its digest whether it is still the same. Next: `handler.rs`.
+//! page knows by its digest whether it is still the same. Next: `running.rs`.
 
 use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
 use crate::sync::{
+    definition::{Call, HttpDestination},
     mapping::Unmapped,
     state::{Incoming, RowError},
 };
@@ -70,6 +71,26 @@ pub(super) fn keys_after(before: &str, list: &[Entry]) -> String {
     hex(&digest.finalize())
 }
 
+/// What is sent elsewhere beside a record, as a hash: where, and what lies around it. A record that was sent otherwise counts as changed, so that
+/// all are sent once to a destination whose calls changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Calls([u8; 32]);
+
+impl Calls {
+    /// Those of this destination that write.
+    pub(super) fn of(http: &HttpDestination) -> Self {
+        let single = http.single.iter().flat_map(|single| std::iter::once(&single.create).chain(&single.update));
+        let said = |call: &Call| serde_json::json!([call.method, call.path, call.query, call.body, call.record]);
+        let calls: Vec<_> = http.bulk.iter().map(|bulk| &bulk.call).chain(single).map(said).collect();
+        Self(Sha256::digest(serde_json::Value::from(calls).to_string()).into())
+    }
+
+    /// Makes it part of what a record says.
+    pub(super) fn mark(&self, record: &mut Incoming) {
+        record.hash = Sha256::new_with_prefix(record.hash).chain_update(self.0).finalize().into();
+    }
+}
+
 /// So many of these entries are one batch: at most `records_max`, and no more bytes than a commit takes; one at least.
 pub(super) fn batch(list: &[Entry], records_max: usize) -> usize {
     let mut bytes = 0;
@@ -121,6 +142,26 @@ mod tests {
         ] {
             assert_ne!(of(page()), of(other));
         }
+    }
+
+    #[test]
+    fn what_is_sent_otherwise_counts_as_changed() {
+        let hash = |bulk: serde_json::Value| {
+            let http = serde_json::from_value(serde_json::json!({ "connection": "crm", "bulk": bulk })).expect("a destination");
+            let mut record = record("a", "1").expect("a record");
+            Calls::of(&http).mark(&mut record);
+            record.hash
+        };
+        let bulk = |path: &str, header: &str, records_max: u64| {
+            serde_json::json!({ "call": { "method": "POST", "path": path, "headers": { "x-trace": header }, "record": "/records",
+                "body": { "list": 7 } }, "records_max": records_max })
+        };
+        let before = hash(bulk("contacts", "a", 10));
+        assert_eq!(before, hash(bulk("contacts", "b", 20)), "headers and limits change nothing");
+        assert_ne!(before, hash(bulk("leads", "a", 10)));
+        let mut other = bulk("contacts", "a", 10);
+        other["call"]["body"]["list"] = serde_json::json!(8);
+        assert_ne!(before, hash(other));
     }
 
     #[test]

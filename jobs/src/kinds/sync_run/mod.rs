@@ -2,7 +2,7 @@
 //!
 //! It reads as: begin or go on, read page by page, see that nothing was passed over, see to what vanished, report, end. Where a run is
 //! (`place.rs`) is written with each page in one transaction, so whoever is killed in between goes on there, and every page counts once.
-//! The pieces: `batch.rs` makes batches of a page, `verify.rs` says whether all was read, `elsewhere.rs` and `object.rs` are the destinations
+//! The pieces: `running.rs` goes through the phases, in `read.rs`, `write.rs` and `finish.rs`; `batch.rs` makes batches of a page, `verify.rs` says whether all was read, `elsewhere.rs` and `object.rs` are the destinations
 //! that the ledger does not keep. Next: `handler.rs`.
 
 #[cfg(feature = "handlers")]
@@ -10,17 +10,27 @@ mod batch;
 #[cfg(feature = "handlers")]
 mod elsewhere;
 #[cfg(feature = "handlers")]
+mod finish;
+#[cfg(feature = "handlers")]
 pub mod handler;
 #[cfg(feature = "handlers")]
 mod object;
 #[cfg(feature = "handlers")]
 mod place;
 #[cfg(feature = "handlers")]
+mod read;
+#[cfg(feature = "handlers")]
 mod report;
 #[cfg(feature = "handlers")]
 mod request;
 #[cfg(feature = "handlers")]
+mod room;
+#[cfg(feature = "handlers")]
+mod running;
+#[cfg(feature = "handlers")]
 mod verify;
+#[cfg(feature = "handlers")]
+mod write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,8 +78,10 @@ pub fn contract() -> Contract {
             ("source_changed", false, "the list changed each time that it was read (`passes_max`), so that records may have been passed over; nothing was deleted"),
             ("pages_max", false, "the list has more pages than `limits.pages_max`"),
             ("records_max", false, "the list has more records than `limits.records_max`"),
+            ("bytes_max", false, "the pages of the run have more bytes than `limits.bytes_max`"),
             ("failed_max", false, "more records failed than `limits.failed_max`"),
             ("deleted_percent_max", false, "more records vanished than `limits.deleted_percent_max` allows; nothing was deleted"),
+            ("provider_busy", true, "the source or the destination asked to wait 20 times, and nothing was done in between"),
             ("destination_refused", false, "the destination refused what is sent to it, whatever the record"),
             ("destination_failed", true, "the destination did not answer, or not as agreed"),
             ("objects_unavailable", true, "the object store did not take, or did not give, a file"),

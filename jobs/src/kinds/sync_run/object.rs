@@ -2,7 +2,7 @@
 //!
 //! Each batch is a part in the object store, which names the part before it; the ledger has the last one's name, written after it. So the
 //! parts of whoever lost its lease in between are no link of the chain. At the end the parts become one file by one put: a reader sees the file
-//! of before or this one. A key that two parts have is taken as it was read last. Next: `handler.rs`.
+//! of before or this one. A key that two parts have is taken as it was read last. Next: `running.rs`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -65,6 +65,9 @@ pub(super) async fn keep_part<'r>(
     before: Option<&str>,
     records: impl Iterator<Item = &'r Incoming>,
 ) -> Result<(), Outcome> {
+    if !context.lease.valid() {
+        return Err(stopped());
+    }
     let mut part = format!("{}\n", before.unwrap_or_default());
     for record in records.filter(|record| !record.is_deleted) {
         // Neither has a tab or a line break of its own: JSON writes them otherwise.
@@ -110,20 +113,29 @@ async fn put(context: &Context, key: &Key, format: ObjectFormat, file: &File) ->
     context.objects.put(key, media_type, path_of(file).into()).await.map_err(unavailable)
 }
 
-/// Removes the parts of this run, and of those that nobody ended.
+/// Removes the parts of this run, and of those before it that nobody ended; never those of a later one, which may be under way.
 pub(super) async fn remove_parts(context: &Context, fence: &Fence) -> Result<(), Outcome> {
     let prefix = parts_of(fence);
+    let mut after: Option<Key> = None;
     loop {
-        let keys = context.objects.list(&prefix, None, LISTED).await.map_err(unavailable)?;
-        if keys.is_empty() {
-            return Ok(());
+        if context.cancel.is_cancelled() || !context.lease.valid() {
+            return Err(stopped());
         }
+        let keys = context.objects.list(&prefix, after.as_ref(), LISTED).await.map_err(unavailable)?;
+        let Some(last) = keys.last().cloned() else { return Ok(()) };
+        let own = keys.into_iter().filter(|key| run_of(&prefix, key.as_str()).is_some_and(|number| number <= fence.number));
         let remove = |key: Key| async move { context.objects.delete(&key).await };
-        let mut removed = futures::stream::iter(keys).map(remove).buffer_unordered(REMOVED_AT_ONCE);
+        let mut removed = futures::stream::iter(own).map(remove).buffer_unordered(REMOVED_AT_ONCE);
         while let Some(one) = removed.next().await {
             one.map_err(unavailable)?;
         }
+        after = Some(last);
     }
+}
+
+/// The number of the run whose part this is.
+fn run_of(prefix: &str, key: &str) -> Option<u32> {
+    key.strip_prefix(prefix)?.split('/').next()?.parse().ok()
 }
 
 /// The parts on this machine, the last first, and where each lies.
@@ -329,6 +341,15 @@ mod tests {
         let columns = ["name", "/address/city", "n", "none", "tags", "nothing"];
         let expected = "name,/address/city,n,none,tags,nothing\n\"A, \"\"B\"\"\nC\",Köln,1.5,,\"[\"\"x\"\"]\",\n";
         assert_eq!(text(spool(&[&[("a", record)]]), 1, ObjectFormat::Csv, &columns), expected);
+    }
+
+    #[test]
+    fn the_parts_of_a_later_run_are_known() {
+        let prefix = "tenants/acme/syncs/1/_runs/";
+        for (key, run) in [("9/1-4", Some(9)), ("10/1-4", Some(10)), ("x/1", None), ("", None)] {
+            assert_eq!(run_of(prefix, &format!("{prefix}{key}")), run, "{key}");
+        }
+        assert_eq!(run_of(prefix, "tenants/acme/syncs/2/_runs/1/1-1"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where a run is: written as JSON with what each page brought, in one transaction, and read by the attempt that goes on. Pure.
 //!
-//! It grows with nothing but the page under way. Next: `handler.rs`.
+//! It grows with nothing but the page under way. Next: `running.rs`.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::{
     sync::{reader, state::Counts},
 };
 
-/// What is done next.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is done next, in this order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Phase {
     /// Pages are read.
@@ -48,9 +48,8 @@ pub(super) struct At {
     pub read: u64,
     /// A hash over the keys of this pass, in their order.
     pub keys: String,
-    /// How many records the source says there are, and whether it said otherwise before, in this pass.
+    /// How many records the source says there are.
     pub total: Option<u64>,
-    pub total_changed: bool,
     /// Records of this pass whose key is unknown: whichever they are, they are there.
     pub unkeyed: u64,
     /// What the run had made and changed when this pass began.
@@ -71,9 +70,16 @@ pub(super) struct At {
     pub ahead: BTreeSet<String>,
     /// How many of the records without a key were told: those of another pass are the same.
     pub unkeyed_told: u64,
+    /// How often it was asked to wait since the run got on last.
+    pub waits: u32,
     /// Why the run fails.
     pub error: Option<JobError>,
 }
+
+/// How far a run is, in this order: it reads all, its pass, its phase, pages of the pass, entries of a page, records of a batch, the last key
+/// that was swept and what became of those after it. It grows by what no attempt has to do again, never otherwise, and has an end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reach(bool, u32, Phase, u64, usize, usize, Option<String>, u64);
 
 /// How far a page is written that is written in several batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +120,13 @@ impl At {
         };
     }
 
+    /// How far that is in a run of these counts.
+    pub(super) fn reach(&self, counts: &Counts) -> Reach {
+        let entries = self.cut.as_ref().map_or(0, |cut| cut.entries);
+        let swept = if self.phase == Phase::Sweep { counts.deleted + counts.missing + counts.failed } else { 0 };
+        Reach(self.all, self.pass, self.phase, self.pages, entries, self.ahead.len(), self.swept.clone(), swept)
+    }
+
     /// The same, as the ledger keeps it.
     pub(super) fn json(&self) -> String {
         serde_json::to_string(self).expect("a place is made of texts and numbers")
@@ -123,4 +136,37 @@ impl At {
 /// What a run made and changed.
 pub(super) const fn changed(counts: &Counts) -> u64 {
     counts.created + counts.updated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_gets_on_by_what_is_not_done_again_and_by_nothing_else() {
+        let counts = |deleted| Counts { deleted, repeated: 9, read: deleted, ..Counts::default() };
+        let cut = |entries| Some(Cut { entries, digest: "x".into() });
+        let start = At::start(false);
+        let steps = [
+            start.clone(),
+            At { cut: cut(20), ..start.clone() },
+            At { cut: cut(20), ahead: ["a".into()].into(), ..start.clone() },
+            At { cut: cut(40), ..start.clone() },
+            At { pages: 1, ..start.clone() },
+            At { pages: 1, phase: Phase::Verify, ..start.clone() },
+            At { pass: 2, ..start.clone() },
+            At { pass: 2, phase: Phase::Sweep, ..start.clone() },
+            At { pass: 2, phase: Phase::Sweep, swept: Some("k".into()), ..start.clone() },
+            At { pass: 2, phase: Phase::End, ..start.clone() },
+            // What was learned is of no use: all is read.
+            At::start(true),
+        ];
+        assert!(steps.windows(2).all(|two| two[0].reach(&counts(0)) < two[1].reach(&counts(0))));
+        // Deletions get a sweep on, and nothing else does.
+        for at in &steps {
+            assert_eq!(at.reach(&counts(1)) > at.reach(&counts(0)), at.phase == Phase::Sweep, "{at:?}");
+            let waited = At { step: at.step + 1, waits: 3, next: None, ..at.clone() };
+            assert_eq!(waited.reach(&counts(0)), at.reach(&counts(0)));
+        }
+    }
 }

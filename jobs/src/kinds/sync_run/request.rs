@@ -5,11 +5,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    outbound::Url,
+    clock::Timestamp,
+    outbound::{Method, Url},
     sync::{
         SyncId,
         definition::{Call, Texts},
-        state::Incoming,
+        state::{Incoming, REMOTE_ID_BYTES_MAX, is_remote_id},
+        template::{self, Piece},
     },
 };
 
@@ -34,24 +36,20 @@ pub(super) enum Unfit {
 }
 
 /// The text with what stands in it for this record.
-fn fill(template: &str, about: &About<'_>) -> Result<String, Unfit> {
-    let (mut filled, mut rest) = (String::new(), template);
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let Some((name, behind)) = after.split_once('}') else {
-            return Err(Unfit::Other(format!("{template:?} has a brace that is not closed")));
-        };
-        match name {
-            "key" => filled.push_str(about.key.ok_or_else(|| Unfit::Other("there is no {key} here".into()))?),
-            "id" => filled.push_str(about.id.ok_or(Unfit::NoId)?),
-            pointer => {
+fn fill(text: &str, about: &About<'_>) -> Result<String, Unfit> {
+    let mut filled = String::new();
+    for piece in template::pieces(text) {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Key => filled.push_str(about.key.ok_or_else(|| Unfit::Other("there is no {key} here".into()))?),
+            Piece::Id => filled.push_str(about.id.ok_or(Unfit::NoId)?),
+            Piece::Pointer { pointer, as_json } => {
                 let value = about.record.and_then(|record| record.pointer(pointer));
-                filled.push_str(&text_of(value).ok_or_else(|| Unfit::Other(format!("the record has no text at {pointer}")))?);
+                let told = if as_json { value.map(Value::to_string) } else { text_of(value) };
+                filled.push_str(&told.ok_or_else(|| Unfit::Other(format!("the record has no text at {pointer}")))?);
             }
         }
-        rest = behind;
     }
-    filled.push_str(rest);
     Ok(filled)
 }
 
@@ -63,6 +61,19 @@ pub(super) fn text_of(value: Option<&Value>) -> Option<String> {
         Value::Bool(truth) => Some(truth.to_string()),
         _ => None,
     }
+}
+
+/// What a provider calls a record, where it says so; the error says why it cannot be kept.
+pub(super) fn id_of(value: Option<&Value>) -> Result<Option<String>, String> {
+    let Some(id) = text_of(value) else { return Ok(None) };
+    if is_remote_id(&id) {
+        return Ok(Some(id));
+    }
+    let begin: String = id.chars().filter(|c| !c.is_control()).take(40).collect();
+    Err(format!(
+        "what the provider calls the record has {} bytes and begins {begin:?}; an id has at most {REMOTE_ID_BYTES_MAX}, and no control characters",
+        id.len()
+    ))
 }
 
 /// The parameters of a call.
@@ -87,25 +98,17 @@ pub(super) fn below(mut url: Url, call: &Call, about: &About<'_>) -> Result<Url,
         return Ok(url);
     }
     let mut segments = Vec::new();
-    for template in split(path) {
+    for template in template::segments(path) {
         let segment = fill(template, about)?;
-        if segment.is_empty() && !template.is_empty() || segment == "." || segment == ".." {
+        // What makes URLs leaves tabs and line breaks out, after which a segment may be another one.
+        let is_odd = segment.chars().any(char::is_control) || segment == "." || segment == "..";
+        if is_odd || segment.is_empty() && !template.is_empty() {
             return Err(Unfit::Other(format!("{segment:?} is no segment of a path")));
         }
         segments.push(segment);
     }
     url.path_segments_mut().map_err(|()| Unfit::Other("the connection's URL has no path".into()))?.pop_if_empty().extend(segments);
     Ok(url)
-}
-
-/// A path's segments; a slash within braces is a pointer's.
-fn split(path: &str) -> Vec<&str> {
-    let mut within = false;
-    let is_between = |character| {
-        within = character == '{' || within && character != '}';
-        character == '/' && !within
-    };
-    path.split(is_between).collect()
 }
 
 /// The body of a call with this in it, a record or a list of them; nothing where the call has none and there is nothing.
@@ -145,16 +148,25 @@ fn with(mut around: Value, pointer: &str, content: Value) -> Result<Value, Unfit
     Ok(around)
 }
 
-/// The same for the same records, said the same: a provider that knows it does nothing twice.
-pub(super) fn idempotency_key<'r>(sync: SyncId, what: &str, records: impl IntoIterator<Item = &'r Incoming>) -> String {
+/// The same for the same request that carries out the same intents: a provider that knows it does nothing twice. What is meant again later,
+/// though it says the same, has another: it is no repetition.
+pub(super) fn idempotency_key<'r>(
+    sync: SyncId,
+    method: &Method,
+    url: &Url,
+    records: impl IntoIterator<Item = (&'r Incoming, Timestamp)>,
+) -> String {
     let mut digest = Sha256::new();
     digest.update(sync.0.as_bytes());
-    digest.update(what);
-    for record in records {
+    digest.update(method.as_str());
+    digest.update([0]);
+    digest.update(url.as_str());
+    for (record, meant_at) in records {
         digest.update([0]);
         digest.update(&record.key);
         digest.update([0]);
         digest.update(record.hash);
+        digest.update(meant_at.ms().to_be_bytes());
     }
     digest.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -189,8 +201,34 @@ mod tests {
             assert!(matches!(at("contacts/{key}", &About { key: Some(key), ..about }), Err(Unfit::Other(_))));
         }
         assert_eq!(at("contacts/{id}", &About { id: None, ..about }), Err(Unfit::NoId));
-        for path in ["contacts/{/none}", "contacts/{/nowhere}", "contacts/{key", "contacts/{name}"] {
+        for path in ["contacts/{/none}", "contacts/{/nowhere}"] {
             assert!(matches!(at(path, &about), Err(Unfit::Other(_))), "{path}");
+        }
+        assert_eq!(at("contacts/{key", &about).as_deref(), Ok("https://crm.example/api/contacts/%7Bkey?v=1"));
+    }
+
+    #[test]
+    fn what_a_url_leaves_out_is_no_segment() {
+        for odd in ["\t", ".\t.", "1\n7", ".\r", "..\u{7f}"] {
+            let record = json!({ "email": odd });
+            let about = About { key: Some("k"), id: Some(odd), record: Some(&record) };
+            for path in ["contacts/{id}", "contacts/{/email}", "contacts/{/email|json}/x"] {
+                let url = at(path, &about);
+                let is_escaped = path.contains("json") && url.as_ref().is_ok_and(|url| url.contains("%22"));
+                assert!(matches!(url, Err(Unfit::Other(_))) || is_escaped, "{odd:?} in {path}: {url:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_provider_calls_a_record_can_be_kept() {
+        assert_eq!(id_of(Some(&json!(17))), Ok(Some("17".into())));
+        assert_eq!(id_of(Some(&json!("x".repeat(512)))).map(|id| id.map(|id| id.len())), Ok(Some(512)));
+        for none in [None, Some(json!("")), Some(json!(null)), Some(json!([1]))] {
+            assert_eq!(id_of(none.as_ref()), Ok(None));
+        }
+        for odd in ["x".repeat(513), "a\0b".into(), "\t".into()] {
+            assert!(id_of(Some(&json!(odd))).is_err(), "{odd:?}");
         }
     }
 
@@ -216,26 +254,33 @@ mod tests {
 
     #[test]
     fn parameters_are_filled_in() {
-        let call = call(json!({ "method": "GET", "path": "", "query": { "email": "{/email}", "of": ["{key}", "x"] } }));
-        let record = json!({ "email": "a&b@example.org" });
+        let formula = "{Email}={/quoted|json}";
+        let call = call(json!({ "method": "GET", "path": "", "query": { "email": "{/email}", "f": formula, "of": ["{key}", "x"] } }));
+        let record = json!({ "email": "a&b@example.org", "quoted": "x\") , TRUE()" });
         let pairs = query(&call, &About { key: Some("k"), id: None, record: Some(&record) }).expect("filled in");
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(pairs, [("email", "a&b@example.org"), ("of", "k"), ("of", "x")]);
+        assert_eq!(pairs, [("email", "a&b@example.org"), ("f", r#"{Email}="x\") , TRUE()""#), ("of", "k"), ("of", "x")]);
     }
 
     #[test]
-    fn an_idempotency_key_is_of_what_is_said() {
+    fn an_idempotency_key_is_of_a_request_for_an_intent() {
         let record =
             |key: &str, hash| Incoming { key: key.into(), data: String::new(), hash: [hash; 32], updated_at: None, is_deleted: false };
         let sync = SyncId::generate();
-        let key = |records: &[Incoming]| idempotency_key(sync, "write", records);
-        assert_eq!(key(&[record("a", 1)]), key(&[record("a", 1)]));
+        let at = Timestamp::from_ms;
+        let key_of = |method: &Method, url: &str, meant_ms: i64, records: &[Incoming]| {
+            idempotency_key(sync, method, &url.parse().expect("a URL"), records.iter().map(|record| (record, at(meant_ms))))
+        };
+        let of = |records: &[Incoming]| key_of(&Method::POST, "https://crm.example/1", 5, records);
+        assert_eq!(of(&[record("a", 1)]), of(&[record("a", 1)]));
         let others = [
-            key(&[record("a", 2)]),
-            key(&[record("b", 1)]),
-            key(&[record("a", 1), record("b", 1)]),
-            idempotency_key(sync, "delete", &[record("a", 1)]),
+            of(&[record("a", 2)]),
+            of(&[record("b", 1)]),
+            of(&[record("a", 1), record("b", 1)]),
+            key_of(&Method::DELETE, "https://crm.example/1", 5, &[record("a", 1)]),
+            key_of(&Method::POST, "https://crm.example/2", 5, &[record("a", 1)]),
+            key_of(&Method::POST, "https://crm.example/1", 6, &[record("a", 1)]),
         ];
-        assert!(others.iter().all(|other| *other != key(&[record("a", 1)])));
+        assert!(others.iter().all(|other| *other != of(&[record("a", 1)])));
     }
 }

@@ -1,5 +1,5 @@
 //! Whether a list was read to its end without passing over a record that stood there all the time, and whether what vanished may be deleted.
-//! Pure. Next: `handler.rs`.
+//! Pure. Next: `running.rs`.
 
 use super::place::{At, Pass, changed};
 use crate::sync::{
@@ -30,23 +30,19 @@ pub(super) fn verify_of(source: &Source) -> Verify {
     }
 }
 
-/// What comes after the pass that ended here.
-pub(super) fn after_pass(at: &At, verify: Verify, census: Census, counts: &Counts, limits: &Limits) -> After {
+/// What comes after the pass that ended here. A file (`is_file`) is what its last pass read, all else what all passes did.
+pub(super) fn after_pass(at: &At, verify: Verify, is_file: bool, census: Census, counts: &Counts, limits: &Limits) -> After {
     // One page is of one moment. That an overlap did not fit was noticed where it did not.
     if verify != Verify::SecondPass || at.pages <= 1 {
         return After::Complete;
     }
     let pass = Pass { keys: at.keys.clone(), seen: census.live.saturating_sub(census.unseen) };
     let told = at.total.is_none_or(|total| total == pass.seen);
-    let is_complete = match &at.before {
-        // As many different keys as the source said all the time: none was passed over, unless one left and another came meanwhile. Before
-        // anything is deleted the list is read again all the same.
-        None => at.total.is_some() && told && !at.total_changed && census.unseen == 0,
-        Some(before) => {
-            let nothing_new = before.seen == pass.seen && at.changed_before == changed(counts);
-            before.keys == pass.keys || nothing_new && told
-        }
-    };
+    // That there are as many keys as the source says tells nothing after one pass: one may have left, and another come, before its page was read.
+    let is_complete = at.before.as_ref().is_some_and(|before| {
+        let nothing_new = before.seen == pass.seen && at.changed_before == changed(counts);
+        before.keys == pass.keys || nothing_new && told && !is_file
+    });
     match is_complete {
         true => After::Complete,
         false if at.pass >= limits.passes_max => After::Changing,
@@ -55,12 +51,13 @@ pub(super) fn after_pass(at: &At, verify: Verify, census: Census, counts: &Count
 }
 
 /// Whether so many may be deleted as are gone; else what is wrong with it.
-pub(super) fn may_delete(census: Census, counts: &Counts, delete: Delete, limits: &Limits) -> Result<(), String> {
+pub(super) fn may_delete(census: Census, counts: &Counts, dry_run: bool, delete: Delete, limits: &Limits) -> Result<(), String> {
     if delete == Delete::Keep || census.unseen <= DELETED_ANYWAY {
         return Ok(());
     }
-    // What was there before the run.
-    let before = census.live.saturating_sub(counts.created).max(census.unseen);
+    // What was there before the run; a dry run makes nothing.
+    let made = if dry_run { 0 } else { counts.created };
+    let before = census.live.saturating_sub(made).max(census.unseen);
     if census.unseen * 100 <= before * u64::from(limits.deleted_percent_max) {
         return Ok(());
     }
@@ -89,7 +86,7 @@ mod tests {
         let limits = Limits { passes_max: 3, ..Limits::default() };
         for (at, seen, changed, expected) in [
             (at(1, "x", None, None), 5, 5, again("x", 5)),
-            // As many as it says there are; but there is something to be deleted, and then it is read again.
+            // As many as it says there are: one may have left, and another come.
             (at(1, "x", Some(5), None), 5, 5, again("x", 5)),
             (at(1, "x", Some(6), None), 5, 5, again("x", 5)),
             // Nothing new.
@@ -102,20 +99,13 @@ mod tests {
             (at(3, "y", None, Some(("x", 4))), 5, 1, After::Changing),
         ] {
             let counts = Counts { created: changed, ..Counts::default() };
-            assert_eq!(after_pass(&at, Verify::SecondPass, census(seen + 3, 3), &counts, &limits), expected, "{at:?}");
-            assert_eq!(after_pass(&at, Verify::Overlap, census(seen + 3, 3), &counts, &limits), After::Complete);
-            assert_eq!(after_pass(&At { pages: 1, ..at }, Verify::SecondPass, census(seen, 0), &counts, &limits), After::Complete);
-        }
-    }
-
-    #[test]
-    fn as_many_as_there_are_saves_another_pass_where_nothing_is_to_be_deleted() {
-        let after =
-            |at: &At, unseen| after_pass(at, Verify::SecondPass, census(5 + unseen, unseen), &Counts::default(), &Limits::default());
-        let whole = at(1, "x", Some(5), None);
-        assert_eq!(after(&whole, 0), After::Complete);
-        for (at, unseen) in [(At { total_changed: true, ..whole.clone() }, 0), (At { total: Some(6), ..whole.clone() }, 0), (whole, 1)] {
-            assert!(matches!(after(&at, unseen), After::Again(_)), "{at:?}");
+            let after = |at: &At, verify, is_file| after_pass(at, verify, is_file, census(seen + 3, 3), &counts, &limits);
+            assert_eq!(after(&at, Verify::SecondPass, false), expected, "{at:?}");
+            // A file is what the last pass read, so that has to be the same as before.
+            let is_same = at.before.as_ref().is_some_and(|before| before.keys == at.keys);
+            assert_eq!(after(&at, Verify::SecondPass, true) == After::Complete, is_same, "{at:?}");
+            assert_eq!(after(&at, Verify::Overlap, true), After::Complete);
+            assert_eq!(after(&At { pages: 1, ..at.clone() }, Verify::SecondPass, true), After::Complete);
         }
     }
 
@@ -135,9 +125,12 @@ mod tests {
             (0, 0, 0, 0, true),
         ] {
             let counts = Counts { created, ..Counts::default() };
-            let allowed = may_delete(census(live, unseen), &counts, Delete::Soft, &limits(percent));
+            let allowed = may_delete(census(live, unseen), &counts, false, Delete::Soft, &limits(percent));
             assert_eq!(allowed.is_ok(), may, "{live} {unseen} {created} {percent}");
-            assert!(may_delete(census(live, unseen), &counts, Delete::Keep, &limits(percent)).is_ok());
+            assert!(may_delete(census(live, unseen), &counts, false, Delete::Keep, &limits(percent)).is_ok());
+            // What a dry run would make is not there.
+            let dry = may_delete(census(live - created, unseen), &counts, true, Delete::Soft, &limits(percent));
+            assert_eq!(dry.is_ok(), may, "dry: {live} {unseen} {created} {percent}");
         }
     }
 }

@@ -42,6 +42,8 @@ pub const SPELL: Duration = Duration::from_secs(600);
 const REST: Duration = Duration::from_secs(1);
 /// How often keeping is tried again while the ledger is away.
 const KEEP_AGAIN: Duration = Duration::from_millis(500);
+/// The most bytes of all translations of a job: they are in memory until it ends.
+const JOB_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long DeepL has for making a glossary ready.
 const READY: Duration = Duration::from_secs(2);
 /// The artifact that a large result becomes.
@@ -90,6 +92,7 @@ impl Handler for Translate {
             done: 0,
             total: 0,
             is_let_in: false,
+            bytes: 0,
         };
         // Whoever answers may repeat what it was sent: nothing that opens a door is kept of it.
         let hidden = opened.secrets.hidden();
@@ -119,6 +122,8 @@ struct Work<'a> {
     total: usize,
     /// Whether the connection is known to be good.
     is_let_in: bool,
+    /// How much there is of them, in bytes.
+    bytes: usize,
 }
 
 /// A glossary, by its content.
@@ -183,6 +188,7 @@ impl<'a> Work<'a> {
         let hashes: Vec<Hash> = texts.iter().map(|text| asked.hash(text)).collect();
         let mut known = self.look(texts, &hashes).await?;
         self.done += known.len();
+        self.bytes = with_room(self.bytes, known.values())?;
         let missing: Vec<(&str, Hash)> = texts.iter().copied().zip(hashes).filter(|(text, _)| !known.contains_key(text)).collect();
         if missing.is_empty() {
             return Ok(known);
@@ -200,6 +206,7 @@ impl<'a> Work<'a> {
             let told = self.translated(body, &words[range.clone()], target, glossary_id.is_some()).await?;
             let kept = self.keep(&missing[range.clone()], told).await?;
             self.done += range.len();
+            self.bytes = with_room(self.bytes, &kept)?;
             known.extend(words[range].iter().copied().zip(kept));
             self.context.progress(self.percent(), format!("{} of {} translations are there", self.done, self.total));
         }
@@ -227,7 +234,7 @@ impl<'a> Work<'a> {
         };
         match asked.status {
             200 => {
-                let told = translations(asked.body(), texts.len()).map_err(|message| Outcome::retry("provider_failed", message))?;
+                let told = translations(asked.body(), texts).map_err(|message| Outcome::retry("provider_failed", message))?;
                 if !std::mem::replace(&mut self.is_let_in, true) {
                     use_of(self.context, self.opened, Used::Well).await;
                 }
@@ -382,16 +389,30 @@ impl<'a> Work<'a> {
             from_cache: found.len() as u64,
             billed_characters: paid.iter().filter_map(|one| one.billed).sum(),
         };
-        let outcome = Outcome::done(&report);
-        let Outcome::Done(result) = &outcome else { return Ok(outcome) };
-        if result.len() <= RESULT_BYTES_MAX {
-            return Ok(outcome);
-        }
         let content = serde_json::to_vec(&report.translations).map_err(|error| Outcome::bury("result_invalid", error.to_string()))?;
+        if content.len() <= RESULT_BYTES_MAX {
+            let outcome = Outcome::done(&report);
+            match &outcome {
+                Outcome::Done(result) if result.len() > RESULT_BYTES_MAX => {}
+                _ => return Ok(outcome),
+            }
+        }
         let kept = self.context.artifact(ARTIFACT, "application/json", content).await;
         let artifact = kept.map_err(|error| Outcome::retry("translations_not_kept", format!("keeping the translations: {error}")))?;
         Ok(Outcome::done(&Report { translations: None, artifact: Some(artifact.name), ..report }))
     }
+}
+
+/// So many bytes, with those of these; no job has more than it may.
+fn with_room<'t>(bytes: usize, more: impl IntoIterator<Item = &'t Translated>) -> Result<usize, Outcome> {
+    let bytes = bytes + more.into_iter().map(|one| one.text.len()).sum::<usize>();
+    if bytes > JOB_BYTES_MAX {
+        return Err(Outcome::bury(
+            "result_too_large",
+            format!("the translations have more than {JOB_BYTES_MAX} bytes: have fewer texts in a job"),
+        ));
+    }
+    Ok(bytes)
 }
 
 fn ready(one: Listed) -> Result<String, Outcome> {
@@ -417,4 +438,19 @@ fn in_form(texts: &Texts, known: &Known<'_>) -> Translations {
 /// A question without an answer that could be read: it may be asked again, unless it never went out and never will.
 fn unanswered(error: &outbound::Error) -> Outcome {
     if error.is_unsent() { unsent(error) } else { Outcome::retry(error.code(), error.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_has_room_for_so_much() {
+        let of = |bytes: usize| Translated { text: "t".repeat(bytes), source: None, model: None, billed: None, job: String::new() };
+        let bytes = with_room(0, &[of(1_000), of(24)]).expect("there is room");
+        assert_eq!(bytes, 1_024);
+        assert_eq!(with_room(JOB_BYTES_MAX - bytes, &[of(bytes)]).expect("to the last byte"), JOB_BYTES_MAX);
+        let refused = with_room(JOB_BYTES_MAX - bytes, &[of(bytes), of(1)]).expect_err("no room");
+        assert!(matches!(refused, Outcome::Bury(error) if error.code == "result_too_large"));
+    }
 }

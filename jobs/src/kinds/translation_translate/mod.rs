@@ -327,9 +327,10 @@ pub fn contract() -> Contract {
         }),
         &[
             ("provider_busy", true, "DeepL takes no more requests just now (429, 503, 529); `Retry-After` is kept"),
-            ("provider_failed", true, "DeepL answered another 5xx, or nothing that can be read, or other than one translation for each text: nothing of that is kept"),
+            ("provider_failed", true, "DeepL answered another 5xx, or nothing that can be read, or other than one translation for each text, or one that is absurdly long: nothing of that is kept"),
             ("translation_refused", false, "DeepL refuses the request (400, 404, 413, 414, a redirect), for the reason that the message repeats: a language that it does not have, or a formality that the language does not have"),
             ("text_too_large", false, "a text does not go into a request, with the glossary's id"),
+            ("result_too_large", false, "all translations together have more than 64 MiB: have fewer texts in a job; what was paid for is kept"),
             ("glossary_unknown", false, "DeepL has no such glossary, or none for these languages"),
             ("glossary_refused", false, "DeepL does not take the glossary: the languages have none, or the account has too many"),
             ("glossary_not_ready", true, "DeepL has not made the glossary ready yet"),

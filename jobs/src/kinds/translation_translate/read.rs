@@ -74,12 +74,20 @@ pub(super) struct Told {
 /// The longest name of a language or a model that is kept.
 const WORD_BYTES_MAX: usize = 64;
 
-/// The translations of so many texts; the error says what is wrong with the answer.
-pub(super) fn translations(body: &[u8], texts: usize) -> Result<Vec<Told>, String> {
+/// How much longer than its text a translation may be: the longest of a language is a few times as long, and a short text may become a sentence.
+const GROWTH_MAX: usize = 8;
+const GROWTH_BYTES_MAX: usize = 4 * 1024;
+
+/// The translations of these texts; the error says what is wrong with the answer.
+pub(super) fn translations(body: &[u8], texts: &[&str]) -> Result<Vec<Told>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|_| "DeepL answered 200 with something else than translations".to_owned())?;
     let told = answer.translations.len();
-    if told != texts {
-        return Err(format!("DeepL answered {told} translations of {texts} texts"));
+    if told != texts.len() {
+        return Err(format!("DeepL answered {told} translations of {} texts", texts.len()));
+    }
+    let longest = |text: &str| GROWTH_MAX * text.len() + GROWTH_BYTES_MAX;
+    if let Some((told, text)) = answer.translations.iter().zip(texts).find(|(told, text)| told.text.len() > longest(text)) {
+        return Err(format!("DeepL answered a translation of {} bytes for a text of {}", told.text.len(), text.len()));
     }
     let word = |word: &Option<String>| word.as_ref().is_none_or(|word| word.len() <= WORD_BYTES_MAX && !word.chars().any(char::is_control));
     if answer.translations.iter().all(|told| word(&told.detected_source_language) && word(&told.model_type_used)) {
@@ -149,8 +157,9 @@ mod tests {
             billed_characters: Some(42),
             model_type_used: None,
         };
-        assert_eq!(translations(basic, 1), Ok(vec![told]));
-        assert!(translations(br#"{"translations": [{"text": "Hallo, Welt!"}]}"#, 1).is_ok());
+        let of = |body: &[u8], texts: usize| translations(body, &vec!["Hello, world!"; texts]);
+        assert_eq!(of(basic, 1), Ok(vec![told]));
+        assert!(of(br#"{"translations": [{"text": "Hallo, Welt!"}]}"#, 1).is_ok());
         for (body, texts) in [
             (&basic[..], 2),
             (br#"{"translations": [{"text": "a"}, {"text": "b"}]}"#, 1),
@@ -162,7 +171,16 @@ mod tests {
             (b"<html>", 1),
             (b"", 1),
         ] {
-            assert!(translations(body, texts).is_err(), "{}", String::from_utf8_lossy(body));
+            assert!(of(body, texts).is_err(), "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn a_translation_is_not_endlessly_longer_than_its_text() {
+        let longest = GROWTH_BYTES_MAX + GROWTH_MAX * "text".len();
+        for (bytes, is_taken) in [(longest, true), (longest + 1, false)] {
+            let body = serde_json::json!({ "translations": [{ "text": "t" }, { "text": "t".repeat(bytes) }] }).to_string();
+            assert_eq!(translations(body.as_bytes(), &["other", "text"]).is_ok(), is_taken, "{bytes}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     job::{JobId, State},
     ledger::{
         Result, Syncs,
-        syncs::{conflicts, elsewhere, keep, runs},
+        syncs::{conflicts, elsewhere, keep, pages::is_again, runs},
     },
     sync::{
         RUNS_KEPT, SyncId,
@@ -135,18 +135,20 @@ impl Syncs for ModelLedger {
     }
 
     async fn plan_page(&self, fence: &Fence, policy: Policy, incoming: Vec<Incoming>) -> Result<Option<Vec<Planned>>> {
-        Ok(self.transact(|tables, _, _| {
+        Ok(self.transact(|tables, now, _| {
             tables.fenced(fence, None)?;
             let synced = tables.syncs.get_mut(&fence.sync)?;
             let run = synced.runs.get_mut(&fence.number)?;
             let mut planned = Vec::new();
             for incoming in incoming {
-                let (plan, intent) = elsewhere::decide_one(&incoming, synced.items.get(&incoming.key), policy, run.number);
+                let (plan, intent) = elsewhere::decide_one(&incoming, synced.items.get(&incoming.key), policy, run.number, now);
                 run.counts.repeated += u64::from(plan.in_doubt && !run.dry_run);
+                let item = synced.items.get(&incoming.key);
+                run.counts.add(elsewhere::nothing(&incoming, item, plan.fate, policy.delete, run.number));
                 match intent.filter(|_| !run.dry_run) {
                     Some(intent) => drop(synced.items.insert(incoming.key, intent)),
                     None => {
-                        if let Some(item) = synced.items.get_mut(&incoming.key).filter(|_| !incoming.is_deleted) {
+                        if let Some(item) = synced.items.get_mut(&incoming.key) {
                             item.seen = run.number;
                         }
                     }
@@ -165,8 +167,9 @@ impl Syncs for ModelLedger {
         failed: Vec<RowError>,
         progress: Option<Progress>,
     ) -> Result<Option<Counts>> {
+        elsewhere::check(&settled)?;
         Ok(self.transact(|tables, _, _| {
-            if let Seen::Done(counts) = tables.fenced(fence, progress.as_ref())? {
+            if let Seen::Done(counts) = tables.found(fence, progress.as_ref())? {
                 return Some(counts);
             }
             let synced = tables.syncs.get_mut(&fence.sync)?;
@@ -330,13 +333,25 @@ impl Tables {
     }
 
     fn holds(&self, fence: &Fence) -> bool {
+        self.may_note(fence) && self.attempt_runs(fence.job, fence.attempt)
+    }
+
+    /// Whether this attempt holds the run, asked to stop or not.
+    fn may_note(&self, fence: &Fence) -> bool {
         let run = self.own(&fence.tenant, fence.sync).and_then(|synced| synced.runs.get(&fence.number));
-        run.is_some_and(|run| run.job == fence.job && run.attempt == fence.attempt) && self.attempt_runs(fence.job, fence.attempt)
+        let job = self.jobs.get(&fence.job);
+        run.is_some_and(|run| run.job == fence.job && run.attempt == fence.attempt)
+            && job.is_some_and(|job| job.state == State::Running && job.attempt == fence.attempt)
     }
 
     /// None where this attempt may not write here.
     fn fenced(&self, fence: &Fence, progress: Option<&Progress>) -> Option<Seen> {
-        let run = self.syncs.get(&fence.sync)?.runs.get(&fence.number).filter(|_| self.holds(fence))?;
+        self.found(fence, progress).filter(|_| self.holds(fence))
+    }
+
+    /// None where this attempt may not even note what it did.
+    fn found(&self, fence: &Fence, progress: Option<&Progress>) -> Option<Seen> {
+        let run = self.syncs.get(&fence.sync)?.runs.get(&fence.number).filter(|_| self.may_note(fence))?;
         match progress.map(|progress| runs::at(run, progress)) {
             _ if run.state != RunState::Running => None,
             None | Some(runs::At::Before) => Some(Seen::Before),
@@ -349,7 +364,7 @@ impl Tables {
         let synced = self.syncs.get_mut(&fence.sync)?;
         let run = synced.runs.get_mut(&fence.number)?;
         let room = usize::try_from(ERRORS_KEPT.saturating_sub(run.counts.failed)).expect("ten thousand at the most");
-        synced.errors.extend(failed.iter().take(room).map(|error| (fence.number, error.clone())));
+        synced.errors.extend(failed.iter().take(room).map(|error| (fence.number, error.as_kept())));
         run.counts.add(counts);
         run.counts.failed += failed.len() as u64;
         for key in failed.iter().filter_map(|error| error.key.as_ref()) {
@@ -444,6 +459,9 @@ impl Tables {
             }
             None if dry_run => {}
             None => drop(synced.conflicts.remove(key)),
+        }
+        if is_again(fate, before.as_ref(), fence.number) {
+            return;
         }
         let counted = match fate {
             Fate::Create => &mut counts.created,

@@ -144,6 +144,12 @@ impl SyncTable for Tx<'_> {
         Ok(running.is_some())
     }
 
+    async fn attempt_runs(&mut self, job: JobId, attempt: u32) -> Result<bool> {
+        let running = sqlx::query_scalar(self.sql().attempt_runs.clone()).bind(uuid(job)).bind(int(attempt));
+        let running: Option<Uuid> = running.fetch_optional(self.connection()).await?;
+        Ok(running.is_some())
+    }
+
     async fn is_live(&mut self, job: JobId) -> Result<bool> {
         let live: i64 = sqlx::query_scalar(self.sql().job_is_live.clone()).bind(uuid(job)).fetch_one(self.connection()).await?;
         Ok(live > 0)
@@ -161,7 +167,8 @@ impl SyncTable for Tx<'_> {
             .bind(items.iter().map(|item| int(item.seen)).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.version).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.is_deleted).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.pending.map(Vec::from)).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.pending.map(|intent| intent.hash.to_vec())).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.pending.map(|intent| intent.at.ms())).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.remote_id.clone()).collect::<Vec<_>>())
             .execute(self.connection())
             .await?;

@@ -1,5 +1,5 @@
 -- What a sync remembers that is not deleted and that a run has not seen, by key.
-SELECT key, hash, seen, version, is_deleted, pending, remote_id
+SELECT key, hash, seen, version, is_deleted, pending, pending_at_ms, remote_id
 FROM sync_items
 WHERE sync = $2
   AND seen <> $3

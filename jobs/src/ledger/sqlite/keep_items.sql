@@ -1,5 +1,5 @@
 -- Remembers these, over what was remembered of the same keys.
-INSERT INTO sync_items (sync, key, hash, seen, version, is_deleted, pending, remote_id)
+INSERT INTO sync_items (sync, key, hash, seen, version, is_deleted, pending, pending_at_ms, remote_id)
 SELECT
     ?1,
     value ->> 'key',
@@ -8,6 +8,7 @@ SELECT
     value ->> 'version',
     value ->> 'is_deleted',
     unhex(value ->> 'pending'),
+    value ->> 'pending_at_ms',
     value ->> 'remote_id'
 FROM json_each(?2)
 WHERE true
@@ -18,4 +19,5 @@ SET
     version = excluded.version,
     is_deleted = excluded.is_deleted,
     pending = excluded.pending,
+    pending_at_ms = excluded.pending_at_ms,
     remote_id = excluded.remote_id

@@ -80,7 +80,7 @@ macro_rules! statements {
 }
 
 statements! {
-    abdicate, accept, already_ended, append_feed, apply, approved, approved_synced, artifacts, attempts, awaited, balances,
+    abdicate, accept, already_ended, append_feed, apply, approved, approved_synced, artifacts, attempt_runs, attempts, awaited, balances,
     begin_wording, bundle, bundle_versions, bundles, bury_sync, census, children, claim, close_fires, collections, conflict, conflicts,
     connection_by_id, connection_by_name, connections, contracts, count_connections, count_outcomes, count_refused, count_syncs,
     count_wordings, covering_delays, default_locale, delay, delete_connection, delete_schedule, delete_sync, delete_tenant_key,

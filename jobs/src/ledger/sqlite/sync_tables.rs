@@ -140,6 +140,12 @@ impl SyncTable for Tx<'_> {
         Ok(running > 0)
     }
 
+    async fn attempt_runs(&mut self, job: JobId, attempt: u32) -> Result<bool> {
+        let running: i64 =
+            sqlx::query_scalar(self.sql.attempt_runs.clone()).bind(uuid(job)).bind(attempt).fetch_one(&mut *self.connection).await?;
+        Ok(running > 0)
+    }
+
     async fn is_live(&mut self, job: JobId) -> Result<bool> {
         let live: i64 = sqlx::query_scalar(self.sql.job_is_live.clone()).bind(uuid(job)).fetch_one(&mut *self.connection).await?;
         Ok(live > 0)
@@ -153,7 +159,8 @@ impl SyncTable for Tx<'_> {
         let items = items.iter().map(|item| {
             json!({
                 "key": item.key, "hash": hex(&item.hash), "seen": item.seen, "version": item.version, "is_deleted": item.is_deleted,
-                "pending": item.pending.as_ref().map(hex), "remote_id": item.remote_id,
+                "pending": item.pending.map(|intent| hex(&intent.hash)), "pending_at_ms": item.pending.map(|intent| intent.at.ms()),
+                "remote_id": item.remote_id,
             })
         });
         let items = serde_json::to_string(&items.collect::<Vec<_>>())?;

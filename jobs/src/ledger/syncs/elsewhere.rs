@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use super::{SyncTable, runs};
 use crate::{
+    clock::Timestamp,
     ledger::{Error, Result},
     sync::{
         BATCH_RECORDS_MAX,
         decide::{self, Elsewhere, NEVER},
-        state::{Counts, Fence, Incoming, Item, Planned, Policy, Progress, RowError, Settled, SettledAs},
+        definition::Delete,
+        state::{Counts, Fence, Incoming, Intent, Item, Planned, Policy, Progress, RowError, Settled, SettledAs, is_remote_id},
     },
 };
 
@@ -21,14 +23,16 @@ pub(in crate::ledger) async fn plan(
 ) -> Result<Option<Vec<Planned>>> {
     let Some(mut run) = runs::fenced(table, fence).await? else { return Ok(None) };
     let keys: Vec<&str> = incoming.iter().map(|incoming| incoming.key.as_str()).collect();
+    let now = table.time().await?;
     let items = items(table, fence, &keys).await?;
     let (mut planned, mut intents, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for incoming in incoming {
-        let (plan, intent) = decide_one(incoming, items.get(&incoming.key), policy, run.number);
-        if !incoming.is_deleted && (run.dry_run || intent.is_none()) {
+        let (plan, intent) = decide_one(incoming, items.get(&incoming.key), policy, run.number, now);
+        if run.dry_run || intent.is_none() {
             seen.push(incoming.key.as_str());
         }
         run.counts.repeated += u64::from(plan.in_doubt && !run.dry_run);
+        run.counts.add(nothing(incoming, items.get(&incoming.key), plan.fate, policy.delete, run.number));
         planned.push(plan);
         intents.extend(intent.filter(|_| !run.dry_run));
     }
@@ -43,25 +47,44 @@ pub(in crate::ledger) async fn plan(
 }
 
 /// What is to be done with a record, and its item with the intent; none where there is nothing to do. Pure.
-pub(in crate::ledger) fn decide_one(incoming: &Incoming, item: Option<&Item>, policy: Policy, run: u32) -> (Planned, Option<Item>) {
+pub(in crate::ledger) fn decide_one(
+    incoming: &Incoming,
+    item: Option<&Item>,
+    policy: Policy,
+    run: u32,
+    now: Timestamp,
+) -> (Planned, Option<Item>) {
     let fate = decide::elsewhere(incoming, item, policy.delete);
+    let hash = if fate == Elsewhere::Delete { NEVER } else { incoming.hash };
+    let before = item.and_then(|item| item.pending);
+    // What was meant before and is not settled is the same intent still.
+    let intent = before.filter(|intent| intent.hash == hash).unwrap_or(Intent { hash, at: now });
     let planned = Planned {
         key: incoming.key.clone(),
         fate,
         remote_id: item.and_then(|item| item.remote_id.clone()),
-        in_doubt: fate != Elsewhere::Nothing && item.is_some_and(|item| item.pending.is_some()),
+        in_doubt: fate != Elsewhere::Nothing && before.is_some(),
+        meant_at: intent.at,
     };
-    let before =
+    let new =
         || Item { key: incoming.key.clone(), hash: NEVER, seen: run, version: None, is_deleted: false, pending: None, remote_id: None };
-    let pending = match fate {
-        Elsewhere::Nothing => return (planned, None),
-        Elsewhere::Create | Elsewhere::Update => incoming.hash,
-        Elsewhere::Delete => NEVER,
-    };
-    let item = item.cloned().unwrap_or_else(before);
+    if fate == Elsewhere::Nothing {
+        return (planned, None);
+    }
+    let item = item.cloned().unwrap_or_else(new);
     // A deletion that is not done yet is not seen: a sweep finds it again.
     let seen = if incoming.is_deleted { item.seen } else { run };
-    (planned, Some(Item { pending: Some(pending), seen, ..item }))
+    (planned, Some(Item { pending: Some(intent), seen, ..item }))
+}
+
+/// Counts a record about which there is nothing to do; what the run saw before was counted then. Pure.
+pub(in crate::ledger) fn nothing(incoming: &Incoming, item: Option<&Item>, fate: Elsewhere, delete: Delete, run: u32) -> Counts {
+    let mut counts = Counts::default();
+    if fate == Elsewhere::Nothing && item.is_none_or(|item| item.seen != run) {
+        let stays = item.is_some_and(|item| !item.is_deleted) && incoming.is_deleted && delete == Delete::Keep;
+        *(if stays { &mut counts.missing } else { &mut counts.unchanged }) += 1;
+    }
+    counts
 }
 
 /// Notes what came of it.
@@ -73,7 +96,8 @@ pub(in crate::ledger) async fn settle(
     failed: &[RowError],
     progress: Option<&Progress>,
 ) -> Result<Option<Counts>> {
-    let Some(mut run) = runs::fenced(table, fence).await? else { return Ok(None) };
+    check(settled)?;
+    let Some(mut run) = runs::noting(table, fence).await? else { return Ok(None) };
     match progress.map(|progress| runs::at(&run, progress)) {
         None | Some(runs::At::Before) => {}
         Some(runs::At::After) => return Ok(Some(run.counts)),
@@ -103,6 +127,18 @@ pub(in crate::ledger) async fn settle(
         }
     }
     Ok(Some(run.counts))
+}
+
+/// Whether each name that a provider has for a record can be kept.
+pub(in crate::ledger) fn check(settled: &[Settled]) -> Result<()> {
+    let remote_id = |settled: &'_ Settled| match &settled.outcome {
+        SettledAs::Created { remote_id } | SettledAs::Updated { remote_id } => remote_id.clone(),
+        SettledAs::Deleted { .. } | SettledAs::Refused => None,
+    };
+    match settled.iter().filter_map(remote_id).find(|id| !is_remote_id(id)) {
+        Some(id) => Err(Error::Refused(format!("a provider's id of {} bytes, or with control characters, is not kept", id.len()))),
+        None => Ok(()),
+    }
 }
 
 /// What is written once it is known what came of intents.
@@ -136,7 +172,7 @@ pub(in crate::ledger) fn turn(settled: &[Settled], items: &HashMap<String, Item>
         match outcome {
             SettledAs::Created { remote_id } | SettledAs::Updated { remote_id } => {
                 let remote_id = remote_id.clone().or_else(|| item.remote_id.clone());
-                turned.kept.push(Item { hash: pending, is_deleted: false, remote_id, ..settled });
+                turned.kept.push(Item { hash: pending.hash, is_deleted: false, remote_id, ..settled });
             }
             SettledAs::Deleted { forget: false } => turned.kept.push(Item { is_deleted: true, ..settled }),
             SettledAs::Deleted { forget: true } => turned.forgotten.push(key.clone()),

@@ -127,7 +127,8 @@ impl<'p> Writer<'p> {
             .map(|subject| (subject, self.decide(subject, items.get(subject.key), standings.get(subject.key))))
             .collect();
         if run.dry_run {
-            decided.iter().for_each(|(subject, fate)| count(counts, *fate, subject.incoming.is_some()));
+            let new = |(subject, fate): &&(Subject<'_>, Fate)| !is_again(*fate, items.get(subject.key), run.number);
+            decided.iter().filter(new).for_each(|(subject, fate)| count(counts, *fate, subject.incoming.is_some()));
             let seen: Vec<&str> =
                 decided.iter().filter(|(subject, _)| subject.incoming.is_some()).map(|(subject, _)| subject.key).collect();
             table.see_items(self.sync, run.number, &seen).await?;
@@ -194,7 +195,9 @@ impl<'p> Writer<'p> {
                 let remote_id = item.and_then(|item| item.remote_id.clone());
                 Item { key: key.to_owned(), hash, seen, version, is_deleted, pending: None, remote_id }
             };
-            count(&mut changes.counts, *fate, incoming.is_some());
+            if !is_again(*fate, item, run.number) {
+                count(&mut changes.counts, *fate, incoming.is_some());
+            }
             match fate {
                 Fate::Create | Fate::Update => {
                     let version = inserted.get(key).copied().unwrap_or(next);
@@ -301,6 +304,12 @@ pub(super) fn values_of<'p>(key: &'p str, data: &str, fields: &[&'p str]) -> Res
     let data = serde_json::from_str(data)?;
     let value = |field: &&'p str| value_at(&data, field).map(|value| Value { key, field, value });
     Ok(fields.iter().filter_map(value).collect())
+}
+
+/// Whether this was found of a record before in the run, which read it again: what changes nothing counts once.
+pub(in crate::ledger) fn is_again(fate: Fate, item: Option<&Item>, run: u32) -> bool {
+    let changes = matches!(fate, Fate::Create | Fate::Update | Fate::MarkDeleted | Fate::Remove);
+    !changes && item.is_some_and(|item| item.seen == run)
 }
 
 /// Counts what became of a record; of what the source has no more, only what it lost.

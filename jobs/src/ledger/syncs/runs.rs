@@ -15,15 +15,24 @@ pub(super) async fn fenced(table: &mut impl SyncTable, fence: &Fence) -> Result<
     Ok(held(table, fence).await?.filter(|run| run.state == RunState::Running))
 }
 
+/// Takes hold of a run for which this attempt may note what it did, though somebody asked it to stop meanwhile: what is not noted is done again.
+pub(super) async fn noting(table: &mut impl SyncTable, fence: &Fence) -> Result<Option<Run>> {
+    let run = own(table, fence).await?.filter(|run| run.state == RunState::Running);
+    Ok(if run.is_some() && table.attempt_runs(fence.job, fence.attempt).await? { run } else { None })
+}
+
 /// Takes hold of a run that this attempt holds, or held at its end.
 async fn held(table: &mut impl SyncTable, fence: &Fence) -> Result<Option<Run>> {
+    let run = own(table, fence).await?;
+    Ok(if run.is_some() && table.runs(fence.job, fence.attempt).await? { run } else { None })
+}
+
+/// Takes hold of a run that is this attempt's, whether it runs still or not.
+async fn own(table: &mut impl SyncTable, fence: &Fence) -> Result<Option<Run>> {
     let Some(row) = table.hold_run(fence.sync, fence.number).await? else { return Ok(None) };
     let is_own = row.tenant == fence.tenant.as_str();
     let run = row.into_run()?;
-    if !is_own || run.job != fence.job || run.attempt != fence.attempt || !table.runs(fence.job, fence.attempt).await? {
-        return Ok(None);
-    }
-    Ok(Some(run))
+    Ok(Some(run).filter(|run| is_own && run.job == fence.job && run.attempt == fence.attempt))
 }
 
 /// Where a write finds its run.
@@ -50,6 +59,7 @@ pub(in crate::ledger) fn at(run: &Run, progress: &Progress) -> At {
 
 /// Writes row errors, as many as are kept. Returns their count. What failed was seen all the same: a sweep leaves it alone.
 pub(super) async fn fail(table: &mut impl SyncTable, fence: &Fence, run: &Run, failed: &[RowError]) -> Result<Counts> {
+    let failed: Vec<RowError> = failed.iter().map(RowError::as_kept).collect();
     let seen: Vec<&str> = failed.iter().filter_map(|error| error.key.as_deref()).collect();
     if !seen.is_empty() {
         table.see_items(fence.sync, run.number, &seen).await?;

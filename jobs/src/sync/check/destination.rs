@@ -6,9 +6,11 @@ use crate::{
     sync::{
         Definition,
         definition::{
-            Bulk, Call, CallMethod, Delete, HttpDestination, Incremental, ObjectDestination, ObjectFormat, RecordsDestination, Single,
+            Bulk, Call, CallMethod, Delete, HttpDestination, Incremental, ObjectDestination, ObjectFormat, RecordsDestination, Several,
+            Single, Texts,
         },
         pointer::to_place,
+        template::{self, Piece},
     },
 };
 
@@ -78,6 +80,11 @@ fn provider(definition: &Definition, http: &HttpDestination, place: &str) -> Res
             if call.method == CallMethod::Get {
                 return Err(at(format!("{place}/delete/method"), "a GET deletes nothing"));
             }
+            let several = http.single.as_ref().and_then(|single| single.find.as_ref()).map(|find| find.several);
+            if several == Some(Several::All) && is_by_id(call) {
+                let message = "where `several` is `all` only the first would be deleted: who is deleted can be found no more";
+                return Err(at(format!("{place}/delete"), message));
+            }
             request(call, by_id, &format!("{place}/delete"))
         }
         None if deletes => Err(at("/delete", format!("needs the call that does it, {place}/delete"))),
@@ -94,7 +101,15 @@ fn many(bulk: &Bulk, place: &str) -> Result<(), Violation> {
             return Err(at(format!("{place}/{name}"), "is looked for in each of the `results`, which are not said"));
         }
     }
-    Ok(())
+    let Some(known_by) = &bulk.known_by else { return Ok(()) };
+    pointer(&known_by.within, &format!("{place}/known_by/within"))?;
+    match (&bulk.error, &bulk.id) {
+        (Some(_), _) => {
+            Err(at(format!("{place}/error"), "may be of any record: with `known_by`, one of the `results` need not tell whose it is"))
+        }
+        (None, None) => Err(at(format!("{place}/known_by"), "is only asked for an `id`, which is not said")),
+        (None, Some(_)) => Ok(()),
+    }
 }
 
 fn one(single: &Single, by_id: &[&str], place: &str) -> Result<(), Violation> {
@@ -115,7 +130,17 @@ fn one(single: &Single, by_id: &[&str], place: &str) -> Result<(), Violation> {
             return Err(at(found, "what was found is changed by `update`, which is not said"));
         }
     }
+    optional_pointer(single.error.as_ref(), format!("{place}/error"))?;
     optional_pointer(single.id.as_ref(), format!("{place}/id"))
+}
+
+/// Whether a call goes by what the provider calls the record.
+fn is_by_id(call: &Call) -> bool {
+    let values = call.query.values().flat_map(|texts| match texts {
+        Texts::One(text) => std::slice::from_ref(text),
+        Texts::Many(texts) => texts,
+    });
+    values.chain([&call.path]).any(|text| template::pieces(text).any(|piece| piece == Piece::Id))
 }
 
 fn writing(call: &Call, known: &[&str], place: &str) -> Result<(), Violation> {

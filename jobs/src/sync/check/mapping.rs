@@ -4,7 +4,7 @@ use super::{at, exactly_one, pointer};
 use crate::{
     contract::Violation,
     sync::{
-        definition::Field,
+        definition::{Absent, Field},
         pointer::{of, to_place},
         typed,
     },
@@ -34,6 +34,12 @@ pub(super) fn check(fields: &[Field]) -> Result<(), Violation> {
         places.push(names);
         if let Some(from) = &field.from {
             pointer(from, &format!("{place}/from"))?;
+        }
+        if field.absent == Absent::Omit && (field.required || field.default.is_some()) {
+            return Err(at(
+                format!("{place}/absent"),
+                "is never asked for: `required` or `default` say what is done where nothing is there",
+            ));
         }
         let Some(r#type) = field.r#type else { continue };
         for (name, value) in [("value", &field.value), ("default", &field.default)] {

@@ -87,6 +87,10 @@ fn what_is_wrong_is_named_by_its_place() {
     let pages = |style: Value| with(simple(), "/source/http/list/pagination", style);
     let object = |object: Value| with(full(), "/destination", json!({ "object": object }));
     let bulk_push = || with(with(push(), "/destination/http/single", json!(null)), "/destination/http/bulk", bulk.clone());
+    let known_by = || {
+        let kept = with(with(bulk_push(), "/destination/http/delete", json!(null)), "/delete", json!("keep"));
+        with(kept, "/destination/http/bulk/known_by", json!({ "fields": ["a"] }))
+    };
     let cases = [
         // Said by the schema.
         (with(full(), "/nonsense", json!(1)), ""),
@@ -107,6 +111,9 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(full(), "/source", json!({})), "/source"),
         (with(full(), "/destination", json!({})), "/destination"),
         (with(full(), "/mapping/0/value", json!(1)), "/mapping/0/value"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "required": true })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "omit", "default": 1 })), "/mapping/0/absent"),
+        (with(full(), "/mapping/0", json!({ "to": "n", "from": "/n", "absent": "never" })), "/mapping/0/absent"),
         (with(full(), "/mapping/3/value", json!(null)), "/mapping/3"),
         // Where records come from.
         (with(full(), "/source/http/records", json!("data")), "/source/http/records"),
@@ -171,11 +178,24 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(push(), "/destination/http/single/create/record", json!("contact")), "/destination/http/single/create/record"),
         (with(push(), "/destination/http/single/update", json!(null)), "/destination/http/single/find"),
         (with(push(), "/destination/http/single/find/id", json!("id")), "/destination/http/single/find/id"),
+        (with(push(), "/destination/http/single/error", json!("error")), "/destination/http/single/error"),
+        (with(push(), "/destination/http/single/find/several", json!("all")), "/destination/http/delete"),
+        (
+            with(push(), "/destination/http/single/find/call/query", json!({ "f": "{Email}='{/a~2}'" })),
+            "/destination/http/single/find/call/query/f",
+        ),
         (
             with(with(push(), "/destination/http/single/find", json!(null)), "/destination/http/single/id", json!(null)),
             "/destination/http/single/update/path",
         ),
         (with(bulk_push(), "/destination/http/bulk/results", json!(null)), "/destination/http/bulk/id"),
+        (
+            with(bulk_push(), "/destination/http/bulk/known_by", json!({ "within": "fields", "fields": ["a"] })),
+            "/destination/http/bulk/known_by/within",
+        ),
+        (with(bulk_push(), "/destination/http/bulk/known_by", json!({ "fields": [] })), "/destination/http/bulk/known_by/fields"),
+        (with(known_by(), "/destination/http/bulk/error", json!("/error")), "/destination/http/bulk/error"),
+        (with(known_by(), "/destination/http/bulk/id", json!(null)), "/destination/http/bulk/known_by"),
         (with(bulk_push(), "/destination/http/bulk/records_max", json!(1001)), "/destination/http/bulk/records_max"),
         (with(bulk_push(), "/destination/http/bulk/call/path", json!("batch/{key}")), "/destination/http/bulk/call/path"),
         (object(json!({ "name": "people.csv", "format": "csv" })), "/delete"),
@@ -199,6 +219,9 @@ fn what_is_wrong_is_named_by_its_place() {
     }
     assert_eq!(accepted, 1);
     assert_eq!(read(bulk_push()).map(drop), Ok(()));
+    let formula = json!({ "filterByFormula": "{Email}={/mail|json}", "f": "{name} {" });
+    assert_eq!(read(with(push(), "/destination/http/single/find/call/query", formula)).map(drop), Ok(()));
+    assert_eq!(read(known_by()).map(drop), Ok(()));
 }
 
 #[test]

@@ -159,6 +159,32 @@ async fn the_tenants_own_records_come_with_their_keys() {
     assert_eq!(incoming.expect("it is mapped").data, r#"{"email":1}"#);
 }
 
+/// Written again as it was, a record would else count as changed.
+#[tokio::test]
+async fn the_whole_of_a_record_is_what_it_says() {
+    let fields = json!([{ "to": "fields", "from": "", "type": "object" }, { "to": "text", "expression": "record | tojson" }]);
+    let mapping = mapping(json!({ "records": { "collection": "people" } }), fields);
+    let touched = |at: &str| json!({ "@key": "7", "@updated_at": at, "email": 1 });
+    let mapped = map(&mapping, vec![touched("2026-01-02T03:04:05.000Z"), touched("2026-01-03T03:04:05.000Z")]).await;
+    let [Ok(one), Ok(other)] = mapped.as_slice() else { panic!("{mapped:?}") };
+    let expected = json!({ "fields": { "email": 1 }, "text": r#"{"@key":"7","email":1}"# });
+    assert_eq!(serde_json::from_str::<Value>(&one.data).expect("JSON"), expected);
+    assert_eq!(one.hash, other.hash);
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_there_is_left_out_where_that_is_said() {
+    let fields = json!([
+        { "to": "/contact/phone", "from": "/phone", "type": "string", "absent": "omit" },
+        { "to": "n", "from": "/n", "type": "integer", "absent": "omit" },
+        { "to": "name", "expression": "record.name", "absent": "omit" },
+        { "to": "mail", "from": "/mail", "absent": "null" },
+    ]);
+    assert_eq!(data(fields.clone(), json!({ "phone": null, "n": "" })).await, Ok(json!({ "mail": null })));
+    let whole = json!({ "phone": "", "n": 0, "name": "Ana", "mail": "a@b.c" });
+    assert_eq!(data(fields, whole).await, Ok(json!({ "contact": { "phone": "" }, "n": 0, "name": "Ana", "mail": "a@b.c" })));
+}
+
 #[tokio::test]
 async fn ten_thousand_records_take_well_under_a_second() {
     let fields = json!([
@@ -174,4 +200,11 @@ async fn ten_thousand_records_take_well_under_a_second() {
     assert!(mapped.iter().all(Result::is_ok));
     // Unoptimised, on a machine that has much else to do.
     assert!(begun.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn the_expressions_of_a_page_compute_so_long() {
+    let almost = charged(PAGE_CPU_MAX / 2, PAGE_CPU_MAX / 2).expect("to the end");
+    assert_eq!(almost, PAGE_CPU_MAX);
+    assert!(matches!(charged(almost, Duration::from_millis(1)), Err(Unmade::Costly(message)) if message.contains("60 s")));
 }

@@ -77,8 +77,9 @@ pub(super) fn ask(list: &List, at: &At, since: Option<&Mark>) -> Ask {
 
 fn of_since<'l>(list: &'l List, since: &Mark) -> Option<(&'l str, Place, Value)> {
     match (list.incremental.as_ref()?, since) {
-        (Incremental::UpdatedSince { parameter, place, format, overlap_s, .. }, Mark::UpdatedAt(at)) => {
-            Some((parameter, *place, written(at.plus_ms(-i64::from(*overlap_s) * 1_000), *format)))
+        (Incremental::UpdatedSince { parameter, place, format, template, overlap_s, .. }, Mark::UpdatedAt(at)) => {
+            let since = written(at.plus_ms(-i64::from(*overlap_s) * 1_000), *format);
+            Some((parameter, *place, template.as_ref().map_or_else(|| since.clone(), |template| within(template, &since))))
         }
         (Incremental::Cursor { parameter, place, .. }, Mark::Cursor(value)) => Some((parameter, *place, value.clone())),
         _ => None,
@@ -97,6 +98,15 @@ fn written(at: Timestamp, format: TimeFormat) -> Value {
     }
 }
 
+/// What is said around an instant.
+fn within(template: &str, since: &Value) -> Value {
+    template.replace("{since}", &text_of(since)).into()
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 impl Ask {
     fn size(&mut self, size: Option<&Size>, place: Place) {
         if let Some(Size { parameter: Some(parameter), records }) = size {
@@ -109,11 +119,7 @@ impl Ask {
         match place {
             Place::Query => {
                 self.query.retain(|(name, _)| name != parameter);
-                let text = match value {
-                    Value::String(text) => text,
-                    other => other.to_string(),
-                };
-                self.query.push((parameter.to_owned(), text));
+                self.query.push((parameter.to_owned(), text_of(&value)));
             }
             Place::Body => set(self.body.get_or_insert_with(|| Value::Object(Map::new())), parameter, value),
         }
@@ -194,6 +200,16 @@ mod tests {
             "incremental": { "style": "updated_since", "parameter": "/filters/0/value/gt", "in": "body", "overlap_s": 0, "format": "unix_ms" } });
         let (_, body) = asked(deep, &At::Offset(0), Some(&Mark::UpdatedAt(at)));
         assert_eq!(body, Some(json!({ "filters": [{ "value": { "gt": 1_795_305_630_500_u64 } }] })));
+        // Airtable's formula, and a search in a body; `{since}` may stand there twice, and what else is in braces is itself.
+        let around = |format: &str, template: &str, place: &str| {
+            let since =
+                json!({ "style": "updated_since", "parameter": "f", "in": place, "overlap_s": 0, "format": format, "template": template });
+            asked(json!({ "method": "POST", "incremental": since }), &At::Offset(0), Some(&Mark::UpdatedAt(at)))
+        };
+        let formula = around("rfc3339", "IS_AFTER(LAST_MODIFIED_TIME(), '{since}')", "query").0;
+        assert_eq!(formula, "f=IS_AFTER(LAST_MODIFIED_TIME(), '2026-11-22T00:00:30.500Z')");
+        assert_eq!(around("unix_s", "{a}>{since} or {a}>{since}", "query").0, "f={a}>1795305630 or {a}>1795305630");
+        assert_eq!(around("date", "changed:{since}", "body").1, Some(json!({ "f": "changed:2026-11-22" })));
         let cursor = json!({ "incremental": { "style": "cursor", "parameter": "sync", "pointer": "/sync" } });
         assert_eq!(asked(cursor.clone(), &At::Offset(0), Some(&Mark::Cursor(json!("t1")))).0, "sync=t1");
         assert_eq!(asked(cursor, &At::Offset(0), None).0, "");

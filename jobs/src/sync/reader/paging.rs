@@ -112,16 +112,18 @@ fn onward(list: &List, here: &Place, said: Said, had: &Had<'_>) -> Result<Option
 
 /// Whether a list that is counted goes on after a page, and whether it would be a surprise if it did.
 fn goes_on(here: &Place, size: Option<&Size>, total: Option<u64>, new: u64, again: u64) -> Result<Option<bool>, Wrong> {
-    let before = here.records + new;
-    if let Some(total) = total {
+    let (before, all) = (here.records + new, new + again);
+    // One that is smaller than what was read already is no total, or is out of date: it ends nothing.
+    if let Some(total) = total.filter(|total| *total >= before) {
         if new == 0 && before < total {
             let message = format!("the page is empty after {before} of {total} records");
             return Err(Wrong::now("source_truncated", message));
         }
-        return Ok((before < total).then_some(false));
+        // What is said to be all may be all of this page, or the number of pages: after a full one it is looked whether there are more.
+        let is_full = new > 0 && all >= size.map_or(here.fullest, |size| size.records.into());
+        return Ok((before < total || is_full).then_some(before == total));
     }
     let Some(size) = size else { return Ok((new > 0).then_some(false)) };
-    let all = new + again;
     if new == 0 {
         return Ok(None);
     }

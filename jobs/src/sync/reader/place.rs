@@ -26,7 +26,7 @@ pub struct Place {
     /// The key of the last record before it, as a hash: what should stand there when it is asked for again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<String>,
-    /// When the list was begun.
+    /// When the list was begun: by this machine's clock or the provider's, whichever is behind.
     pub(super) began_at: Timestamp,
     /// From where the next run asks for what changed, as far as is known by now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +62,11 @@ impl Place {
     pub(super) fn first(at: At, began_at: Timestamp, mark: Option<Mark>) -> Self {
         let (places, contents) = (Trail::default(), Trail::default());
         Self { at, pages: 0, records: 0, fullest: 0, probing: false, empty: 0, last: None, began_at, mark, places, contents }
+    }
+
+    /// The same of a list that was begun no later than this, where that is said.
+    pub(super) fn begun_by(self, at: Option<Timestamp>) -> Self {
+        Self { began_at: at.map_or(self.began_at, |at| at.min(self.began_at)), ..self }
     }
 
     /// Pages before it.

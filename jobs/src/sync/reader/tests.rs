@@ -11,7 +11,7 @@ use super::{
     place::{At, Place},
     records::{said, take},
 };
-use crate::{clock::Timestamp, sync::definition::HttpSource};
+use crate::{clock::Timestamp, connection::Hidden, sync::definition::HttpSource};
 
 /// The styles that are played.
 const STYLES: [&str; 8] = ["page", "page_of_total", "offset", "offset_of_total", "offset_unchecked", "cursor", "next_link", "keyset"];
@@ -68,8 +68,8 @@ fn read(source: &HttpSource, pages_max: u64, mut answers: impl FnMut(u64, &At, &
     for page in 1..=pages_max {
         let root = answers(page, &here.at, &ask(&source.list, &here.at, None));
         let stepped = (|| -> Result<Option<Option<Place>>, Wrong> {
-            let said = said(&source.list, &root)?;
-            let mut records = take(source, root, false)?;
+            let said = said(&source.list, &root, &Hidden::default())?;
+            let mut records = take(source, root, false, &Hidden::default())?;
             let Some(again) = without_overlap(&source.list, &here, &mut records, |record| known_by(source, record)) else {
                 return Ok(None);
             };
@@ -122,6 +122,31 @@ proptest! {
         if moved {
             prop_assert_eq!(came, Read::Shifted);
         }
+    }
+}
+
+#[test]
+fn a_total_that_is_wrong_ends_no_list() {
+    // What some say is the page's count, or the number of pages; and a list may shrink while it is read.
+    let lies: [fn(u64, u64) -> u64; 4] = [|_, had| had, |_, _| 3, |_, _| 1, |page, _| if page < 3 { 12 } else { 2 }];
+    for style in ["page_of_total", "offset_of_total"] {
+        for (lie, length) in lies.into_iter().flat_map(|lie| [6_u64, 12, 13].map(|length| (lie, length))) {
+            let ids: Vec<u64> = (1..=length).collect();
+            let came = read(&source(style, 4), 20, |page, at, asked| {
+                let mut root = answer(&ids, at, asked, u64::MAX);
+                let had = root["items"].as_array().map_or(0, Vec::len) as u64;
+                root["total"] = lie(page, had).into();
+                root
+            });
+            let Read::All { ids: came, .. } = came else { panic!("{style} of {length}: {came:?}") };
+            assert_eq!(came, ids, "{style}");
+        }
+    }
+    // One that is right costs no request, unless the last page is full.
+    for (length, expected) in [(0, 1), (3, 1), (4, 2), (6, 2), (8, 3)] {
+        let ids: Vec<u64> = (1..=length).collect();
+        let came = read(&source("page_of_total", 4), 20, |_, at, asked| answer(&ids, at, asked, u64::MAX));
+        assert_eq!(came, Read::All { ids, pages: expected });
     }
 }
 

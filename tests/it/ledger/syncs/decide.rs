@@ -9,7 +9,7 @@ use windrow_jobs::{
     sync::{
         decide::{self, Elsewhere, Fate, NEVER},
         definition::{Conflict, Delete},
-        state::{Incoming, Item, Policy, Standing},
+        state::{Incoming, Intent, Item, Policy, Standing},
     },
 };
 
@@ -146,8 +146,10 @@ fn every_story_keeps_what_the_policies_promise() {
 #[test]
 fn what_is_elsewhere_is_made_once_and_deleted_only_if_it_was_made() {
     let came = |hash: u8, is_deleted| Incoming { key: "k".into(), data: String::new(), hash: [hash; 32], updated_at: None, is_deleted };
-    let item =
-        |hash: [u8; 32], pending, is_deleted| Item { key: "k".into(), hash, seen: 1, version: None, is_deleted, pending, remote_id: None };
+    let item = |hash: [u8; 32], pending: Option<[u8; 32]>, is_deleted| {
+        let pending = pending.map(|hash| Intent { hash, at: windrow_tests::ledgers::START });
+        Item { key: "k".into(), hash, seen: 1, version: None, is_deleted, pending, remote_id: None }
+    };
     let cases = [
         (came(1, false), None, Elsewhere::Create),
         (came(1, false), Some(item([1; 32], None, false)), Elsewhere::Nothing),

@@ -146,7 +146,7 @@ impl History {
             89..92 => {
                 let error = self.rng.random_bool(0.3).then(|| JobError::new("broken", "it broke", true));
                 let mark = self.rng.random_range(0..9).to_string();
-                let since = self.rng.random_bool(0.5).then_some(Since { version: 1, mark, runs: 0 });
+                let since = self.rng.random_bool(0.5).then_some(Since { version: 1, mark, runs: 0, run: 1 });
                 Verb::End(fence, Ending { error, since })
             }
             92..96 => {

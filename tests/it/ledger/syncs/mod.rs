@@ -6,8 +6,6 @@ mod decide;
 mod definitions;
 mod elsewhere;
 mod history;
-
-mod pace;
 mod pages;
 mod records;
 mod runs;

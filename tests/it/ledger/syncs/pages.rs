@@ -16,6 +16,7 @@ use super::*;
 conformance! {
     a_page_is_written_as_decided_and_remembered,
     a_page_that_is_repeated_counts_once,
+    what_a_run_reads_again_counts_once,
     what_the_source_has_no_more_is_swept_as_the_policy_says,
     what_is_seen_after_a_sweep_looked_is_passed_over,
     a_dry_run_counts_and_changes_nothing,
@@ -49,6 +50,33 @@ async fn a_page_is_written_as_decided_and_remembered(ledger: &dyn Ledger, clock:
     let changed = record(ledger, "a").await.expect("a record");
     assert_eq!((changed.created_at, changed.updated_at), (at(0), at(5)));
     assert_eq!(ledger.census(&second).await.expect("census"), Census { live: 4, unseen: 0 });
+}
+
+async fn what_a_run_reads_again_counts_once(ledger: &dyn Ledger, _: &VirtualClock) {
+    people(ledger).await;
+    let first = run_by(ledger, 1).await;
+    write(ledger, page(&first, vec![person("a", "a@x"), person("b", "b@x"), person("c", "c@x"), person("d", "d@x")], None, "1")).await;
+    end(ledger, &first).await;
+    edit(ledger, "b", &json!({ "email": "mine@x" })).await;
+    edit(ledger, "c", &json!({ "email": "mine@x" })).await;
+    let second = run_by(ledger, 2).await;
+    let policy = |conflict| Policy { conflict, delete: Delete::Keep };
+    let mut from: Option<String> = None;
+    for pass in ["first", "second"] {
+        for (conflict, said) in [
+            (Conflict::Source, vec![person("a", "a@x"), tombstone("d"), person("e", "e@x")]),
+            (Conflict::Manual, vec![person("b", "new@x")]),
+            (Conflict::Destination, vec![person("c", "new@x")]),
+        ] {
+            let place = format!("{pass}-{conflict:?}");
+            let page = Page { policy: policy(conflict), ..page(&second, said, from.as_deref(), &place) };
+            write(ledger, page).await.expect("it writes");
+            from = Some(place);
+        }
+    }
+    let counts = write(ledger, page(&second, Vec::new(), from.as_deref(), "end")).await.expect("it writes");
+    assert_eq!((counts.created, counts.unchanged, counts.missing), (1, 1, 1), "{counts:?}");
+    assert_eq!((counts.conflicts, counts.kept, counts.read), (1, 1, 10), "{counts:?}");
 }
 
 async fn a_page_that_is_repeated_counts_once(ledger: &dyn Ledger, _: &VirtualClock) {

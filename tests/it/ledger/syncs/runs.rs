@@ -44,7 +44,7 @@ async fn a_run_begins_goes_on_and_ends(ledger: &dyn Ledger, clock: &VirtualClock
     assert_eq!((run.number, run.attempt, run.place.as_deref(), run.counts), (1, 2, Some("1"), counts), "it goes on");
     assert_eq!(write(ledger, page(&fence, vec![person("a", "y")], Some("1"), "2")).await, None, "the attempt before is over");
     assert!(!ledger.keep_place(&fence, "2").await.expect("keep_place"));
-    let since = Since { version: 1, mark: "tuesday".into(), runs: 0 };
+    let since = Since { version: 1, mark: "tuesday".into(), runs: 0, run: 1 };
     let ending = Ending { error: None, since: Some(since.clone()) };
     assert!(!ledger.end_run(&fence, ending.clone()).await.expect("end_run"));
     assert!(ledger.end_run(&second, ending.clone()).await.expect("end_run"));

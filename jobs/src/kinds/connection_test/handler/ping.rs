@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// Sends it. Any 2xx passes; 401, 403, 404, 405, 410 and redirects are refusals, whatever else passes or is somebody's trouble.
 pub(super) async fn ping(doors: &Doors, opened: &Opened, now: Timestamp) -> Result<String, Failed> {
     let text = |name: &str| opened.config.get(name).and_then(serde_json::Value::as_str);
-    let way = doors.way(opened).map_err(unreached)?;
+    let way = doors.way(opened).await.map_err(unreached)?;
     let url = way.url(text("url").unwrap_or_default()).map_err(unreached)?;
     let method = Method::from_bytes(text("method").unwrap_or("POST").as_bytes()).map_err(|_| invalid("config.method is no method"))?;
     let mut request = Request::new(method.clone(), url);
