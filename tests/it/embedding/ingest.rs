@@ -20,7 +20,7 @@ const GUIDE: &str = "# Lighthouses\n\nThe keeper lights the lamp at dusk.\n\n## 
 pub(super) struct Stage {
     pub server: Server,
     pub fake: Fake,
-    store: SqliteSearch,
+    pub store: SqliteSearch,
 }
 
 impl Stage {
@@ -34,7 +34,7 @@ impl Stage {
         stage
     }
 
-    async fn connect(&self, name: &str, mut config: Value, key: &str) {
+    pub async fn connect(&self, name: &str, mut config: Value, key: &str) {
         config["url"] = self.fake.url().into();
         config["model"] = "m".into();
         let connection = json!({ "name": name, "provider": "openai", "config": config, "secrets": { "api_key": key } });

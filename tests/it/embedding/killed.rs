@@ -51,7 +51,7 @@ async fn what_was_kept_is_not_embedded_again_and_the_old_document_is_found() {
 }
 
 /// How often a vector of each text was made.
-fn times(stage: &Stage, after: usize) -> BTreeMap<String, usize> {
+pub(super) fn times(stage: &Stage, after: usize) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for line in stage.fake.asked().into_iter().skip(after).filter(|line| line["status"] == 200) {
         for text in line["body"]["input"].as_array().expect("texts") {

@@ -5,7 +5,9 @@ mod client;
 mod ingest;
 mod killed;
 mod official;
+mod races;
 mod real;
+mod sites;
 
 use serde_json::{Value, json};
 use windrow_jobs::{

@@ -36,8 +36,8 @@ impl Ingest {
 
     async fn ingest(&self, context: &Context, payload: &Payload) -> Result<Outcome, Outcome> {
         let (mut tokens, mut read_before) = (0, None);
-        for _ in 0..AGAIN_MAX {
-            let index = self.index(context, payload).await?;
+        for time in 0..AGAIN_MAX {
+            let index = if time == 0 { self.open(context, payload).await? } else { self.still(context, payload).await? };
             let by = By::of_index(&self.services, context, &index).await?;
             let chunking = index.current.settings.chunking;
             let (document, pages) = match read_before.take() {
@@ -76,7 +76,7 @@ impl Ingest {
                 Put::Missing(_) | Put::Moved => read_before = Some((chunking, document, pages)),
             }
         }
-        Err(Outcome::retry("index_moved", format!("the index {} was switched or removed again and again meanwhile", payload.index)))
+        Err(Outcome::retry("index_moved", format!("the index {} was switched again and again meanwhile", payload.index)))
     }
 
     async fn document(&self, context: &Context, payload: &Payload, chunking: Chunking) -> Result<(Document, Option<Pages>), Outcome> {
@@ -91,10 +91,16 @@ impl Ingest {
         Ok((document, content.pages))
     }
 
-    async fn index(&self, context: &Context, payload: &Payload) -> Result<Index, Outcome> {
+    async fn open(&self, context: &Context, payload: &Payload) -> Result<Index, Outcome> {
         let lexical = Settings { connection: None, model: lexical::model(), chunking: Chunking::default() };
         let index = self.services.search.open_index(&context.tenant, &payload.index, &lexical).await;
         index.map_err(|error| away(&error))
+    }
+
+    /// The index that was open: one that was removed meanwhile is not made again.
+    async fn still(&self, context: &Context, payload: &Payload) -> Result<Index, Outcome> {
+        let index = self.services.search.index(&context.tenant, &payload.index).await.map_err(|error| away(&error))?;
+        index.ok_or_else(|| Outcome::bury("index_removed", format!("the index {} was removed while the document was read", payload.index)))
     }
 }
 

@@ -294,7 +294,8 @@ pub fn contract() -> Contract {
         ("robots_unreachable", true, "the site's `robots.txt` cannot be read, so nothing else is"),
         ("sitemap_unreadable", false, "the sitemap that the payload names cannot be read"),
         ("document_not_read", true, "the machine could not read it just now"),
-        ("index_moved", true, "the index was switched or removed again and again meanwhile"),
+        ("index_moved", true, "the index was switched again and again meanwhile"),
+        ("index_removed", false, "the index was removed while the document was read"),
     ];
     let errors: Vec<(&str, bool, &str)> = errors.into_iter().chain(OF_PROVIDERS.iter().copied()).collect();
     let policy = Policy { timeout_ms: 3_600_000, ..long() };

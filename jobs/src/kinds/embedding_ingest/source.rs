@@ -99,6 +99,8 @@ pub struct Bounds {
     pub document_bytes_max: u64,
     /// So many bytes a crawl takes before its last part.
     pub crawl_bytes_max: u64,
+    /// So long a crawl goes on to the next page: an attempt has an hour, and a site may ask for half a minute between two pages.
+    pub crawl_ms: u64,
     /// How long one file may take.
     pub file_ms: u64,
     /// The longest silence within one.
@@ -122,6 +124,7 @@ impl Default for Bounds {
         Self {
             document_bytes_max: DOCUMENT_BYTES_MAX,
             crawl_bytes_max: 256 * 1024 * 1024,
+            crawl_ms: 45 * 60_000,
             file_ms: 60_000,
             silence_ms: 15_000,
             tries: 3,

@@ -1,6 +1,6 @@
 //! A crawl: the pages of a site from its start on, level by level and in a level by their URLs, so that the same site makes the same document.
 //!
-//! It ends whatever it meets: at so many pages, so deep, so many bytes and requests; a page that was read, or says what another said, is not
+//! It ends whatever it meets: at so many pages, so deep, so many bytes and requests, after so long; a page that was read, or says what another said, is not
 //! read again. It reads what `robots.txt` allows (RFC 9309) and goes as slowly as that asks for. A page that cannot be read is left out and
 //! told of; where too many might be there another time, the crawl is for another time. Links are told to it by whoever reads the pages.
 
@@ -39,6 +39,8 @@ const SKIPPED_TOLD: usize = 50;
 pub(super) struct Crawler {
     fetcher: Fetcher,
     asked: Crawl,
+    /// No page is begun after it.
+    until: Instant,
     start: Url,
     /// Where the start is, redirects followed; none before it was read.
     home: Option<Url>,
@@ -67,9 +69,11 @@ struct Site {
 
 impl Crawler {
     pub fn new(fetcher: Fetcher, start: Url, asked: Crawl) -> Self {
+        let until = Instant::now() + Duration::from_millis(fetcher.bounds.crawl_ms);
         Self {
             fetcher,
             asked,
+            until,
             start: normal(start),
             home: None,
             level: BTreeSet::new(),
@@ -131,7 +135,8 @@ impl Crawler {
             let requests_max = self.asked.pages_max.saturating_mul(REQUESTS_PER_PAGE).saturating_add(REQUESTS_BESIDE);
             let is_full = self.report.pages >= self.asked.pages_max
                 || self.bytes >= self.fetcher.bounds.crawl_bytes_max
-                || self.requests >= requests_max;
+                || self.requests >= requests_max
+                || Instant::now() >= self.until;
             if is_full && !self.known.contains(url) {
                 self.report.is_cut = true;
                 return None;

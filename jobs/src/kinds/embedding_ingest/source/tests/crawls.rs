@@ -104,6 +104,9 @@ async fn a_crawl_goes_as_far_as_it_may() {
     let few = Bounds { crawl_bytes_max: 100, ..bounds() };
     let report = crawled(&reach, site(&server, crawl(200, 1_000)), few).await.report;
     assert!(report.is_cut && (2..10).contains(&report.pages), "{report:?}");
+    let at_once = Bounds { crawl_ms: 0, ..bounds() };
+    let report = crawled(&reach, site(&server, crawl(200, 1_000)), at_once).await.report;
+    assert!(report.is_cut && report.pages == 1, "its time is over after the start: {report:?}");
 }
 
 /// Sites that never end: ever deeper, ever another query, ever the same page, ever on by redirects, and links without number.
