@@ -99,7 +99,7 @@ async fn what_means_no_good_ends_in_a_clear_error_and_changes_nothing() {
         (typed, "document_too_large"),
         (brought("victim", "/huge"), "document_too_large"),
         (brought("victim", "/away"), "address_forbidden"),
-        (brought("victim", "/local"), "source_refused"),
+        (brought("victim", "/local"), "url_invalid"),
         (brought("victim", "/nothing"), "source_missing"),
         (elsewhere, "address_forbidden"),
     ] {

@@ -258,7 +258,7 @@ pub(super) const OF_PROVIDERS: &[(&str, bool, &str)] = &[
         false,
         "`url` leads to an address that is not of the internet, or is `http`, and the operator has made no exception",
     ),
-    ("url_invalid", false, "the connection's `url` cannot be called"),
+    ("url_invalid", false, "the `url` of the payload or of the connection, or one that a page sends us on to, cannot be called"),
     ("connection_unknown", false, "the tenant has no connection of this name"),
     ("connection_other_provider", false, "the connection is of another provider than `openai`"),
     ("connection_closed", true, "the connection is switched off, or in `error`"),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     handler::{Context, Outcome},
     kinds::Services,
-    search::{CHUNKS_MAX, Chunk, Chunking},
+    search::{CHUNKS_MAX, Chunk, ChunkHash, Chunking},
     text::{Asked, Read, Unread},
 };
 
@@ -41,8 +41,10 @@ async fn all(services: &Services, context: &Context, payload: &Payload, chunking
         match one(services, &part, chunking).await {
             Ok(read) => {
                 reading.found(read.links.iter().map(String::as_str));
-                content.title = content.title.or(read.title).or_else(|| part.title.clone());
-                content.chunks.extend(read.chunks);
+                let title = read.title.or_else(|| part.title.clone());
+                let below = title.as_deref().filter(|_| is_site);
+                content.chunks.extend(read.chunks.into_iter().map(|chunk| under(chunk, below)));
+                content.title = content.title.or(title);
             }
             // A page that is not one, among others that are.
             Err(error) if is_site && error.code().is_some() => {
@@ -67,6 +69,15 @@ async fn all(services: &Services, context: &Context, payload: &Payload, chunking
     }
     content.pages = is_site.then(|| pages(reading.report(), unread));
     Ok(content)
+}
+
+/// A chunk of a page below that page's title: the document's own is that of another page.
+fn under(mut chunk: Chunk, title: Option<&str>) -> Chunk {
+    if let Some(title) = title.filter(|title| chunk.heading.first().is_none_or(|first| first != title)) {
+        chunk.heading.insert(0, title.to_owned());
+        chunk.hash = ChunkHash::of(&Chunk::embedded(&chunk.heading, &chunk.text));
+    }
+    chunk
 }
 
 fn pages(report: &source::Report, mut told: Vec<Skipped>) -> Pages {
