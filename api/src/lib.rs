@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod catalog;
 mod edge;
+mod embed;
 mod error;
 mod idempotency;
 pub mod openapi;
@@ -45,6 +46,7 @@ use windrow_jobs::{
     process::health::Health,
     queue::QueueName,
     renderer::pool::Renderers,
+    search::store::SearchStore,
     settings::{SchedulesSettings, Settings},
 };
 
@@ -93,6 +95,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// Who reads and fills in templates of notifications.
     pub renderers: Renderers,
+    /// What keeps indexes.
+    pub search: Arc<dyn SearchStore>,
     /// Where wake-ups for waiting requests come from. Without any they poll.
     pub changes: Changes,
     /// Whoever else lives in this process and may need it to be restarted.
@@ -132,6 +136,7 @@ pub struct Api {
     pub(crate) refused: Refused,
     pub(crate) unpacking: Arc<Semaphore>,
     pub(crate) renderers: Renderers,
+    pub(crate) search: Arc<dyn SearchStore>,
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) last_word: LastWord,
@@ -155,6 +160,7 @@ impl Api {
             refused: Refused::default(),
             unpacking: Arc::new(Semaphore::new(routes::bundles::UNPACKINGS_MAX)),
             renderers: parts.renderers,
+            search: parts.search,
             changes: parts.changes,
             inside: parts.inside,
             last_word: LastWord::default(),
