@@ -97,13 +97,19 @@ fn why_not(connection: &str, job: &Job) -> ApiError {
     match (&job.error, job.state) {
         (Some(JobError { code, message, retryable }), State::Dead) => {
             let why = format!("no vector was made {by}: {code}: {message}");
-            if !retryable || FOR_SOMEBODY.contains(&code.as_str()) { ApiError::ModelUnusable(why) } else { ApiError::VectorUnavailable(why) }
+            if !retryable || FOR_SOMEBODY.contains(&code.as_str()) {
+                ApiError::ModelUnusable(why)
+            } else {
+                ApiError::VectorUnavailable(why)
+            }
         }
         (_, State::Scheduled) => {
             let why = job.progress.as_ref().map_or("it was put off", |progress| progress.message.as_str());
             ApiError::VectorUnavailable(format!("no vector was made {by}: {why}"))
         }
         (_, State::Cancelled) => ApiError::VectorUnavailable(format!("no vector was made {by}: somebody cancelled the job")),
-        _ => ApiError::VectorUnavailable(format!("no vector was made {by} within {VECTOR_WAIT_S_MAX} s: do workers run, and have they slots?")),
+        _ => ApiError::VectorUnavailable(format!(
+            "no vector was made {by} within {VECTOR_WAIT_S_MAX} s: do workers run, and have they slots?"
+        )),
     }
 }

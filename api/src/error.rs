@@ -355,7 +355,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (code, status) = (self.code(), self.code().status);
         match &self {
-            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Search(ledger::Error::Corrupt(_)) => tracing::error!(error = %self, "a request failed"),
+            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Search(ledger::Error::Corrupt(_)) => {
+                tracing::error!(error = %self, "a request failed")
+            }
             Self::Seal(_) => tracing::error!(error = %self, "secrets cannot be read or sealed"),
             Self::Ledger(_) | Self::Objects(_) | Self::Search(_) => tracing::warn!(error = %self, "a request failed"),
             Self::RendererUnavailable(error) => tracing::warn!(%error, "a template could not be rendered"),

@@ -24,6 +24,7 @@ pub mod wait;
 pub mod limits {
     pub use crate::{
         body::BODY_BYTES_MAX,
+        embed::VECTOR_WAIT_S_MAX,
         page::{PAGE_BYTES_MAX, PAGE_SIZE, PAGE_SIZE_MAX},
         prefer::WAIT_S_MAX,
         routes::{

@@ -51,7 +51,9 @@ impl Tend {
             Some(making) => match (&mut making.0).await {
                 Ok(Ok(made)) if made => tracing::info!("a large index has an index of its vectors now, or one that nobody needs is gone"),
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "making an index of vectors; searches of large indexes are slow until there is one"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "making an index of vectors; searches of large indexes are slow until there is one")
+                }
                 Err(error) => tracing::error!(%error, "making an index of vectors"),
             },
             None => {}
@@ -68,8 +70,8 @@ impl Duty for Tend {
     async fn act(&mut self) -> Result<Acted> {
         let more = match self.search.prune().await {
             Ok(more) => more,
-            Err(Error::Unavailable(why)) => {
-                tracing::debug!(why, "there is no store of indexes");
+            Err(error @ (Error::Unavailable(_) | Error::Outdated { .. })) => {
+                tracing::debug!(%error, "there is no store of indexes");
                 return Ok(Acted { sleep_ms: AWAY_PAUSE_MS, lag_ms: 0 });
             }
             Err(error) => return Err(error),

@@ -10,11 +10,7 @@ mod settings;
 
 use axum::{
     extract::{FromRequestParts, Path, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::LOCATION,
-        request::Parts,
-    },
+    http::{HeaderMap, HeaderValue, StatusCode, header::LOCATION, request::Parts},
     response::Response,
 };
 use serde::Serialize;

@@ -171,7 +171,10 @@ impl SearchRequest {
     fn checked(&self) -> Result<Filter, ApiError> {
         let field = |pointer: &str, message: String| Err(ApiError::Field { pointer: pointer.into(), message });
         if !is_name(&self.index) {
-            return field("/index", "an index's name has 1 to 63 lower-case letters, digits, '-' and '_', and begins with a letter or digit".into());
+            return field(
+                "/index",
+                "an index's name has 1 to 63 lower-case letters, digits, '-' and '_', and begins with a letter or digit".into(),
+            );
         }
         if self.query.is_empty() || self.query.len() > QUERY_BYTES_MAX {
             return field("/query", format!("a query has 1 to {QUERY_BYTES_MAX} bytes"));
@@ -202,7 +205,9 @@ fn same_model(index: &Index, model: &str) -> Result<(), ApiError> {
     if own == model {
         return Ok(());
     }
-    let why = format!("the index has vectors of {own}, and its connection now names {model}: a job of the kind embedding.reindex brings them together");
+    let why = format!(
+        "the index has vectors of {own}, and its connection now names {model}: a job of the kind embedding.reindex brings them together"
+    );
     Err(ApiError::ModelUnusable(why))
 }
 

@@ -74,7 +74,12 @@ impl From<search::Listed> for Entry {
         Caller, IndexPath, Params, page::Asked, SearchErrors,
     )
 )]
-pub(crate) async fn list(State(api): State<Api>, caller: Caller, IndexPath(name): IndexPath, mut params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    IndexPath(name): IndexPath,
+    mut params: Params,
+) -> Result<Response, ApiError> {
     let asked = page::Asked::take(&mut params)?;
     params.finish(&["page_size", "page_token"])?;
     find(&api, &caller.tenant, &name).await?;
