@@ -40,8 +40,19 @@ async fn a_server_that_is_well_is_found_well_and_left_as_it_was() {
     let found = server.command(&["doctor", "--output", "json"]).await;
     let found = checks(&found);
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    let expected =
-        ["settings", "data_folder", "data_folder.holder", "api_key", "master_key", "schema", "search", "tenant_keys", "objects", "api", "rung"];
+    let expected = [
+        "settings",
+        "data_folder",
+        "data_folder.holder",
+        "api_key",
+        "master_key",
+        "schema",
+        "search",
+        "tenant_keys",
+        "objects",
+        "api",
+        "rung",
+    ];
     assert_eq!(names, expected);
     assert!(found.iter().all(|(_, says)| says.starts_with("ok: ")), "{found:?}");
     assert_eq!(says(&found, "data_folder.holder"), format!("ok: process {} has it: a server runs", server.pid()));
@@ -187,7 +198,8 @@ async fn what_it_takes_to_search_is_told_and_migrated_where_it_is_there() {
     let postgres = Postgres::shared_with_vectors().await;
     let database = postgres.database().await;
     let url = [("WINDROW_DATABASE_URL", database.as_str()), ("WINDROW_MIGRATE", "check")];
-    let run = async |arguments: &[&str], url: &[(&str, &str)]| windrow(&[arguments, &["--output", "json"]].concat(), home.path(), url).await;
+    let run =
+        async |arguments: &[&str], url: &[(&str, &str)]| windrow(&[arguments, &["--output", "json"]].concat(), home.path(), url).await;
     let searches = async |url: &[(&str, &str)]| says(&checks(&run(&["doctor"], url).await), "search").to_owned();
     let waits = searches(&url).await;
     assert!(waits.starts_with("warn: the server has pgvector 0.") && waits.contains("searching answers 503"), "{waits}");

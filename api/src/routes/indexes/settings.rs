@@ -9,7 +9,7 @@ use windrow_jobs::{
 };
 
 use crate::{
-    Api, body,
+    Api,
     embed::{Embedded, embed, model_of},
     error::ApiError,
 };
@@ -22,15 +22,12 @@ const PROBE: &str = "windrow";
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndexSettings {
     /// The connection, of the provider `openai`, by which texts are embedded; the lexical model where none is named.
-    #[serde(default, deserialize_with = "body::value")]
     #[schema(min_length = 1, max_length = 63)]
     connection: Option<String>,
     /// The most tokens of a chunk.
-    #[serde(default, deserialize_with = "body::value")]
     #[schema(minimum = 40, maximum = 2000, default = 400)]
     tokens_max: Option<u16>,
     /// The tokens that a chunk has in common with the one before: up to half of `tokens_max`, and a tenth unless said.
-    #[serde(default, deserialize_with = "body::value")]
     #[schema(minimum = 0, maximum = 1000)]
     overlap_tokens: Option<u16>,
 }
