@@ -109,7 +109,8 @@ fn why_not(connection: &str, job: &Job) -> ApiError {
         }
         (_, State::Cancelled) => ApiError::VectorUnavailable(format!("no vector was made {by}: somebody cancelled the job")),
         _ => ApiError::VectorUnavailable(format!(
-            "no vector was made {by} within {VECTOR_WAIT_S_MAX} s: do workers run, and have they slots?"
+            "no vector was made {by} within {VECTOR_WAIT_S_MAX} s: do workers run, and has the queue {} free slots?",
+            job.queue
         )),
     }
 }

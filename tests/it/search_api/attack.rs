@@ -121,9 +121,8 @@ async fn nothing_of_another_tenant_is_found_or_changed(at: &Installation) {
     }
     assert_eq!(done(&attacker, "embedding.delete", json!({ "index": "private", "all": true })).await["deleted"], 0);
     bring(&attacker, "mine", "what the attacker says of it", json!({})).await;
-    let reindexed =
-        attacker.wait(&attacker.submit(json!({ "kind": "embedding.reindex", "payload": { "index": "private", "lexical": true } })).await);
-    assert_eq!(reindexed.await["error"]["code"], "index_unknown");
+    let reindex = attacker.submit(json!({ "kind": "embedding.reindex", "payload": { "index": "private", "lexical": true } })).await;
+    assert_eq!(attacker.wait(&reindex).await["error"]["code"], "index_unknown");
     let object = json!({ "index": "docs", "document_id": "stolen", "object": "tenants/victim/notes.txt" });
     let stolen = attacker.wait(&attacker.submit(json!({ "kind": "embedding.ingest", "payload": object })).await).await;
     assert_eq!(stolen["state"], "dead", "{stolen}");
