@@ -154,6 +154,17 @@ pub(crate) enum ApiError {
     SyncElsewhere,
     #[error("nobody has to decide anything about such a record of this sync")]
     ConflictNotFound,
+    #[error("the tenant has no such index: PUT /v1/indexes/{{name}} makes one, and so does the first embedding.ingest")]
+    IndexNotFound,
+    #[error("{0}")]
+    IndexExists(String),
+    #[error("{0}")]
+    ModelUnusable(String),
+    #[error("{0}")]
+    VectorUnavailable(String),
+    /// Of the store of indexes.
+    #[error("the store of indexes: {0}")]
+    Search(ledger::Error),
     #[error("no kind is named {0:?}")]
     KindNotFound(String),
     #[error("no queue is named {0:?}")]
@@ -247,18 +258,24 @@ impl ApiError {
             Self::SyncsTooMany => Code::SYNCS_TOO_MANY,
             Self::SyncElsewhere => Code::SYNC_ELSEWHERE,
             Self::ConflictNotFound => Code::CONFLICT_NOT_FOUND,
+            Self::IndexNotFound => Code::INDEX_NOT_FOUND,
+            Self::IndexExists(_) => Code::INDEX_EXISTS,
+            Self::ModelUnusable(_) => Code::MODEL_UNUSABLE,
+            Self::VectorUnavailable(_) => Code::VECTOR_UNAVAILABLE,
+            Self::Search(ledger::Error::Unavailable(_) | ledger::Error::Outdated { .. }) => Code::SEARCH_UNAVAILABLE,
             Self::KindNotFound(_) => Code::KIND_NOT_FOUND,
             Self::QueueNotFound(_) => Code::QUEUE_NOT_FOUND,
             Self::RouteNotFound => Code::ROUTE_NOT_FOUND,
             Self::NotRedrivable => Code::NOT_REDRIVABLE,
             Self::Contended => Code::CONTENDED,
             Self::Ledger(ledger::Error::Unavailable(_)) => Code::LEDGER_UNAVAILABLE,
-            Self::Ledger(ledger::Error::Refused(_)) => Code::DATA_REFUSED,
+            Self::Ledger(ledger::Error::Refused(_)) | Self::Search(ledger::Error::Refused(_)) => Code::DATA_REFUSED,
             Self::DepthsUnknown | Self::DepthsStale { .. } => Code::DEPTHS_UNAVAILABLE,
             Self::Stuck(_) => Code::STUCK,
             Self::Stopping => Code::STOPPING,
             Self::TimedOut => Code::TIMED_OUT,
             Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. })
+            | Self::Search(ledger::Error::Corrupt(_))
             | Self::Objects(objects::Error::Refused(_))
             | Self::Internal => Code::INTERNAL,
         }
@@ -293,9 +310,15 @@ impl ApiError {
                 "this api cannot read or seal the tenant's secrets: its master key is missing, or it is another; nothing is lost".into()
             }
             Self::Objects(objects::Error::Unavailable(_)) => "the object store did not answer".into(),
-            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. }) | Self::Objects(objects::Error::Refused(_)) => {
-                Self::Internal.to_string()
+            Self::Search(ledger::Error::Unavailable(_) | ledger::Error::Outdated { .. }) => {
+                "the store of indexes does not answer, or there is none, as in a PostgreSQL without pgvector: `windrow doctor`, run where the \
+                 server's settings are, says which and what to do; everything else works"
+                    .into()
             }
+            Self::Search(ledger::Error::Refused(_)) => "the store of indexes cannot keep this data; sending it again is of no use".into(),
+            Self::Ledger(ledger::Error::Corrupt(_) | ledger::Error::Outdated { .. })
+            | Self::Search(ledger::Error::Corrupt(_))
+            | Self::Objects(objects::Error::Refused(_)) => Self::Internal.to_string(),
             other => other.to_string(),
         }
     }
@@ -319,19 +342,24 @@ impl From<Placed> for ApiError {
 openapi::gives! {
     LedgerErrors: LEDGER_UNAVAILABLE, DATA_REFUSED, INTERNAL;
     ObjectsErrors: OBJECTS_UNAVAILABLE, INTERNAL;
+    SearchErrors: SEARCH_UNAVAILABLE, DATA_REFUSED, INTERNAL;
 }
 /// Of every call that asks the ledger.
 pub(crate) struct LedgerErrors;
 /// Of every call that asks the object store.
 pub(crate) struct ObjectsErrors;
+/// Of every call that asks the store of indexes.
+pub(crate) struct SearchErrors;
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (code, status) = (self.code(), self.code().status);
         match &self {
-            Self::Ledger(ledger::Error::Corrupt(_)) => tracing::error!(error = %self, "a request failed"),
+            Self::Ledger(ledger::Error::Corrupt(_)) | Self::Search(ledger::Error::Corrupt(_)) => {
+                tracing::error!(error = %self, "a request failed")
+            }
             Self::Seal(_) => tracing::error!(error = %self, "secrets cannot be read or sealed"),
-            Self::Ledger(_) | Self::Objects(_) => tracing::warn!(error = %self, "a request failed"),
+            Self::Ledger(_) | Self::Objects(_) | Self::Search(_) => tracing::warn!(error = %self, "a request failed"),
             Self::RendererUnavailable(error) => tracing::warn!(%error, "a template could not be rendered"),
             _ => {}
         }

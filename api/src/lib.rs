@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod catalog;
 mod edge;
+mod embed;
 mod error;
 mod idempotency;
 pub mod openapi;
@@ -23,6 +24,7 @@ pub mod wait;
 pub mod limits {
     pub use crate::{
         body::BODY_BYTES_MAX,
+        embed::VECTOR_WAIT_S_MAX,
         page::{PAGE_BYTES_MAX, PAGE_SIZE, PAGE_SIZE_MAX},
         prefer::WAIT_S_MAX,
         routes::{
@@ -45,6 +47,7 @@ use windrow_jobs::{
     process::health::Health,
     queue::QueueName,
     renderer::pool::Renderers,
+    search::store::SearchStore,
     settings::{SchedulesSettings, Settings},
 };
 
@@ -93,6 +96,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// Who reads and fills in templates of notifications.
     pub renderers: Renderers,
+    /// What keeps indexes.
+    pub search: Arc<dyn SearchStore>,
     /// Where wake-ups for waiting requests come from. Without any they poll.
     pub changes: Changes,
     /// Whoever else lives in this process and may need it to be restarted.
@@ -132,6 +137,7 @@ pub struct Api {
     pub(crate) refused: Refused,
     pub(crate) unpacking: Arc<Semaphore>,
     pub(crate) renderers: Renderers,
+    pub(crate) search: Arc<dyn SearchStore>,
     pub(crate) changes: Changes,
     pub(crate) inside: Option<Arc<dyn Health>>,
     pub(crate) last_word: LastWord,
@@ -155,6 +161,7 @@ impl Api {
             refused: Refused::default(),
             unpacking: Arc::new(Semaphore::new(routes::bundles::UNPACKINGS_MAX)),
             renderers: parts.renderers,
+            search: parts.search,
             changes: parts.changes,
             inside: parts.inside,
             last_word: LastWord::default(),

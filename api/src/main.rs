@@ -54,6 +54,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         signer,
         keyring: master_keys.as_ref().map(Keyring::new).unwrap_or_default(),
         renderers: Renderers::new(renderer::own_program().context("finding this program")?, RENDERERS_MAX),
+        search: Arc::new(process::search::open(&settings)),
         changes: Changes::default(),
         inside: None,
         shutdown: shutdown.clone(),

@@ -51,6 +51,7 @@ pub fn document() -> &'static Value {
         (name = "records", description = "The tenant's records, which syncs keep and programs look up."),
         (name = "notifications", description = "What notifications say: templates, by language, and what they look like filled in."),
         (name = "syncs", description = "What one system has, kept the same in another: declared, previewed, and what runs did."),
+        (name = "indexes", description = "The tenant's documents in chunks, found by meaning and by words."),
         (name = "hooks", description = "Where providers tell connections what happened, and what was told there."),
         (name = "queues", description = "How deep the queues are, and what may start from them."),
         (name = "accounts", description = "Whether everything that was accepted is accounted for."),

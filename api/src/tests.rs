@@ -7,6 +7,7 @@ mod connections;
 mod effects;
 mod errors;
 mod fixture;
+mod indexes;
 mod jobs;
 mod keys;
 mod lists;

@@ -29,6 +29,8 @@ use crate::{clock::Timestamp, job::JobId, tenant::TenantId};
 
 /// What an index is called: letters of this pattern.
 pub const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
+/// The longest name of an index, in bytes.
+pub const NAME_BYTES_MAX: usize = 63;
 /// The longest id of a document, in bytes.
 pub const DOCUMENT_ID_BYTES_MAX: usize = 512;
 /// The most bytes of a document's metadata, as JSON.
@@ -37,6 +39,10 @@ pub const METADATA_BYTES_MAX: usize = 16 * 1024;
 pub const CHUNKS_MAX: usize = 10_000;
 /// The longest text of a chunk, in bytes.
 pub const CHUNK_BYTES_MAX: usize = 32 * 1024;
+/// The fewest tokens that chunks of an index may be limited to.
+pub const TOKENS_MIN: u16 = 40;
+/// The most: more dilute what a vector can say.
+pub const TOKENS_MAX: u16 = 2_000;
 /// The most dimensions of a vector.
 pub const DIMENSION_MAX: u16 = 4_000;
 /// The most hits of a search.
@@ -45,6 +51,13 @@ pub const HITS_MAX: u16 = 100;
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;
 /// How long a vector that was paid for is kept while no document has it, in hours: a killed attempt finds it again.
 pub const STAGED_HOURS: i64 = 24;
+
+/// Whether this may be an index's name: what [`NAME`] says.
+pub fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    first && name.len() <= NAME_BYTES_MAX && bytes.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
 
 /// What makes vectors of texts. Vectors of two models are never compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +80,13 @@ pub struct Chunking {
 impl Default for Chunking {
     fn default() -> Self {
         Self { tokens_max: 400, overlap_tokens: 40 }
+    }
+}
+
+impl Chunking {
+    /// The most tokens that chunks of this size may have in common: half of them.
+    pub const fn overlap_max(tokens_max: u16) -> u16 {
+        tokens_max / 2
     }
 }
 
@@ -101,6 +121,8 @@ pub struct Index {
     pub current: Generation,
     /// What a reindex makes beside it.
     pub next: Option<Generation>,
+    /// Documents that this one has by now.
+    pub next_documents: u64,
     /// Documents in it.
     pub documents: u64,
     /// Chunks of these.

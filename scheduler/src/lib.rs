@@ -3,7 +3,7 @@
 //! A duty takes no input, acts on a tick and on a nudge, bears being run twice, and reports what it did.
 //! `dispatch.rs` plans whose turn it is, `promote.rs` moves what is due, `fire.rs` decides what schedules expect, `reap.rs` ends
 //! attempts whose workers fell silent, `prune.rs` deletes what was kept long enough, `scrub.rs` looks for what a bug left bare,
-//! `rewrap.rs` wraps tenants' keys by the newest master key.
+//! `rewrap.rs` wraps tenants' keys by the newest master key, `tend.rs` looks after indexes.
 //! No duty, and in every process: `watchdog.rs` warns when schedules do not fire.
 
 mod delays;
@@ -18,6 +18,7 @@ mod prune;
 mod reap;
 mod rewrap;
 mod scrub;
+mod tend;
 mod watchdog;
 
 use std::sync::Arc;
@@ -30,12 +31,13 @@ use windrow_jobs::{
     dispatch::carrier::PlannerEnd,
     ledger::{Connections, Inspect, Retention, Upkeep},
     objects::Objects,
+    search::store::SearchStore,
 };
 
 use crate::{delays::Delays, duty::Duty, lag::Lags, leader::Renewal};
 
 /// Every duty, by name.
-const DUTIES: [&str; 7] = [
+const DUTIES: [&str; 8] = [
     dispatch::NAME,
     promote::Promote::NAME,
     fire::Fire::NAME,
@@ -43,6 +45,7 @@ const DUTIES: [&str; 7] = [
     prune::Prune::NAME,
     scrub::Scrub::NAME,
     rewrap::Rewrap::NAME,
+    tend::Tend::NAME,
 ];
 
 /// The ledger as the duties see it.
@@ -63,6 +66,8 @@ pub struct Scheduler {
     pub clock: Arc<dyn Clock>,
     /// Where the files of pruned jobs lie.
     pub objects: Arc<dyn Objects>,
+    /// What keeps indexes.
+    pub search: Arc<dyn SearchStore>,
     /// The master keys; the first is to wrap the keys of all tenants.
     pub keyring: Keyring,
     /// How long finished jobs and what became of fires are kept.
@@ -89,6 +94,7 @@ impl Scheduler {
         duties.spawn(duty::drive(reap::Reap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(prune::Prune::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         duties.spawn(duty::drive(rewrap::Rewrap::new(self), self.clock.clone(), lags.clone(), stop.clone()));
+        duties.spawn(duty::drive(tend::Tend::new(self), self.clock.clone(), lags.clone(), stop.clone()));
         let (asks, asked) = mpsc::channel(1);
         duties.spawn(duty::drive(scrub::Scrub::new(self, asks), self.clock.clone(), lags.clone(), stop.clone()));
         let term = dispatch::Term { epoch, renewal: renewal.clone(), delays: [jobs, schedules], lags: lags.clone() };

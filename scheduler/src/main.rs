@@ -31,6 +31,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         carrier,
         clock: Arc::new(SystemClock),
         objects: process::objects::open(&settings)?,
+        search: Arc::new(process::search::open(&settings)),
         keyring: process::secrets::keyring(&settings)?,
         retention: settings.retention(),
         late_after_s: settings.schedules.late_after_s,

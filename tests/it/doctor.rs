@@ -40,8 +40,19 @@ async fn a_server_that_is_well_is_found_well_and_left_as_it_was() {
     let found = server.command(&["doctor", "--output", "json"]).await;
     let found = checks(&found);
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    let expected =
-        ["settings", "data_folder", "data_folder.holder", "api_key", "master_key", "schema", "tenant_keys", "objects", "api", "rung"];
+    let expected = [
+        "settings",
+        "data_folder",
+        "data_folder.holder",
+        "api_key",
+        "master_key",
+        "schema",
+        "search",
+        "tenant_keys",
+        "objects",
+        "api",
+        "rung",
+    ];
     assert_eq!(names, expected);
     assert!(found.iter().all(|(_, says)| says.starts_with("ok: ")), "{found:?}");
     assert_eq!(says(&found, "data_folder.holder"), format!("ok: process {} has it: a server runs", server.pid()));
@@ -73,7 +84,7 @@ async fn what_is_wrong_with_one_process_is_named_with_what_to_do() {
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(told.stdout.contains(&format!("api_key: chmod 600 {}", key.display())), "{told:?}");
     assert!(told.stdout.contains("api: start the server, or name it by --url"), "{told:?}");
-    assert!(told.stderr.contains("error: 2 of 9 checks failed"), "{told:?}");
+    assert!(told.stderr.contains("error: 2 of 10 checks failed"), "{told:?}");
 
     let home = tempfile::tempdir().expect("a folder");
     let file = home.path().join("file");
@@ -108,8 +119,8 @@ async fn a_cluster_is_looked_through_and_what_is_wrong_with_it_is_named() {
     let wrong: Vec<&str> = found.iter().filter(|(_, says)| !says.starts_with("ok: ")).map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         wrong,
-        ["settings.objects", "settings.links", "master_key", "schema", "api"],
-        "no server, schema or master key, files in a folder: {found:?}"
+        ["settings.objects", "settings.links", "master_key", "schema", "search", "api"],
+        "no server, schema, pgvector or master key, files in a folder: {found:?}"
     );
     for name in ["ledger", "clock", "postgres.version", "postgres.durability", "postgres.connections", "redis", "redis.clock"] {
         assert!(says(&found, name).starts_with("ok: "), "{found:?}");
@@ -152,7 +163,7 @@ async fn a_schema_is_brought_up_to_date_by_command_where_starts_may_not() {
         (finished.code, printed)
     };
     let (before, latest) = last_two();
-    let told = |from, to, up_to_date| json!({ "from": from, "to": to, "latest": latest, "up_to_date": up_to_date });
+    let told = |from, to, up_to_date| json!({ "from": from, "to": to, "latest": latest, "up_to_date": up_to_date, "search": null });
     assert_eq!(migrate(&["--check"]).await, (Some(1), told(0, 0, false)), "there is no ledger yet");
     assert_eq!(migrate(&[]).await, (Some(0), told(0, latest, true)));
 
@@ -179,6 +190,45 @@ async fn a_schema_is_brought_up_to_date_by_command_where_starts_may_not() {
     );
     sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut connection).await.expect("the schema of the next release");
     assert_eq!(migrate(&["--check"]).await, (Some(0), told(next, next, true)));
+}
+
+#[tokio::test]
+async fn what_it_takes_to_search_is_told_and_migrated_where_it_is_there() {
+    let home = tempfile::tempdir().expect("a folder");
+    let postgres = Postgres::shared_with_vectors().await;
+    let database = postgres.database().await;
+    let url = [("WINDROW_DATABASE_URL", database.as_str()), ("WINDROW_MIGRATE", "check")];
+    let run =
+        async |arguments: &[&str], url: &[(&str, &str)]| windrow(&[arguments, &["--output", "json"]].concat(), home.path(), url).await;
+    let searches = async |url: &[(&str, &str)]| says(&checks(&run(&["doctor"], url).await), "search").to_owned();
+    let waits = searches(&url).await;
+    assert!(waits.starts_with("warn: the server has pgvector 0.") && waits.contains("searching answers 503"), "{waits}");
+    assert!(searches(&url[..1]).await.starts_with("ok: the server has pgvector 0."));
+
+    let migrate = async |arguments: &[&str]| {
+        let finished = run(&[&["migrate"], arguments].concat(), &url).await;
+        let printed: Value = serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"));
+        (finished.code, printed["search"].clone())
+    };
+    let told = |from, to, up_to_date| json!({ "from": from, "to": to, "latest": 1, "up_to_date": up_to_date });
+    assert_eq!(migrate(&["--check"]).await, (Some(1), told(0, 0, false)));
+    assert_eq!(migrate(&[]).await, (Some(0), told(0, 1, true)));
+    assert_eq!(migrate(&["--check"]).await, (Some(0), told(1, 1, true)));
+    let works = searches(&url).await;
+    assert!(works.starts_with("ok: pgvector 0.") && works.ends_with("at 1, up to date"), "{works}");
+
+    // Whoever may not make it is told who may.
+    let other = postgres.database().await;
+    let mut connection = PgConnectOptions::from_str(&other).expect("a URL").connect().await.expect("a connection");
+    let user = format!("plain_{}", std::process::id());
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE ROLE {user} LOGIN"))).execute(&mut connection).await.expect("a user");
+    let theirs = other.replacen("windrow@", &format!("{user}@"), 1);
+    let found = run(&["doctor"], &[("WINDROW_DATABASE_URL", theirs.as_str())]).await;
+    let told: Value = serde_json::from_str(&found.stdout).expect("JSON");
+    let search = told["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "search").expect("it is checked");
+    assert_eq!(search["result"], "warn", "{search}");
+    assert!(search["advice"].as_str().is_some_and(|advice| advice.contains("CREATE EXTENSION vector")), "{search}");
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {user}"))).execute(&mut connection).await.expect("the user is gone");
 }
 
 /// The numbers of the last migration but one, and of the last.

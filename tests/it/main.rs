@@ -37,6 +37,7 @@ mod records;
 mod redis;
 mod schedules;
 mod search;
+mod search_api;
 mod standalone;
 mod status;
 mod sync_presets;

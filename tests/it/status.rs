@@ -22,7 +22,7 @@ async fn one_process_stands_on_the_first_rung_and_tells_its_duties() {
     assert_eq!(status["components"]["carrier"]["in_use"], "channel");
     assert_eq!((&status["components"]["planner"]["leader"], &status["components"]["planner"]["epoch"]), (&json!("standalone"), &json!(1)));
     let duties: Vec<_> = status["duties"].as_array().expect("duties").iter().map(|duty| duty["name"].clone()).collect();
-    assert_eq!(duties, ["dispatch", "fire", "promote", "prune", "reap", "rewrap", "scrub"]);
+    assert_eq!(duties, ["dispatch", "fire", "promote", "prune", "reap", "rewrap", "scrub", "tend"]);
     let metrics = server.text("/metrics").await;
     assert!(metrics.contains("windrow_degradation_rung 0"), "{metrics}");
     for duty in duties {

@@ -86,6 +86,11 @@ impl Code {
     pub(crate) const CONFLICT_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "conflict_not_found", "No such conflict");
     pub(crate) const RECORD_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "record_not_found", "No such record");
     pub(crate) const LOOKUP_INDEXING: Self = Self::new(S::CONFLICT, "lookup_indexing", "The look-up field is not ready yet");
+    pub(crate) const INDEX_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "index_not_found", "No such index");
+    pub(crate) const INDEX_EXISTS: Self = Self::new(S::CONFLICT, "index_exists", "The index has other settings");
+    pub(crate) const MODEL_UNUSABLE: Self = Self::new(S::CONFLICT, "model_unusable", "The model of the index cannot be used");
+    pub(crate) const VECTOR_UNAVAILABLE: Self = Self::new(S::SERVICE_UNAVAILABLE, "vector_unavailable", "No vector was made in time");
+    pub(crate) const SEARCH_UNAVAILABLE: Self = Self::new(S::SERVICE_UNAVAILABLE, "search_unavailable", "Searching is not available");
     pub(crate) const KIND_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "kind_not_found", "No such kind");
     pub(crate) const QUEUE_NOT_FOUND: Self = Self::new(S::NOT_FOUND, "queue_not_found", "No such queue");
     pub(crate) const LINK_INVALID: Self = Self::new(S::FORBIDDEN, "link_invalid", "The link does not open");

@@ -11,7 +11,7 @@ use super::{headers, problems};
 use crate::error::Code;
 
 /// The schemas of what is sent: there `null` and leaving out mean the same, or different things.
-const SENT: [&str; 31] = [
+const SENT: [&str; 33] = [
     "CallbackReport",
     "ConnectionPatch",
     "JobTemplate",
@@ -23,6 +23,8 @@ const SENT: [&str; 31] = [
     "ScheduleDefinition",
     "SchedulePatch",
     "Submission",
+    "IndexSettings",
+    "SearchRequest",
     "HookDraft",
     "SyncDefinition",
     "SyncSource",

@@ -179,16 +179,21 @@ pub(crate) async fn admit(admission: &mut Admission<'_, dyn Front>, job: &NewJob
 /// Submits what the api itself asks for, and answers as for any job.
 pub(crate) async fn accept(api: &Api, tenant: &TenantId, submission: Submission, prefer: Prefer) -> Result<Response, ApiError> {
     let now = api.ledger.now().await?;
-    let job = checked(api, tenant, submission, now).await?;
-    admit(&mut Admission::new(api.ledger.as_ref(), tenant), &job).await?;
-    api.ledger.insert(vec![job.clone()]).await?;
-    let given = accepted(job);
+    let given = begin(api, tenant, submission, now).await?;
     let location = format!("{}/v1/jobs/{}", api.public_url, given.id);
     let job = if prefer.wait.is_some() { outcome(api, &given, prefer).await.unwrap_or(given) } else { given };
     let status = if job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut response = View::of(&job, now)?.answer(status, prefer);
     response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).map_err(|_| ApiError::Internal)?);
     Ok(response)
+}
+
+/// Submits what the api itself asks for.
+pub(crate) async fn begin(api: &Api, tenant: &TenantId, submission: Submission, now: Timestamp) -> Result<Job, ApiError> {
+    let job = checked(api, tenant, submission, now).await?;
+    admit(&mut Admission::new(api.ledger.as_ref(), tenant), &job).await?;
+    api.ledger.insert(vec![job.clone()]).await?;
+    Ok(accepted(job))
 }
 
 /// The job as it stands in the ledger right after its insert, without asking again.

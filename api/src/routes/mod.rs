@@ -12,6 +12,7 @@ pub(crate) mod documents;
 pub(crate) mod effects;
 pub(crate) mod history;
 pub(crate) mod hooks;
+pub(crate) mod indexes;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
 pub(crate) mod list;
@@ -22,6 +23,7 @@ pub(crate) mod probes;
 pub(crate) mod queues;
 pub(crate) mod records;
 pub(crate) mod schedules;
+pub(crate) mod search;
 pub(crate) mod sync_presets;
 pub(crate) mod syncs;
 mod tagged;
@@ -96,6 +98,10 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(records::list::collections))
         .routes(routes!(records::list::list))
         .routes(routes!(records::look, records::put, records::remove))
+        .routes(routes!(indexes::list::list))
+        .routes(routes!(indexes::look, indexes::put, indexes::remove))
+        .routes(routes!(indexes::documents::list))
+        .routes(routes!(search::search))
         .routes(routes!(audit::ledger))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::read))

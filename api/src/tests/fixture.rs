@@ -24,7 +24,7 @@ use windrow_jobs::{
     settings::Settings,
 };
 
-pub(super) use self::fallible::{Fallible, Fault};
+pub(super) use self::fallible::{Fallible, FallibleSearch, Fault};
 use super::conformance;
 use crate::{Api, Parts, router, wait::Changes};
 
@@ -38,6 +38,7 @@ pub(super) const FIRES_KEPT_MS: i64 = 30 * 86_400_000;
 pub(super) struct Fixture {
     pub(super) router: Router,
     pub(super) ledger: Arc<Fallible>,
+    pub(super) search: Arc<FallibleSearch>,
     pub(super) clock: VirtualClock,
     pub(super) changes: Changes,
     pub(super) shutdown: CancellationToken,
@@ -65,6 +66,7 @@ impl Fixture {
     pub(super) fn new() -> Self {
         let clock = VirtualClock::starting_at(Timestamp::from_ms(START_MS));
         let ledger = Arc::new(Fallible::new(clock.clone()));
+        let search = Arc::new(FallibleSearch::new(clock.clone()));
         let (changes, shutdown) = (Changes::default(), CancellationToken::new());
         let home = tempfile::tempdir().expect("a folder");
         let signer = Signer::new(b"master");
@@ -81,11 +83,12 @@ impl Fixture {
             signer,
             keyring: Keyring::new(&"m".repeat(32).parse().expect("a master key")),
             renderers: Renderers::in_process(),
+            search: search.clone(),
             changes: changes.clone(),
             inside: None,
             shutdown: shutdown.clone(),
         }));
-        Self { router, ledger, clock, changes, shutdown, objects, _home: home }
+        Self { router, ledger, search, clock, changes, shutdown, objects, _home: home }
     }
 
     /// Sends a request, and holds the answer against the OpenAPI document.

@@ -10,6 +10,7 @@ use windrow_jobs::{
     ledger::Depths,
     queue::Limits,
     schedule::{CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, JITTER_S_MAX, NAME_BYTES_MAX},
+    search::{Chunking, HITS_MAX, NAME_BYTES_MAX as NAME_MAX, QUERY_BYTES_MAX, TOKENS_MAX, TOKENS_MIN},
     submit::{DELAY_S_MAX, MAX_ATTEMPTS_MAX, PRIORITY_MAX, TAGS_MAX},
 };
 
@@ -142,6 +143,13 @@ fn the_numbers_of_the_document_are_those_of_the_code() {
         ("QueuePatch", "concurrency", "maximum", f64::from(routes::queues::CONCURRENCY_MAX)),
         ("QueuePatch", "rate_per_s", "maximum", routes::queues::RATE_PER_S_MAX),
         ("QueuePatch", "rate_per_s", "minimum", routes::queues::RATE_PER_S_MIN),
+        ("IndexSettings", "tokens_max", "minimum", TOKENS_MIN.into()),
+        ("IndexSettings", "tokens_max", "maximum", TOKENS_MAX.into()),
+        ("IndexSettings", "tokens_max", "default", Chunking::default().tokens_max.into()),
+        ("IndexSettings", "overlap_tokens", "maximum", Chunking::overlap_max(TOKENS_MAX).into()),
+        ("SearchRequest", "index", "maxLength", NAME_MAX as f64),
+        ("SearchRequest", "query", "maxLength", QUERY_BYTES_MAX as f64),
+        ("SearchRequest", "limit", "maximum", HITS_MAX.into()),
     ];
     for (schema, field, limit, expected) in cases {
         assert_eq!(of(schema, field, limit), Some(expected), "{limit} of {field} of {schema}");
@@ -213,6 +221,7 @@ async fn every_example_of_a_request_is_accepted() {
     assert_eq!(fixture.post("/v1/connections", HOOK).await.status, 201);
     assert_eq!(fixture.call("PUT", "/v1/notification-templates/order/de", &[], ORDER).await.status, 201);
     with_conflict(&fixture).await;
+    assert_eq!(fixture.call("PUT", "/v1/indexes/manual", &[], "{}").await.status, 201);
     let signing = r#"{"secrets":{"signing_secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}"#;
     assert_eq!(fixture.patch("/v1/connections/hook", signing).await.status, 200);
     let mut count = 0;
@@ -229,6 +238,8 @@ async fn every_example_of_a_request_is_accepted() {
                     .replace("/v1/syncs/{name}/preview", "/v1/syncs/contacts/preview")
                     // Each goes elsewhere, which a sync cannot.
                     .replace("/v1/syncs/{name}", &format!("/v1/syncs/example-{count}"))
+                    // Each has other settings, which an index cannot.
+                    .replace("/v1/indexes/{name}", &format!("/v1/indexes/example-{count}"))
                     .replace("/v1/connections/{name}", "/v1/connections/hook")
                     .replace("/{name}/{locale}", "/order/de")
                     .replace("{collection}", "people")

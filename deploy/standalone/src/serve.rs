@@ -60,7 +60,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
     let master_keys = master_keys(&settings, true)?.context("a standalone server has a master key")?;
     let (signer, keyring) = (Signer::of(&master_keys), Keyring::new(&master_keys));
     let search = Arc::new(process::search::open(&settings));
-    let services = Services::of(&settings, Shape::Standalone, Some(&settings.links_base(bound)), search)?;
+    let services = Services::of(&settings, Shape::Standalone, Some(&settings.links_base(bound)), search.clone())?;
     let objects = process::objects::open_with(&settings, signer.clone(), settings.links_base(bound))?;
 
     let carrier = Arc::new(ChannelCarrier::default());
@@ -82,6 +82,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         carrier,
         clock: Arc::new(SystemClock),
         objects: objects.clone(),
+        search: search.clone(),
         keyring: keyring.clone(),
         retention: settings.retention(),
         late_after_s: settings.schedules.late_after_s,
@@ -99,6 +100,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken, ready: Option<
         signer,
         keyring,
         renderers: Renderers::new(renderer::own_program().context("finding this program")?, RENDERERS_MAX),
+        search,
         changes,
         inside: Some(pulse),
         shutdown: shutdown.clone(),

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 pub const CONDITIONS_MAX: usize = 16;
 /// The most values of `any`.
 pub const VALUES_MAX: usize = 100;
+/// The largest filter, in bytes of its JSON.
+pub const FILTER_BYTES_MAX: usize = 16 * 1024;
 /// The longest name of a member, in bytes.
 pub const MEMBER_BYTES_MAX: usize = 128;
 
@@ -66,6 +68,9 @@ impl Filter {
     pub fn read(filter: &Map<String, Value>) -> Result<Self, Wrong> {
         if filter.len() > CONDITIONS_MAX {
             return Err(wrong("", format!("a filter has at most {CONDITIONS_MAX} conditions")));
+        }
+        if serde_json::to_string(filter).map_or(0, |json| json.len()) > FILTER_BYTES_MAX {
+            return Err(wrong("", format!("a filter has at most {FILTER_BYTES_MAX} bytes")));
         }
         filter.iter().map(|(member, value)| Ok((member.clone(), test(member, value)?))).collect::<Result<_, _>>().map(Self)
     }

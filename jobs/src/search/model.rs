@@ -94,6 +94,7 @@ impl Kept {
             name: name.to_owned(),
             current: self.current.generation.clone(),
             next: self.next.as_ref().map(|space| space.generation.clone()),
+            next_documents: self.next.as_ref().map_or(0, |space| space.documents.len() as u64),
             documents: self.current.documents.len() as u64,
             chunks,
             created_at: self.created_at,

@@ -3,6 +3,8 @@
 //! A generation of few chunks is compared one by one; one that has grown gets an index of vectors (HNSW) of its own, made by [`Base::tend`],
 //! so that no search walks what is another's. Words are found by GIN. The verbs are in `sql/`.
 
+pub mod checkup;
+
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
@@ -36,6 +38,8 @@ const NO_VECTORS: &str = "the database has no extension `vector` (pgvector 0.8 o
 const WRITERS_MAX: u32 = 4;
 /// Connections that search.
 const READERS_MAX: u32 = 8;
+/// The most connections that a process has for its indexes.
+pub const CONNECTIONS_MAX: u32 = WRITERS_MAX + READERS_MAX;
 /// How long a verb waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A search that takes longer is given up by the database.

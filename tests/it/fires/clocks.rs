@@ -13,6 +13,7 @@ use windrow_jobs::{
     ledger::{Retention, Timetable, sqlite::SqliteLedger},
     objects::{folder::FolderObjects, link::Signer},
     schedule::{Schedule, ScheduleId},
+    search::model::ModelSearch,
 };
 use windrow_scheduler::Scheduler;
 use windrow_tests::{
@@ -60,6 +61,7 @@ impl Rig {
             carrier: Arc::new(ChannelCarrier::default()),
             clock: Arc::new(clock.clone()),
             objects: Arc::new(FolderObjects::open(folder.path(), signer, String::new()).expect("a folder store")),
+            search: Arc::new(ModelSearch::new(Arc::new(clock.clone()))),
             keyring: Keyring::default(),
             retention: Retention::default(),
             late_after_s: 10,

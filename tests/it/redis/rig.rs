@@ -28,6 +28,7 @@ use windrow_jobs::{
     objects::{Objects, folder::FolderObjects, link::Signer},
     process,
     queue::{LimitScope, LimitsPatch, QueueName},
+    search::model::ModelSearch,
     submit::NewJob,
 };
 use windrow_scheduler::Scheduler;
@@ -171,6 +172,7 @@ impl Cluster {
             carrier: Arc::new(RedisTickets::start(client.clone(), planning)),
             clock: Arc::new(SystemClock),
             objects: objects.clone(),
+            search: Arc::new(ModelSearch::new(Arc::new(SystemClock))),
             keyring: Keyring::default(),
             retention: Retention::default(),
             late_after_s: 10,

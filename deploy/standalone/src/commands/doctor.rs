@@ -7,6 +7,7 @@ mod finding;
 mod folder;
 mod keys;
 mod ledger;
+mod search;
 mod secrets;
 mod services;
 
@@ -27,6 +28,7 @@ pub async fn run(cli: &Cli, effective: &Effective) -> Result<(), Failure> {
     findings.extend(folder::check(settings));
     findings.extend(secrets::check(settings));
     findings.extend(ledger::check(settings).await);
+    findings.extend(search::check(settings).await);
     findings.extend(keys::check(settings).await);
     findings.extend(services::redis(settings).await);
     findings.extend(services::objects(settings).await);

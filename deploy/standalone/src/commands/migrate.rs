@@ -1,4 +1,5 @@
-//! `windrow migrate`: brings the ledger's schema up to date, or says whether it is; or moves a standalone ledger into PostgreSQL.
+//! `windrow migrate`: brings the schemas of the ledger and of its indexes up to date, or says whether they are; or moves a standalone ledger
+//! into PostgreSQL.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,10 @@ use windrow_jobs::{
         schema::Schema,
         sqlite::SqliteLedger,
         transfer::{self, Transferred},
+    },
+    search::{
+        postgres::{PostgresSearch, checkup::Checkup},
+        sqlite::{FILE, SqliteSearch},
     },
     settings::Settings,
 };
@@ -32,40 +37,84 @@ pub async fn run(args: &Args, settings: &Settings, format: Format) -> Result<(),
     if let Some(from) = &args.from {
         return take_over(from, settings, format).await;
     }
-    let before = if args.check { look(settings).await? } else { migrate(settings).await? };
-    let to = if args.check { before.applied } else { before.applied.max(before.latest) };
-    let body = json!({ "from": before.applied, "to": to, "latest": before.latest, "up_to_date": to >= before.latest });
-    output::answer(format, &body.to_string(), || vec![sentence(before, to)]);
-    if to < before.latest {
+    let Found { ledger, search } = if args.check { look(settings).await? } else { migrate(settings).await? };
+    let reached = |schema: Schema| if args.check { schema.applied } else { schema.applied.max(schema.latest) };
+    let told = |schema: Schema| {
+        let Schema { applied, latest } = schema;
+        json!({ "from": applied, "to": reached(schema), "latest": latest, "up_to_date": reached(schema) >= latest })
+    };
+    let mut body = told(ledger);
+    body["search"] = search.map(told).unwrap_or_default();
+    output::answer(format, &body.to_string(), || {
+        let of_indexes = search.filter(|schema| !schema.is_up_to_date());
+        let of_indexes = of_indexes.map(|schema| sentence("the schema of indexes", schema, reached(schema)));
+        [sentence("the schema", ledger, reached(ledger))].into_iter().chain(of_indexes).collect()
+    });
+    if [Some(ledger), search].into_iter().flatten().any(|schema| reached(schema) < schema.latest) {
         return Err(Failure::Job("the schema is older than this release: run `windrow migrate`".into()));
     }
     Ok(())
 }
 
-fn sentence(Schema { applied, latest }: Schema, to: i64) -> String {
+/// Where schemas stood when they were looked at.
+struct Found {
+    ledger: Schema,
+    /// That of indexes; none where there are none, and none can be.
+    search: Option<Schema>,
+}
+
+fn sentence(which: &str, Schema { applied, latest }: Schema, to: i64) -> String {
     match to {
-        to if to > applied => format!("the schema was at {applied} and is at {to}"),
-        to if to < latest => format!("the schema is at {applied}; this release needs {latest}"),
-        to => format!("the schema is at {to}, up to date"),
+        to if to > applied => format!("{which} was at {applied} and is at {to}"),
+        to if to < latest => format!("{which} is at {applied}; this release needs {latest}"),
+        to => format!("{which} is at {to}, up to date"),
     }
 }
 
-async fn look(settings: &Settings) -> Result<Schema, Failure> {
-    let schema = match settings.postgres_url() {
+async fn look(settings: &Settings) -> Result<Found, Failure> {
+    let ledger = match settings.postgres_url() {
         Ok(url) => PostgresLedger::schema(url).await,
         Err(_) => SqliteLedger::schema(&settings.sqlite_file()?).await,
     };
-    schema.map_err(|error| failed("asking the ledger for its schema", error))
+    let ledger = ledger.map_err(|error| failed("asking the ledger for its schema", error))?;
+    Ok(Found { ledger, search: of_indexes(settings).await? })
 }
 
-async fn migrate(settings: &Settings) -> Result<Schema, Failure> {
+/// Where the schema of indexes stands; none where there is no file yet, or PostgreSQL cannot keep any.
+async fn of_indexes(settings: &Settings) -> Result<Option<Schema>, Failure> {
+    let found = match settings.postgres_url() {
+        Ok(url) => Checkup::of(url).await.map(|checkup| checkup.vectors.is_usable().then_some(checkup.schema)),
+        Err(_) => {
+            let file = settings.data_dir.join(FILE);
+            if !file.exists() {
+                return Ok(None);
+            }
+            SqliteSearch::schema(&file).await.map(Some)
+        }
+    };
+    found.map_err(|error| failed("asking the store of indexes for its schema", error))
+}
+
+async fn migrate(settings: &Settings) -> Result<Found, Failure> {
+    let of_ledger = |error| failed("migrating the ledger", error);
+    let of_search = |error| failed("migrating the store of indexes", error);
     if let Ok(url) = settings.postgres_url() {
-        return PostgresLedger::migrate(url).await.map_err(|error| failed("migrating the ledger", error));
+        let ledger = PostgresLedger::migrate(url).await.map_err(of_ledger)?;
+        let search = of_indexes(settings).await?;
+        if search.is_some() {
+            PostgresSearch::migrate(url).await.map_err(of_search)?;
+        }
+        return Ok(Found { ledger, search });
     }
     let file = settings.sqlite_file()?;
-    // The server has its file to itself, and migrates it when it starts.
+    // The server has its files to itself, and migrates them when it starts.
     let _lock = serve::take_folder(&settings.data_dir)?;
-    SqliteLedger::migrate(&file).await.map_err(|error| failed("migrating the ledger", error))
+    let ledger = SqliteLedger::migrate(&file).await.map_err(of_ledger)?;
+    let search = of_indexes(settings).await?;
+    if search.is_some() {
+        SqliteSearch::migrate(&settings.data_dir.join(FILE)).await.map_err(of_search)?;
+    }
+    Ok(Found { ledger, search })
 }
 
 fn failed(what: &'static str, error: windrow_jobs::ledger::Error) -> Failure {
@@ -92,6 +141,7 @@ async fn take_over(from: &str, settings: &Settings, format: Format) -> Result<()
             format!("{ended} attempts were running when the old server ended, and are tried again"),
             format!("the old ledger is kept as {}, where no server starts on it", kept.display()),
             "files of jobs stay where they are: let WINDROW_OBJECTS_URL of the cluster name that place".into(),
+            "indexes stay behind: bring their documents anew (embedding.ingest)".into(),
         ]
     });
     Ok(())

@@ -5,12 +5,12 @@ use std::str::FromStr;
 use sqlx::{ConnectOptions, Row, postgres::PgConnectOptions};
 
 use super::{READERS_MAX, Result, Statements, WRITERS_MAX};
-use crate::{clock::Timestamp, ledger::schema::Schema};
+use crate::{clock::Timestamp, ledger::schema::Schema, search};
 
 /// The oldest server that the statements are written for, as PostgreSQL numbers its versions.
 pub const VERSION_MIN: i32 = 140_000;
 /// Connections that one process of a cluster uses at the most.
-pub const CONNECTIONS_PER_PROCESS: i64 = (WRITERS_MAX + READERS_MAX) as i64;
+pub const CONNECTIONS_PER_PROCESS: i64 = (WRITERS_MAX + READERS_MAX + search::postgres::CONNECTIONS_MAX) as i64;
 
 /// How a server is set up.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use crate::{
     tenant::TenantId,
 };
 
-type IndexRow = (i64, String, i64, String, i64, i64, i64, Option<i64>, Option<String>, i64);
+type IndexRow = (i64, String, i64, String, i64, i64, i64, Option<i64>, Option<String>, Option<i64>, i64);
 
 impl<B: Base> SqlSearch<B> {
     pub(super) async fn make(&self, tenant: &TenantId, name: &str, or: &Settings) -> Result<Index> {
@@ -63,7 +63,7 @@ impl<B: Base> SqlSearch<B> {
 }
 
 fn index(tenant: &TenantId, row: IndexRow) -> Result<(Index, Corpus)> {
-    let (_, name, current, settings, documents, chunks, words, next, next_settings, created_at_ms) = row;
+    let (_, name, current, settings, documents, chunks, words, next, next_settings, next_documents, created_at_ms) = row;
     let generation = |number, settings: &str| Ok::<_, Error>(Generation { number, settings: serde_json::from_str(settings)? });
     let next = next.zip(next_settings).map(|(number, settings)| generation(number, &settings)).transpose()?;
     let index = Index {
@@ -71,6 +71,7 @@ fn index(tenant: &TenantId, row: IndexRow) -> Result<(Index, Corpus)> {
         name,
         current: generation(current, &settings)?,
         next,
+        next_documents: unsigned(next_documents.unwrap_or(0)),
         documents: unsigned(documents),
         chunks: unsigned(chunks),
         created_at: Timestamp::from_ms(created_at_ms),

@@ -34,7 +34,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
 async fn sqlite(file: &Path, settings: &Settings) -> Finding {
     match SqliteLedger::schema(file).await {
         Ok(_) if !file.exists() => Finding::ok("schema", format!("{} is not there; the first start makes it", file.display())),
-        Ok(found) => schema(found, settings),
+        Ok(found) => schema("schema", found, settings),
         Err(error) => {
             Finding::fail("ledger", format!("{} cannot be read: {error}", file.display()), "is it a ledger, and this the server's user?")
         }
@@ -53,7 +53,7 @@ async fn postgres(url: &str, settings: &Settings) -> Vec<Finding> {
     let answered_at = SystemClock.now();
     vec![
         Finding::ok("ledger", format!("PostgreSQL {} answers", checkup.version)),
-        schema(checkup.schema, settings),
+        schema("schema", checkup.schema, settings),
         clock("clock", "the database's", checkup.now, asked_at, answered_at),
         version(&checkup),
         durability(&checkup),
@@ -61,15 +61,15 @@ async fn postgres(url: &str, settings: &Settings) -> Vec<Finding> {
     ]
 }
 
-fn schema(schema: Schema, settings: &Settings) -> Finding {
-    const CHECK: &str = "schema";
+/// Where a schema stands.
+pub(super) fn schema(check: &'static str, schema: Schema, settings: &Settings) -> Finding {
     let Schema { applied, latest } = schema;
     match settings.ledger.migrate {
-        _ if applied > latest => Finding::ok(CHECK, format!("at {applied}, newer than the {latest} of this release, which works on it")),
-        _ if schema.is_up_to_date() => Finding::ok(CHECK, format!("at {applied}, up to date")),
-        Migrate::Auto => Finding::warn(CHECK, format!("at {applied} of {latest}"), "the next start migrates it, or `windrow migrate` now"),
+        _ if applied > latest => Finding::ok(check, format!("at {applied}, newer than the {latest} of this release, which works on it")),
+        _ if schema.is_up_to_date() => Finding::ok(check, format!("at {applied}, up to date")),
+        Migrate::Auto => Finding::warn(check, format!("at {applied} of {latest}"), "the next start migrates it, or `windrow migrate` now"),
         Migrate::Check => {
-            Finding::fail(CHECK, format!("at {applied} of {latest}, and starts are refused (ledger.migrate)"), "run `windrow migrate`")
+            Finding::fail(check, format!("at {applied} of {latest}, and starts are refused (ledger.migrate)"), "run `windrow migrate`")
         }
     }
 }
