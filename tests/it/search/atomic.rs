@@ -151,21 +151,19 @@ async fn a_write_that_fails_at_any_statement_leaves_what_was_there(store: &Opene
 async fn a_write_that_is_broken_off_leaves_what_was_there(store: &Opened, _: &VirtualClock) {
     let place = open(&**store, &tenant()).await;
     put(&**store, &place, &versioned(1)).await;
-    let mut version = 1;
     let mut broken_off = 0;
     // From at once until after it is over, whatever the machine is busy with.
-    for pause in 0..60_u64 {
-        let next = versioned(version + 1);
+    for (pause, old) in (0..60_u64).zip(1..) {
+        let new = old + 1;
+        let next = versioned(new);
         stage(&**store, &place, &next).await;
         let writing = store.put_document(&place, &next);
         if tokio::time::timeout(Duration::from_micros(pause * 150), writing).await.is_err() {
             broken_off += 1;
         }
         let seen = version_of(&hits(&**store, &tenant(), &all_of_it()).await);
-        let (old, new) = (version, version + 1);
         assert!(seen == old || seen == new, "{seen} after {old}");
         store.put_document(&place, &next).await.expect("the same again");
-        version += 1;
         assert_eq!(version_of(&hits(&**store, &tenant(), &all_of_it()).await), new);
     }
     println!("{broken_off} of 60 writes were broken off");

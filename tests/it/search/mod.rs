@@ -6,11 +6,13 @@ mod conformance;
 
 mod atomic;
 mod attack;
+mod corpus;
 mod documents;
 mod finding;
 mod history;
 mod indexes;
 mod kill;
 mod near;
+mod page;
 mod reindex;
 mod tokens;
