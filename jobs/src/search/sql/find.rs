@@ -70,7 +70,7 @@ impl<B: Base> SqlSearch<B> {
         let mut rankings = Vec::new();
         if let Some(vector) = &asked.vector {
             let near = Near { generation, chunks: corpus.chunks, vector: vector.clone(), depth: asked.depth, among: among.clone() };
-            let rows = tx.nearest(self.statements(), near).await?;
+            let rows = self.nearest(&mut tx, near).await?;
             let ranked = |(chunk, document_id, n, distance)| Ranked { chunk, document_id, n, score: 1.0 - distance };
             rankings.push(rows.into_iter().map(ranked).collect());
         }
