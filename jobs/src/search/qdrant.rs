@@ -36,10 +36,16 @@ const CANDIDATES: u32 = 256;
 /// Qdrant.
 pub struct Qdrant {
     base: String,
-    key: Option<HeaderValue>,
+    key: Option<Secret>,
     http: Client,
     /// Dimensions whose collections were there when this process looked.
     made: Mutex<BTreeSet<u16>>,
+}
+
+/// The key, and what it is sent as.
+struct Secret {
+    text: String,
+    header: HeaderValue,
 }
 
 /// An answer with a status that means something.
@@ -55,9 +61,9 @@ impl Qdrant {
     pub fn new(url: &str, api_key: Option<&str>) -> Result<Self> {
         let unusable = |what: &str| Error::Unavailable(format!("Qdrant cannot be asked: {what}"));
         let key = api_key.map(|key| {
-            let mut value = HeaderValue::from_str(key).map_err(|_| unusable("search.qdrant_api_key is no header's value"))?;
-            value.set_sensitive(true);
-            Ok::<_, Error>(value)
+            let mut header = HeaderValue::from_str(key).map_err(|_| unusable("search.qdrant_api_key is no header's value"))?;
+            header.set_sensitive(true);
+            Ok::<_, Error>(Secret { text: key.to_owned(), header })
         });
         let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_MAX);
         // Without TLS no roots are wanted, and where there are none, asking for the system's fails.
@@ -70,7 +76,7 @@ impl Qdrant {
         let away = |error: reqwest::Error| Error::Unavailable(format!("Qdrant at {path}: {}", deepest(&error.without_url())));
         let mut request = self.http.request(method, format!("{}{path}", self.base)).timeout(limit);
         if let Some(key) = &self.key {
-            request = request.header("api-key", key.clone());
+            request = request.header("api-key", key.header.clone());
         }
         if let Some(body) = body {
             request = request.json(body);
@@ -85,7 +91,10 @@ impl Qdrant {
             content.extend_from_slice(&chunk);
         }
         let answer: Value = serde_json::from_slice(&content).unwrap_or_default();
-        let said: String = answer["status"]["error"].as_str().unwrap_or_default().chars().take(SAID_MAX).collect();
+        let said = answer["status"]["error"].as_str().unwrap_or_default();
+        // A proxy on the way may repeat what it was sent.
+        let said = self.key.as_ref().map_or_else(|| said.to_owned(), |key| said.replace(&key.text, "(hidden)"));
+        let said: String = said.chars().take(SAID_MAX).collect();
         let message = format!("Qdrant answers {} for {path}: {said}", status.as_u16());
         match status {
             status if status.is_success() && answer["result"].is_null() => Err(strange(path)),

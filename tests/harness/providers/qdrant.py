@@ -45,7 +45,7 @@ SELECTOR = pydantic.TypeAdapter(m.PointsSelector)
 DISTANCES = {m.Distance.COSINE: edge.Distance.Cosine}
 lock = threading.Lock()
 collections = {}
-TOLD = {"next": []}
+TOLD = {"next": [], "go_on": False}
 
 
 class Refused(Exception):
@@ -243,12 +243,16 @@ class Handler(BaseHTTPRequestHandler):
         if told == "away":
             self.close_connection = True
             return True
-        if told == "silent":
-            time.sleep(3_600)
-            return True
-        if told == "lost answer":
+        if told == "pause":
+            while not TOLD["go_on"]:
+                time.sleep(0.01)
+            return False
+        if told in ("lost answer", "done, silent"):
             parts = urlsplit(self.path)
             done(self.command, parts.path, body, parse_qs(parts.query))
+        if told in ("silent", "done, silent"):
+            time.sleep(3_600)
+        if told in ("silent", "done, silent", "lost answer"):
             self.close_connection = True
             return True
         if told == "acknowledged":

@@ -12,5 +12,6 @@ mod history;
 mod indexes;
 mod kill;
 mod near;
+mod qdrant;
 mod reindex;
 mod tokens;
