@@ -94,7 +94,7 @@ impl Qdrant {
     pub async fn send(&self, method: &str, path: &str, body: Value) -> Value {
         let client = reqwest::Client::builder().tls_certs_only([]).build().expect("an HTTP client");
         let method = method.parse().expect("a method");
-        let asked = client.request(method, format!("{}{path}", self.url())).header("api-key", KEY).json(&body);
+        let asked = client.request(method, format!("{}{path}", self.url())).header("api-key", KEY).header("x-test", "1").json(&body);
         asked.send().await.expect("it answers").json().await.expect("JSON")
     }
 

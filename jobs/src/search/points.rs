@@ -8,6 +8,11 @@ use uuid::Uuid;
 
 use crate::ledger::Result;
 
+/// The most points that a search asks for: beyond, it has fewer hits than it might.
+pub const ASKED_MAX: u32 = 20_000;
+/// How long a search waits for all of its answers, in seconds.
+pub const SEARCH_S_MAX: u64 = 15;
+
 /// What keeps vectors. Every write bears being repeated.
 #[async_trait]
 pub trait Points: Send + Sync {

@@ -102,7 +102,7 @@ impl Qdrant {
             StatusCode::NOT_FOUND => Ok(Answer::Missing),
             StatusCode::CONFLICT => Ok(Answer::Conflict),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(Error::Unavailable(format!("Qdrant does not take the key (search.qdrant_api_key): {}", status.as_u16())))
+                Err(Error::Unavailable(format!("the key may be wrong (search.qdrant_api_key): {message}")))
             }
             // What is asked is wrong, and stays so. All else may pass.
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => Err(Error::Refused(message)),

@@ -2,7 +2,7 @@
 //! (`sqlite/` and `postgres/`, one `.sql` each). What differs is how a transaction begins and how values are handed over: [`Base`], [`Rows`].
 //!
 //! A write holds its index's row first, so writes to one index come one after the other; a search reads one snapshot.
-//! Decisions are elsewhere: `diff.rs`, `bm25.rs`, `ranked.rs`. Next: `sql/put.rs`.
+//! Decisions are elsewhere: `diff.rs`, `bm25.rs`, `ranked.rs`. Vectors may lie elsewhere too: `sql/outside.rs`. Next: `sql/put.rs`.
 
 mod delete;
 mod find;
@@ -17,7 +17,7 @@ use std::{future::Future, ops::Deref, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{FromRow, SqlStr, postgres::PgRow, sqlite::SqliteRow};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     ChunkHash, Document, Hit, Index, Listed, Query, Settings,
@@ -235,11 +235,13 @@ pub struct SqlSearch<B> {
     /// What keeps the vectors of generations that are begun from now on, if not the database.
     points: Option<Arc<dyn Points>>,
     identity: OnceCell<String>,
+    /// Searches that may wait for it at once.
+    turns: Semaphore,
 }
 
 impl<B> SqlSearch<B> {
     pub(super) fn over(base: B) -> Self {
-        Self { base, points: None, identity: OnceCell::new() }
+        Self { base, points: None, identity: OnceCell::new(), turns: Semaphore::new(outside::SEARCHES_MAX) }
     }
 
     /// The same with vectors that lie elsewhere, of generations that are begun from now on.

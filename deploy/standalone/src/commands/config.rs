@@ -18,6 +18,7 @@ use windrow_jobs::{
     queue::Limits,
     renderer,
     schedule::{CATCH_UP_MAX, CATCH_UP_WINDOW_S_MAX, JITTER_S_MAX, MISSED_AFTER_MS, NAME_BYTES_MAX, TEMPLATE_BYTES_MAX},
+    search,
     settings::{
         Effective, STALLED_AFTER_S, Settings,
         value::{API_KEY_BYTES_MIN, MASTER_KEYS_MAX},
@@ -189,6 +190,8 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
         ("document_html_bytes_max", text::HTML_BYTES_MAX.into(), "the largest of HTML"),
         ("document_text_bytes_max", text::TEXT_BYTES_MAX.into(), "the longest text of a document"),
         ("document_links_max", text::LINKS_MAX.into(), "the most links of a page that a crawl hears of"),
+        ("search_points_max", search::points::ASKED_MAX.into(), "the most vectors that a search asks Qdrant for"),
+        ("search_points_s_max", search::points::SEARCH_S_MAX.into(), "how long a search waits for Qdrant"),
         (
             "render_mib_max",
             renderer::MEMORY_MIB_MAX.into(),

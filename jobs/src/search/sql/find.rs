@@ -59,6 +59,7 @@ impl<B: Base> SqlSearch<B> {
     }
 
     pub(super) async fn find(&self, tenant: &TenantId, name: &str, query: &Query) -> Result<Option<Vec<Hit>>> {
+        let _turn = self.turn(query).await?;
         let mut tx = self.begin_snapshot().await?;
         let Some((index, corpus)) = self.read_index(&mut tx, tenant, name).await? else { return Ok(None) };
         let generation = index.current.number;

@@ -10,14 +10,15 @@ use std::{
 };
 
 use sqlx::SqlStr;
+use tokio::{sync::SemaphorePermit, time::error::Elapsed};
 use uuid::Uuid;
 
 use super::{Base, Bound, Json, Near, NearRow, ROWS_MAX, Rows, SqlSearch, bound, hash, hex};
 use crate::{
     ledger::{Error, Result},
     search::{
-        ChunkHash, Settings,
-        points::Points,
+        ChunkHash, Query, Settings,
+        points::{ASKED_MAX, Points, SEARCH_S_MAX},
         ranked::unit,
         store::{PRUNED_MAX, Place},
     },
@@ -31,14 +32,22 @@ const LOOSE_MS: i64 = 60_000;
 const SPARE: u32 = 2;
 /// By what more are asked for where that was too few.
 const GROWTH: u32 = 4;
-/// The most points that are asked for: beyond, a search has fewer hits than it might.
-const ASKED_MAX: u32 = 20_000;
 /// The most points that are named to look among; of more, all are asked for and the others left out.
 const AMONG_MAX: usize = 2_000;
-/// How long a search waits for all of its answers.
-const SEARCH_MAX: Duration = Duration::from_secs(15);
+/// The most searches that wait for Qdrant at once: fewer than there are connections that search (`sqlite.rs`, `postgres.rs`), so that those by words
+/// alone go on while it is silent.
+pub(super) const SEARCHES_MAX: usize = 3;
 
 impl<B: Base> SqlSearch<B> {
+    /// A turn to wait for Qdrant, for a search that may have to.
+    pub(super) async fn turn(&self, query: &Query) -> Result<Option<SemaphorePermit<'_>>> {
+        if self.points.is_none() || query.vector.is_none() {
+            return Ok(None);
+        }
+        let turn = tokio::time::timeout(Duration::from_secs(SEARCH_S_MAX), self.turns.acquire()).await.map_err(late)?;
+        turn.map(Some).map_err(|_| Error::Unavailable("the store is closed".into()))
+    }
+
     fn points(&self) -> Result<&dyn Points> {
         let unset = || Error::Unavailable("the index has its vectors in Qdrant, and search.qdrant_url is not set".into());
         self.points.as_deref().ok_or_else(unset)
@@ -165,8 +174,7 @@ impl<B: Base> SqlSearch<B> {
         if !in_qdrant {
             return tx.nearest(self.statements(), near).await;
         }
-        let late = |_| Error::Unavailable(format!("Qdrant does not answer a search within {} s", SEARCH_MAX.as_secs()));
-        tokio::time::timeout(SEARCH_MAX, self.nearest_outside(tx, near)).await.map_err(late)?
+        tokio::time::timeout(Duration::from_secs(SEARCH_S_MAX), self.nearest_outside(tx, near)).await.map_err(late)?
     }
 
     async fn nearest_outside(&self, tx: &mut B::Tx, near: Near) -> Result<Vec<NearRow>> {
@@ -233,6 +241,10 @@ impl<B: Base> SqlSearch<B> {
             || Error::Unavailable("Qdrant has none of the index's vectors: bring them back, or remove the index and ingest anew".into());
         if is_lost { Err(lost()) } else { Ok(()) }
     }
+}
+
+fn late(_: Elapsed) -> Error {
+    Error::Unavailable(format!("Qdrant does not answer a search within {SEARCH_S_MAX} s"))
 }
 
 /// What was answered, as far as it can be: each point once, with what can be a similarity.
