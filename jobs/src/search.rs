@@ -12,7 +12,10 @@ pub mod fuse;
 pub mod lazily;
 pub mod lexical;
 pub mod model;
+pub mod points;
 pub mod postgres;
+#[cfg(feature = "qdrant")]
+pub mod qdrant;
 pub mod ranked;
 pub mod sql;
 pub mod sqlite;

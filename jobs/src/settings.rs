@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use self::builds::{BuildsSettings, SigningSettings};
 use self::hosts::Hosts;
 use self::numbers::{Meaning, OfTenants};
-use self::value::{FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_keys, objects_url, public_url, redis_url, within};
+use self::value::{
+    FILE_SCHEME, SQLITE_SCHEME, api_key, database_url, master_keys, objects_url, public_url, redis_url, service_key, within,
+};
 pub use self::{
     numbers::{Gaps, Slots},
     source::{Effective, Entry, Error},
@@ -72,6 +74,8 @@ pub struct Settings {
     pub signing: SigningSettings,
     /// What embeddings may cost.
     pub embeddings: EmbeddingsSettings,
+    /// Where indexes are kept.
+    pub search: SearchSettings,
     /// What makes jobs by the clock.
     pub schedules: SchedulesSettings,
     /// How long finished jobs are kept.
@@ -186,6 +190,18 @@ impl EmbeddingsSettings {
     }
 }
 
+/// Section `[search]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchSettings {
+    /// Qdrant's base URL: it keeps the vectors of indexes. None for the database.
+    #[serde(default, skip_serializing, deserialize_with = "public_url")]
+    pub qdrant_url: Option<String>,
+    /// The key that it asks for.
+    #[serde(default, skip_serializing, deserialize_with = "service_key")]
+    pub qdrant_api_key: Option<Secret>,
+}
+
 /// Section `[schedules]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,6 +280,7 @@ impl Default for Settings {
             builds: BuildsSettings::default(),
             signing: SigningSettings::default(),
             embeddings: EmbeddingsSettings::default(),
+            search: SearchSettings::default(),
             schedules: SchedulesSettings { gap_s_min: 1, tenant_gaps_s_min: Gaps::default(), late_after_s: LATE_AFTER_S },
             retention: RetentionSettings {
                 completed_days: days(retention.completed_ms),

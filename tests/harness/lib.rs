@@ -18,6 +18,7 @@ pub mod postgres;
 pub mod provider;
 pub mod proxy;
 pub mod python;
+pub mod qdrant;
 pub mod redis;
 pub mod s3;
 pub mod schedules;

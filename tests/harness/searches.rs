@@ -17,7 +17,9 @@ use windrow_jobs::{
         filter::Filter,
         lexical,
         model::ModelSearch,
+        points::Points,
         postgres::{EXACT_MAX, PostgresSearch},
+        qdrant::Qdrant,
         sql::Statements,
         sqlite::{FILE, SqliteSearch},
         store::{Place, Put, SearchStore},
@@ -25,7 +27,11 @@ use windrow_jobs::{
     tenant::TenantId,
 };
 
-use crate::{jobs::id, postgres::Postgres};
+use crate::{
+    jobs::id,
+    postgres::Postgres,
+    qdrant::{self, KEY},
+};
 
 /// The name of an index.
 pub const INDEX: &str = "docs";
@@ -41,6 +47,10 @@ enum Below {
     Model,
     Sqlite(TempDir),
     Postgres(String),
+    /// Vectors are in Qdrant, at this URL; all else in SQLite.
+    Qdrant(TempDir, String),
+    /// The same with PostgreSQL, at the first URL, without pgvector.
+    QdrantPostgres(String, String),
 }
 
 impl Deref for Opened {
@@ -63,18 +73,20 @@ impl Opened {
             Below::Model => None,
             Below::Sqlite(folder) => Some(sqlite_at(folder.path(), clock, change).await),
             Below::Postgres(url) => Some(postgres_at(url, clock, change, EXACT_MAX).await),
+            Below::Qdrant(folder, url) => Some(qdrant_at(folder.path(), url, clock, change).await),
+            Below::QdrantPostgres(database, url) => Some(qdrant_postgres_at(database, url, clock, change).await),
         }
     }
 
     /// The file, of SQLite.
     pub fn file(&self) -> PathBuf {
-        let Below::Sqlite(folder) = &self.below else { panic!("it has no file") };
+        let (Below::Sqlite(folder) | Below::Qdrant(folder, _)) = &self.below else { panic!("it has no file") };
         folder.path().join(FILE)
     }
 
     /// The database's URL, of PostgreSQL.
     pub fn url(&self) -> &str {
-        let Below::Postgres(url) = &self.below else { panic!("it has no URL") };
+        let (Below::Postgres(url) | Below::QdrantPostgres(url, _)) = &self.below else { panic!("it has no URL") };
         url
     }
 }
@@ -99,6 +111,43 @@ pub async fn postgres(clock: &VirtualClock) -> Opened {
 pub async fn postgres_indexed_from(clock: &VirtualClock, exact_max: u64) -> Opened {
     let url = Postgres::shared_with_vectors().await.database().await;
     Opened { store: postgres_at(&url, clock, |_| (), exact_max).await, below: Below::Postgres(url) }
+}
+
+/// SQLite with vectors in what answers as Qdrant does, which this run's tests share.
+pub async fn qdrant(clock: &VirtualClock) -> Opened {
+    qdrant_of(&qdrant::shared().await, clock).await
+}
+
+/// The same with vectors at this URL.
+pub async fn qdrant_of(url: &str, clock: &VirtualClock) -> Opened {
+    let folder = TempDir::new().expect("a folder for the file");
+    Opened { store: qdrant_at(folder.path(), url, clock, |_| ()).await, below: Below::Qdrant(folder, url.to_owned()) }
+}
+
+/// PostgreSQL without pgvector, and vectors in what answers as Qdrant does.
+pub async fn qdrant_postgres(clock: &VirtualClock) -> Opened {
+    let (database, url) = (Postgres::shared().await.database().await, qdrant::shared().await);
+    let store = qdrant_postgres_at(&database, &url, clock, |_| ()).await;
+    Opened { store, below: Below::QdrantPostgres(database, url) }
+}
+
+async fn qdrant_at(folder: &Path, url: &str, clock: &VirtualClock, change: impl Fn(&mut Statements)) -> Arc<dyn SearchStore> {
+    let mut statements = Statements::sqlite();
+    change(&mut statements);
+    let sqlite = SqliteSearch::open_with(&folder.join(FILE), Arc::new(clock.clone()), statements).await.expect("the store opens");
+    Arc::new(sqlite.with_points(points(url)))
+}
+
+async fn qdrant_postgres_at(database: &str, url: &str, clock: &VirtualClock, change: impl Fn(&mut Statements)) -> Arc<dyn SearchStore> {
+    let mut statements = Statements::postgres();
+    change(&mut statements);
+    let store = PostgresSearch::open_with_points(database, Some(Arc::new(clock.clone())), statements, points(url)).await;
+    Arc::new(store.expect("the store opens"))
+}
+
+/// What keeps vectors at this URL.
+pub fn points(url: &str) -> Arc<dyn Points> {
+    Arc::new(Qdrant::new(url, Some(KEY)).expect("a client"))
 }
 
 async fn sqlite_at(folder: &Path, clock: &VirtualClock, change: impl Fn(&mut Statements)) -> Arc<dyn SearchStore> {

@@ -20,11 +20,22 @@ fn versions_of<'t>(tree: &'t BTreeSet<String>, name: &str) -> Vec<&'t str> {
 #[test]
 fn the_api_links_nothing_of_a_handler_or_a_carrier() {
     // A bundle is checked before it is accepted, so the api reads archives; and it starts itself again to read and fill in templates of
-    // notifications, so it has what that takes. Of fcm it has the messages, by which it checks payloads, and not what sends them.
+    // notifications, so it has what that takes. Of fcm it has the messages, by which it checks payloads, and not what sends them. It asks
+    // Qdrant, where the operator has one, so it has reqwest; what calls whom tenants name is `Outbound`, whose tokens need jsonwebtoken.
     let tree = linked(&["-p", "windrow-api"]);
     assert!(!versions_of(&tree, "axum").is_empty(), "the tree is read");
-    let handlers =
-        ["lettre", "csv", "image", "reqwest", "ed25519-dalek", "dom_smoothie", "pdf-extract", "text-splitter", "tiktoken-rs", "chardetng"];
+    let handlers = [
+        "lettre",
+        "csv",
+        "image",
+        "jsonwebtoken",
+        "ed25519-dalek",
+        "dom_smoothie",
+        "pdf-extract",
+        "text-splitter",
+        "tiktoken-rs",
+        "chardetng",
+    ];
     for name in ["apalis", "apalis-core", "apalis-redis"].into_iter().chain(handlers) {
         assert_eq!(versions_of(&tree, name), Vec::<&str>::new());
     }

@@ -9,12 +9,13 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
-    migrate::Migrator,
+    migrate::{Migration, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::{
     Settings,
+    points::Points,
     sql::{Base, Bound, Near, NearRow, Read, Rows, SqlSearch, Statements, exact},
 };
 use crate::{
@@ -33,7 +34,7 @@ static MIGRATIONS: Migrator = Migrator {
 const APPLIED: &str = "windrow_search._sqlx_migrations";
 /// How to get what is missing.
 const NO_VECTORS: &str = "the database has no extension `vector` (pgvector 0.8 or later): install it on the server, and have a superuser run \
-                          `CREATE EXTENSION vector` in this database";
+                          `CREATE EXTENSION vector` in this database, or have Qdrant keep the vectors (search.qdrant_url)";
 /// Connections that write.
 const WRITERS_MAX: u32 = 4;
 /// Connections that search.
@@ -98,7 +99,14 @@ impl PostgresSearch {
     /// Brings the schema up to date; where it stood before. Without pgvector it is [`Error::Unavailable`].
     pub async fn migrate(url: &str) -> Result<Schema> {
         let before = Self::schema(url).await?;
-        migrate(&PgConnectOptions::from_str(url)?).await?;
+        migrate(&PgConnectOptions::from_str(url)?, true).await?;
+        Ok(before)
+    }
+
+    /// The same where Qdrant keeps the vectors: pgvector need not be there.
+    pub async fn migrate_without_vectors(url: &str) -> Result<Schema> {
+        let before = Self::schema(url).await?;
+        migrate(&PgConnectOptions::from_str(url)?, false).await?;
         Ok(before)
     }
 
@@ -106,7 +114,18 @@ impl PostgresSearch {
     /// of vectors.
     pub async fn open_with(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements, exact_max: u64) -> Result<Self> {
         let url = PgConnectOptions::from_str(url)?;
-        migrate(&url).await?;
+        migrate(&url, true).await?;
+        Self::connect(url, clock, sql, exact_max).await
+    }
+
+    /// The same with vectors that lie elsewhere, of generations that are begun from now on: pgvector need not be there.
+    pub async fn open_with_points(url: &str, clock: Option<Arc<dyn Clock>>, sql: Statements, points: Arc<dyn Points>) -> Result<Self> {
+        let url = PgConnectOptions::from_str(url)?;
+        migrate(&url, false).await?;
+        Ok(Self::connect(url, clock, sql, EXACT_MAX).await?.with_points(points))
+    }
+
+    async fn connect(url: PgConnectOptions, clock: Option<Arc<dyn Clock>>, sql: Statements, exact_max: u64) -> Result<Self> {
         // Every row is found by an index, whatever the statistics say of tables that were just filled.
         let found = url.clone().options([
             ("enable_seqscan", "off"),
@@ -120,11 +139,13 @@ impl PostgresSearch {
             PgPoolOptions::new().max_connections(max).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).connect_with(options)
         };
         let (writers, readers) = (pool(WRITERS_MAX, WRITE_TIMEOUT).await?, pool(READERS_MAX, SEARCH_TIMEOUT).await?);
-        Ok(Self { base: PostgresBase { url, writers, readers, sql, clock, exact_max } })
+        Ok(Self::over(PostgresBase { url, writers, readers, sql, clock, exact_max }))
     }
 }
 
-async fn migrate(url: &PgConnectOptions) -> Result<()> {
+/// Makes the tables or brings them up to date. Where nobody needs pgvector and it is not there, the columns for vectors are of bytes, and stay
+/// empty; once it is there, they become what they are elsewhere.
+async fn migrate(url: &PgConnectOptions, needs_vectors: bool) -> Result<()> {
     let mut connection = url.clone().options([("lock_timeout", MIGRATION_LOCK_TIMEOUT)]).connect().await?;
     if !has_vectors(&mut connection).await? {
         // Where the server has it and this user may, there is nothing to ask anybody for.
@@ -132,11 +153,32 @@ async fn migrate(url: &PgConnectOptions) -> Result<()> {
         if let Err(error) = made
             && !has_vectors(&mut connection).await?
         {
-            return Err(Error::Unavailable(format!("{NO_VECTORS} ({error})")));
+            if needs_vectors {
+                return Err(Error::Unavailable(format!("{NO_VECTORS} ({error})")));
+            }
+            without_vectors().run_direct(None, &mut connection, false).await?;
+            return Ok(connection.close().await?);
         }
     }
     MIGRATIONS.run_direct(None, &mut connection, false).await?;
+    if sqlx::query_scalar(include_str!("postgres/without_vectors.sql")).fetch_one(&mut connection).await? {
+        sqlx::raw_sql(include_str!("postgres/with_vectors.sql")).execute(&mut connection).await?;
+    }
     Ok(connection.close().await?)
+}
+
+/// The same migrations with columns of bytes in the place of those of vectors.
+fn without_vectors() -> Migrator {
+    let plain = |migration: &Migration| {
+        let sql = migration.sql.as_str().replace("  vector", "  bytea");
+        Migration { sql: AssertSqlSafe(sql).into_sql_str(), ..migration.clone() }
+    };
+    Migrator {
+        migrations: MIGRATIONS.iter().map(plain).collect(),
+        table_name: MIGRATIONS.table_name.clone(),
+        create_schemas: MIGRATIONS.create_schemas.clone(),
+        ..MIGRATIONS
+    }
 }
 
 async fn has_vectors(connection: &mut PgConnection) -> Result<bool> {

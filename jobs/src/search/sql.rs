@@ -2,23 +2,26 @@
 //! (`sqlite/` and `postgres/`, one `.sql` each). What differs is how a transaction begins and how values are handed over: [`Base`], [`Rows`].
 //!
 //! A write holds its index's row first, so writes to one index come one after the other; a search reads one snapshot.
-//! Decisions are elsewhere: `diff.rs`, `bm25.rs`, `ranked.rs`. Next: `sql/put.rs`.
+//! Decisions are elsewhere: `diff.rs`, `bm25.rs`, `ranked.rs`. Vectors may lie elsewhere too: `sql/outside.rs`. Next: `sql/put.rs`.
 
 mod delete;
 mod find;
 mod generations;
 mod indexes;
+mod outside;
 mod prune;
 mod put;
 mod spend;
 
-use std::{future::Future, ops::Deref};
+use std::{future::Future, ops::Deref, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{FromRow, SqlStr, postgres::PgRow, sqlite::SqliteRow};
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     ChunkHash, Document, Hit, Index, Listed, Query, Settings,
+    points::Points,
     store::{Begun, Place, Put, SearchStore, Spent, Switched, Which},
 };
 use crate::{
@@ -61,12 +64,13 @@ macro_rules! statements {
 }
 
 statements! {
-    add_chunks, add_generation, add_index, all_documents, behind, candidates, candidates_among, chunks_of, count, deletion, document,
-    document_texts, documents, documents_of, drop_generation, drop_index, dropped_generation, forget_staged, generation,
-    generation_chunks, having, held_document, hits, hold_index, hold_spent, index, indexes, keep_deletions, known, lying, metadata,
-    move_chunks, nearest, nearest_among, prune_days, prune_deletions, prune_documents, prune_staged, prune_staged_of, remove_chunks,
-    remove_documents, remove_generation, remove_texts, remove_words, set_deleted_to, set_generations, spent, stage, store_document,
-    store_spent, store_texts, store_words, touch_staged,
+    add_chunks, add_generation, add_index, all_documents, behind, candidates, candidates_among, chunks_at, chunks_of, count, deletion,
+    document, document_texts, documents, documents_of, doom, doomed, drop_generation, drop_index, dropped_generation, forget_doomed,
+    forget_staged, generation, generation_chunks, having, held_document, hits, hold_index, hold_spent, identity, index, indexes, intend,
+    keep_deletions, known, loosen, lying, metadata, move_chunks, nearest, nearest_among, points_among, prune_days, prune_deletions,
+    prune_documents, prune_staged, prune_staged_of, remove_chunks, remove_documents, remove_generation, remove_texts, remove_words,
+    set_deleted_to, set_generations, some_point, spent, stage, stage_point, store_document, store_spent, store_texts, store_words,
+    take_points, touch_staged,
 }
 
 /// A value that a statement is handed.
@@ -76,8 +80,8 @@ pub enum Bound {
     Int(Option<i64>),
     /// A text, or none.
     Text(Option<String>),
-    /// Bytes.
-    Bytes(Vec<u8>),
+    /// Bytes, or none.
+    Bytes(Option<Vec<u8>>),
     /// A vector, or none.
     Vector(Option<Vec<f32>>),
 }
@@ -114,13 +118,13 @@ impl From<Option<&str>> for Bound {
 
 impl From<JobId> for Bound {
     fn from(id: JobId) -> Self {
-        Self::Bytes(id.as_bytes().to_vec())
+        Self::Bytes(Some(id.as_bytes().to_vec()))
     }
 }
 
 impl From<ChunkHash> for Bound {
     fn from(hash: ChunkHash) -> Self {
-        Self::Bytes(hash.0.to_vec())
+        Self::Bytes(Some(hash.0.to_vec()))
     }
 }
 
@@ -227,7 +231,24 @@ pub(super) async fn exact<R: Rows>(rows: &mut R, sql: &Statements, near: Near) -
 
 /// What keeps indexes in a database.
 pub struct SqlSearch<B> {
-    pub(super) base: B,
+    base: B,
+    /// What keeps the vectors of generations that are begun from now on, if not the database.
+    points: Option<Arc<dyn Points>>,
+    identity: OnceCell<String>,
+    /// Searches that may wait for it at once.
+    turns: Semaphore,
+}
+
+impl<B> SqlSearch<B> {
+    pub(super) fn over(base: B) -> Self {
+        Self { base, points: None, identity: OnceCell::new(), turns: Semaphore::new(outside::SEARCHES_MAX) }
+    }
+
+    /// The same with vectors that lie elsewhere, of generations that are begun from now on.
+    #[must_use]
+    pub fn with_points(self, points: Arc<dyn Points>) -> Self {
+        Self { points: Some(points), ..self }
+    }
 }
 
 impl<B> Deref for SqlSearch<B> {
@@ -260,18 +281,20 @@ impl<B: Base> SqlSearch<B> {
         Ok(held.filter(|held| held.current == place.generation || held.next == Some(place.generation)))
     }
 
-    async fn settings(&self, tx: &mut B::Tx, generation: i64) -> Result<Settings> {
-        let rows: Vec<(String,)> = tx.fetch(&self.statements().generation, bound![generation]).await?;
-        let (settings,) = rows.first().ok_or_else(|| Error::Corrupt(format!("generation {generation} is not there")))?;
-        Ok(serde_json::from_str(settings)?)
+    /// What a generation was made with, and whether its vectors lie in Qdrant.
+    async fn made_with(&self, tx: &mut B::Tx, generation: i64) -> Result<(Settings, bool)> {
+        let rows: Vec<(String, i64)> = tx.fetch(&self.statements().generation, bound![generation]).await?;
+        let (settings, in_qdrant) = rows.first().ok_or_else(|| Error::Corrupt(format!("generation {generation} is not there")))?;
+        Ok((serde_json::from_str(settings)?, *in_qdrant != 0))
     }
 
     async fn remove_chunks(&self, tx: &mut B::Tx, chunks: &[i64]) -> Result<()> {
         let sql = self.statements();
         for some in chunks.chunks(ROWS_MAX) {
-            for statement in [&sql.remove_words, &sql.remove_texts, &sql.remove_chunks] {
+            for statement in [&sql.remove_words, &sql.remove_texts] {
                 tx.execute(statement, bound![Json::of(&some)]).await?;
             }
+            self.remove(tx, &sql.remove_chunks, bound![Json::of(&some)]).await?;
         }
         Ok(())
     }
@@ -389,7 +412,8 @@ mod tests {
             let listed: Vec<&str> = statements.each().map(|(name, _)| name).collect();
             assert!(listed.is_sorted(), "the list is in order");
             let own: BTreeSet<String> = named.iter().filter(|name| !listed.contains(&name.as_str())).cloned().collect();
-            let expected: &[&str] = if folder == "postgres" { &["clock", "nearest_indexed"] } else { &[] };
+            let expected: &[&str] =
+                if folder == "postgres" { &["clock", "nearest_indexed", "with_vectors", "without_vectors"] } else { &[] };
             assert_eq!(own.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{folder}");
             assert_eq!(named.len() - own.len(), listed.len(), "{folder}");
         }

@@ -99,7 +99,7 @@ impl SqliteSearch {
             .acquire_timeout(TURN_MAX)
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self { base: SqliteBase { writer, readers, sql, clock } })
+        Ok(Self::over(SqliteBase { writer, readers, sql, clock }))
     }
 }
 

@@ -213,7 +213,7 @@ impl Key {
 }
 
 /// Every key, in the order of the example file.
-pub(super) const KEYS: [Key; 41] = [
+pub(super) const KEYS: [Key; 43] = [
     Key::new("data_dir", Some("WINDROW_DATA_DIR")),
     Key::new("api.listen", Some("WINDROW_LISTEN")),
     Key::new("api.public_url", Some("WINDROW_PUBLIC_URL")),
@@ -246,6 +246,8 @@ pub(super) const KEYS: [Key; 41] = [
     Key::new("signing.vault_auth_mount", None),
     Key::new("signing.vault_jwt_file", None),
     Key::new("embeddings.tokens_per_day_max", None),
+    Key::new("search.qdrant_url", Some("WINDROW_QDRANT_URL")),
+    Key::secret("search.qdrant_api_key", "WINDROW_QDRANT_API_KEY"),
     Key::new("schedules.gap_s_min", None),
     Key::new("schedules.tenant_gaps_s_min", None),
     Key::new("schedules.late_after_s", None),

@@ -130,6 +130,14 @@ pub(super) fn api_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Ok(Some(Secret(key)))
 }
 
+pub(super) fn service_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(de::Error::custom("a key has visible ASCII characters and no spaces"));
+    }
+    Ok(Some(Secret(key)))
+}
+
 /// Whether `key` can be an API key: long enough, and what an HTTP header can carry.
 pub fn check_api_key(key: &str) -> Result<(), String> {
     if key.len() < API_KEY_BYTES_MIN || !key.bytes().all(|byte| byte.is_ascii_graphic()) {

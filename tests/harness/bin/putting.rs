@@ -22,6 +22,8 @@ struct Orders {
     /// The file, or the database's URL.
     file: Option<PathBuf>,
     url: Option<String>,
+    /// Where the vectors are, which it stages first.
+    qdrant: Option<String>,
     generation: i64,
     version: u64,
     /// The statement that does not end; none means it goes through.
@@ -35,14 +37,21 @@ async fn main() {
     let orders: Orders = serde_json::from_str(&env::args().nth(1).expect("orders")).expect("orders in JSON");
     let store: Box<dyn SearchStore> = match (&orders.file, &orders.url) {
         (Some(file), _) => {
-            let sqlite = SqliteSearch::open_with(file, Arc::new(SystemClock), statements(&orders)).await;
-            Box::new(sqlite.expect("the store opens"))
+            let sqlite = SqliteSearch::open_with(file, Arc::new(SystemClock), statements(&orders)).await.expect("the store opens");
+            match &orders.qdrant {
+                Some(url) => Box::new(sqlite.with_points(searches::points(url))),
+                None => Box::new(sqlite),
+            }
         }
         (None, Some(url)) => Box::new(PostgresSearch::open(url).await.expect("the store opens")),
         (None, None) => panic!("a file or a URL"),
     };
     let place = Place { tenant: tenant(), index: searches::INDEX.into(), generation: orders.generation };
-    let put = store.put_document(&place, &searches::versioned(orders.version)).await;
+    let document = searches::versioned(orders.version);
+    if orders.qdrant.is_some() {
+        searches::stage(&*store, &place, &document).await;
+    }
+    let put = store.put_document(&place, &document).await;
     if orders.step.is_none() {
         assert!(matches!(put, Ok(Put::Stored { .. })), "{put:?}");
         File::create(&orders.reached).expect("a file that tells");

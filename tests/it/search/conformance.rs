@@ -6,6 +6,8 @@ macro_rules! stores {
         stores!(on model: $($case),+);
         stores!(on sqlite: $($case),+);
         stores!(on postgres: $($case),+);
+        stores!(on qdrant: $($case),+);
+        stores!(on qdrant_postgres: $($case),+);
     };
     (on $store:ident: $($case:ident),+) => {
         mod $store {

@@ -33,8 +33,13 @@ async fn every_store_tells_the_same_history() {
     for seed in seeds() {
         let clock = ledgers::clock();
         let model = searches::model(&clock).await;
-        let others = [("sqlite", searches::sqlite(&clock).await), ("postgres", searches::postgres(&clock).await)];
-        History { seed, rng: StdRng::seed_from_u64(seed), clock, places: vec![BTreeMap::new(); 3], versions: 0 }
+        let others = [
+            ("sqlite", searches::sqlite(&clock).await),
+            ("postgres", searches::postgres(&clock).await),
+            ("qdrant", searches::qdrant(&clock).await),
+            ("qdrant_postgres", searches::qdrant_postgres(&clock).await),
+        ];
+        History { seed, rng: StdRng::seed_from_u64(seed), clock, places: vec![BTreeMap::new(); 1 + others.len()], versions: 0 }
             .compare(&model, &others)
             .await;
     }

@@ -212,6 +212,8 @@ fn limits() -> Vec<(&'static str, Value, &'static str)> {
             windrow_api::limits::VECTOR_WAIT_S_MAX.into(),
             "how long a search, or a new index, waits for a provider's vector",
         ),
+        ("search_points_max", search::points::ASKED_MAX.into(), "the most vectors that a search asks Qdrant for"),
+        ("search_points_s_max", search::points::SEARCH_S_MAX.into(), "how long a search waits for Qdrant"),
         (
             "render_mib_max",
             renderer::MEMORY_MIB_MAX.into(),

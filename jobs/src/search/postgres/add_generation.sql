@@ -1,4 +1,4 @@
 -- Makes an empty generation.
-INSERT INTO windrow_search.generations (settings, documents, chunks, words, is_dropped)
-VALUES ($1, 0, 0, 0, 0)
+INSERT INTO windrow_search.generations (settings, documents, chunks, words, is_dropped, in_qdrant)
+VALUES ($1, 0, 0, 0, 0, $2)
 RETURNING number

@@ -2,3 +2,4 @@
 DELETE FROM windrow_search.staged
 WHERE generation = $1
   AND hash IN (SELECT decode(value, 'hex') FROM json_array_elements_text($2::json) AS each (value))
+RETURNING generation, point

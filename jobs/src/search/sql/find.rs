@@ -59,6 +59,7 @@ impl<B: Base> SqlSearch<B> {
     }
 
     pub(super) async fn find(&self, tenant: &TenantId, name: &str, query: &Query) -> Result<Option<Vec<Hit>>> {
+        let _turn = self.turn(query).await?;
         let mut tx = self.begin_snapshot().await?;
         let Some((index, corpus)) = self.read_index(&mut tx, tenant, name).await? else { return Ok(None) };
         let generation = index.current.number;
@@ -70,7 +71,7 @@ impl<B: Base> SqlSearch<B> {
         let mut rankings = Vec::new();
         if let Some(vector) = &asked.vector {
             let near = Near { generation, chunks: corpus.chunks, vector: vector.clone(), depth: asked.depth, among: among.clone() };
-            let rows = tx.nearest(self.statements(), near).await?;
+            let rows = self.nearest(&mut tx, near).await?;
             let ranked = |(chunk, document_id, n, distance)| Ranked { chunk, document_id, n, score: 1.0 - distance };
             rankings.push(rows.into_iter().map(ranked).collect());
         }

@@ -15,11 +15,12 @@ impl<B: Base> SqlSearch<B> {
     pub(super) async fn begin_next(&self, tenant: &TenantId, name: &str, settings: &Settings) -> Result<Begun> {
         let mut tx = self.begin().await?;
         let Some(held) = self.hold(&mut tx, tenant, name).await? else { return Ok(Begun::Unknown) };
-        if self.settings(&mut tx, held.current).await? == *settings {
+        // The same elsewhere is another: so vectors move to where they are kept from now on.
+        if self.made_with(&mut tx, held.current).await? == (settings.clone(), self.points.is_some()) {
             return Ok(Begun::Same);
         }
         if let Some(number) = held.next {
-            let standing = self.settings(&mut tx, number).await?;
+            let (standing, _) = self.made_with(&mut tx, number).await?;
             return Ok(if standing == *settings { Begun::Next(Generation { number, settings: standing }) } else { Begun::Busy });
         }
         let next = self.add_generation(&mut tx, settings).await?;

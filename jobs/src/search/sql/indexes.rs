@@ -18,7 +18,7 @@ impl<B: Base> SqlSearch<B> {
         let sql = self.statements();
         let mut tx = self.begin().await?;
         let generation = self.add_generation(&mut tx, or).await?;
-        let (nothing, now) = (Bound::Bytes(vec![0; 16]), tx.now());
+        let (nothing, now) = (Bound::Bytes(Some(vec![0; 16])), tx.now());
         let made: Vec<(i64,)> = tx.fetch(&sql.add_index, bound![tenant, name, generation.number, nothing, now]).await?;
         if made.is_empty() {
             // Somebody else made it meanwhile: what was begun here is rolled back.
@@ -31,7 +31,8 @@ impl<B: Base> SqlSearch<B> {
     }
 
     pub(super) async fn add_generation(&self, tx: &mut B::Tx, settings: &Settings) -> Result<Generation> {
-        let rows: Vec<(i64,)> = tx.fetch(&self.statements().add_generation, bound![Json::of(settings)]).await?;
+        let in_qdrant = i64::from(self.points.is_some());
+        let rows: Vec<(i64,)> = tx.fetch(&self.statements().add_generation, bound![Json::of(settings), in_qdrant]).await?;
         let (number,) = *rows.first().ok_or_else(|| Error::Corrupt("a generation without a number".into()))?;
         Ok(Generation { number, settings: settings.clone() })
     }

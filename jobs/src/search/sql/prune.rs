@@ -11,7 +11,7 @@ impl<B: Base> SqlSearch<B> {
         let sql = self.statements();
         let mut tx = self.begin().await?;
         let (now, limit) = (tx.now(), PRUNED_MAX as i64);
-        let staged = tx.execute(&sql.prune_staged, bound![now.plus_ms(-STAGED_MS), limit]).await?;
+        let staged = self.remove(&mut tx, &sql.prune_staged, bound![now.plus_ms(-STAGED_MS), limit]).await?;
         let deletions = tx.execute(&sql.prune_deletions, bound![now.plus_ms(-DELETIONS_KEPT_MS), limit]).await?;
         let days = tx.execute(&sql.prune_days, bound![day_of(now) - DAYS_KEPT, limit]).await?;
         let is_more = [staged, deletions, days].contains(&PRUNED_MAX);
@@ -20,7 +20,7 @@ impl<B: Base> SqlSearch<B> {
             self.prune_generation(&mut tx, *generation).await?;
         }
         tx.commit().await?;
-        Ok(is_more || !dropped.is_empty())
+        Ok(self.remove_points().await? || is_more || !dropped.is_empty())
     }
 
     /// Removes some of a generation that nobody finds, in the end the generation.
@@ -30,10 +30,10 @@ impl<B: Base> SqlSearch<B> {
         if !chunks.is_empty() {
             return self.remove_chunks(tx, &chunks.into_iter().map(|(id,)| id).collect::<Vec<_>>()).await;
         }
-        for statement in [&sql.prune_documents, &sql.prune_staged_of] {
-            if tx.execute(statement, bound![generation, limit]).await? > 0 {
-                return Ok(());
-            }
+        if tx.execute(&sql.prune_documents, bound![generation, limit]).await? > 0
+            || self.remove(tx, &sql.prune_staged_of, bound![generation, limit]).await? > 0
+        {
+            return Ok(());
         }
         tx.execute(&sql.remove_generation, bound![generation]).await?;
         Ok(())

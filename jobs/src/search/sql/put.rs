@@ -41,7 +41,10 @@ impl<B: Base> SqlSearch<B> {
         if self.hold_place(&mut tx, place).await?.is_none() {
             return Ok(());
         }
-        let settings = self.settings(&mut tx, place.generation).await?;
+        let (settings, in_qdrant) = self.made_with(&mut tx, place.generation).await?;
+        if in_qdrant {
+            return self.keep_outside(tx, place, &settings, vectors).await;
+        }
         let now = tx.now();
         for (hash, vector) in vectors {
             let vector = Bound::Vector(unit(vector, &settings)?);
@@ -128,7 +131,7 @@ impl<B: Base> SqlSearch<B> {
         tx.execute(&sql.count, bound![generation, documents, chunks, all - before.words]).await?;
         let added: Vec<ChunkHash> = document.chunks.iter().map(|chunk| chunk.hash).collect();
         for some in added.chunks(ROWS_MAX) {
-            tx.execute(&sql.forget_staged, bound![generation, Json::of_hashes(some)]).await?;
+            self.remove(tx, &sql.forget_staged, bound![generation, Json::of_hashes(some)]).await?;
         }
         Ok(())
     }

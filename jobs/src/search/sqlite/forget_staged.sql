@@ -2,3 +2,4 @@
 DELETE FROM staged
 WHERE generation = ?1
   AND hash IN (SELECT unhex(value) FROM json_each(?2))
+RETURNING generation, point

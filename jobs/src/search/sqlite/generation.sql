@@ -1,4 +1,4 @@
--- What a generation was made with.
-SELECT settings
+-- What a generation was made with, and where its vectors lie.
+SELECT settings, in_qdrant
 FROM generations
 WHERE number = ?1

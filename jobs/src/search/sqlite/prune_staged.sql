@@ -7,3 +7,4 @@ WHERE (generation, hash) IN (
     ORDER BY staged_at_ms
     LIMIT ?2
 )
+RETURNING generation, point

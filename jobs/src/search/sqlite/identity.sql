@@ -1,0 +1,3 @@
+-- By what spaces of this database are told from others' in Qdrant.
+SELECT id
+FROM identity
