@@ -86,7 +86,7 @@ mod tests {
     fn what_is_spelt_alike_is_near() {
         let query = "lighthouses of the coast";
         assert!(near(query, "a lighthouse on the coast") > 0.4);
-        assert!(near(query, "a lighthouse on the coast") > near(query, "the price of bread in the city") + 0.2);
+        assert!(near(query, "a lighthouse on the coast") > near(query, "bread gets dearer in every town") + 0.2);
         assert!(near("Straßenverkehr", "Straßenverkehrsordnung") > near("Straßenverkehr", "Kochrezepte") + 0.2);
     }
 

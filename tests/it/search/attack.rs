@@ -4,8 +4,9 @@ use serde_json::json;
 use windrow_jobs::{
     clock::VirtualClock,
     job::JobId,
+    ledger::Result,
     search::{
-        ChunkHash, Hit, Query,
+        ChunkHash, Document, Hit, Index, Listed, Query,
         filter::Filter,
         lexical,
         store::{Begun, Place, Put, SearchStore, Switched, Which},
@@ -25,16 +26,26 @@ stores! {
 
 const SECRET: &str = "the secret lighthouse";
 
+/// A tenant's index, as `seen` finds it.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    found: Vec<Vec<Hit>>,
+    indexes: Vec<Index>,
+    documents: Vec<Listed>,
+    document: Option<Document>,
+    spent: Result<u64>,
+}
+
 /// All that a tenant sees of its index.
-async fn seen(store: &dyn SearchStore, tenant: &TenantId) -> impl PartialEq + std::fmt::Debug + use<> {
-    let mut found: Vec<Vec<Hit>> = Vec::new();
+async fn seen(store: &dyn SearchStore, tenant: &TenantId) -> Seen {
+    let mut found = Vec::new();
     for query in [by_words(SECRET), by_vector(SECRET), by_both(SECRET)] {
         found.push(hits(store, tenant, &query).await);
     }
     let indexes = store.indexes(tenant, None, 100).await.expect("indexes");
     let documents = store.documents(tenant, INDEX, None, 100).await.expect("documents");
     let document = store.document(tenant, INDEX, "mine").await.expect("a document");
-    (found, indexes, documents, document, store.spent(tenant).await)
+    Seen { found, indexes, documents, document, spent: store.spent(tenant).await }
 }
 
 /// The victim with an index, a document, staged vectors and a next generation; the attacker with an index of the same name.
@@ -145,6 +156,8 @@ async fn what_others_have_moves_no_score(store: &Opened, _: &VirtualClock) {
     let vectors: Vec<_> = mine.chunks.iter().map(|chunk| (chunk.hash, vec![1.0, 2.0])).collect();
     store.stage(&next, &vectors).await.expect("staged");
     assert!(matches!(store.put_document(&next, &mine).await, Ok(Put::Stored { .. })));
-    assert_eq!(seen(&**store, &victim).await, before);
+    let mut expected = before;
+    expected.indexes[0].next_documents = 1;
+    assert_eq!(seen(&**store, &victim).await, expected);
     assert_eq!(hits(&**store, &attacker, &by_words("secret")).await.len(), 10);
 }
