@@ -152,15 +152,12 @@ pub(crate) async fn put(
     Json(said): Json<IndexSettings>,
 ) -> Result<Response, ApiError> {
     let chunking = said.chunking()?;
-    let standing = api.search.index(&caller.tenant, &name).await.map_err(ApiError::Search)?;
-    let made = match &standing {
-        Some(_) => None,
-        None => Some(said.settings(&api, &caller.tenant, chunking).await?),
-    };
-    let (index, is_new) = match (standing, made) {
-        (Some(index), _) => (index, false),
-        (None, Some(settings)) => (api.search.open_index(&caller.tenant, &name, &settings).await.map_err(ApiError::Search)?, true),
-        (None, None) => return Err(ApiError::Internal),
+    let (index, is_new) = match api.search.index(&caller.tenant, &name).await.map_err(ApiError::Search)? {
+        Some(index) => (index, false),
+        None => {
+            let settings = said.settings(&api, &caller.tenant, chunking).await?;
+            (api.search.open_index(&caller.tenant, &name, &settings).await.map_err(ApiError::Search)?, true)
+        }
     };
     said.check_same(&api, &index, chunking).await?;
     if !is_new {
