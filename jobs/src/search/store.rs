@@ -1,4 +1,5 @@
-//! What keeps indexes: one promise, kept by SQLite (with sqlite-vec), by PostgreSQL (with pgvector), and in memory as the oracle of both.
+//! What keeps indexes: one promise, kept by SQLite (with sqlite-vec), by PostgreSQL (with pgvector), by either with the vectors in Qdrant, and in
+//! memory as the oracle of all.
 //!
 //! Every call names its tenant, and nothing that it names leads to another's: an index is a tenant's by its name, a generation belongs to one
 //! index. Every write bears being repeated. The contract is `tests/it/search/`.

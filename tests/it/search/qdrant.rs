@@ -1,19 +1,21 @@
 //! Vectors in Qdrant: nothing but vectors is there, nothing that is there stays for ever, nothing that it answers is believed, and while it is away
 //! nothing is lost. By a server of each test's own (`harness/qdrant.rs`).
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use windrow_jobs::{
-    clock::VirtualClock,
+    clock::{Clock, VirtualClock},
     ledger::Error,
     search::{
         Document, Query,
         filter::Filter,
         lexical,
         postgres::{EXACT_MAX, PostgresSearch},
+        qdrant::Qdrant as Client,
         sql::Statements,
+        sqlite::SqliteSearch,
         store::{Begun, Place, Put, STAGED_MS, SearchStore, Switched},
     },
 };
@@ -213,8 +215,8 @@ async fn a_key_that_is_not_taken_is_said_and_never_shown() {
     put(&*store, &place, &document("a", id(1), &["a lighthouse"])).await;
     let file = store.file();
     let open = async |key| {
-        let sqlite = windrow_jobs::search::sqlite::SqliteSearch::open(&file, std::sync::Arc::new(clock.clone())).await.expect("it opens");
-        sqlite.with_points(std::sync::Arc::new(windrow_jobs::search::qdrant::Qdrant::new(&qdrant.url(), key).expect("a client")))
+        let sqlite = SqliteSearch::open(&file, Arc::new(clock.clone())).await.expect("it opens");
+        sqlite.with_points(Arc::new(Client::new(&qdrant.url(), key).expect("a client")))
     };
     for key in [Some("another-planted-key"), None] {
         let store = open(key).await;
@@ -333,9 +335,7 @@ async fn a_filter_finds_what_is_far_from_what_is_asked_for() {
 async fn an_index_moves_there_and_back_by_a_reindex() {
     let (qdrant, clock) = (Qdrant::own().await, ledgers::clock());
     let here = searches::sqlite(&clock).await;
-    let sqlite = async || {
-        windrow_jobs::search::sqlite::SqliteSearch::open(&here.file(), std::sync::Arc::new(clock.clone())).await.expect("it opens")
-    };
+    let sqlite = async || SqliteSearch::open(&here.file(), Arc::new(clock.clone())).await.expect("it opens");
     let there = sqlite().await.with_points(points(&qdrant.url()));
     let told = document("a", id(1), &["a lighthouse", "a harbour"]);
     let old = open(&*here, &tenant()).await;
@@ -385,12 +385,11 @@ async fn vectors_that_are_lost_are_said_to_be() {
 #[tokio::test]
 async fn a_collection_of_somebody_elses_is_left_alone() {
     let (qdrant, _, store, place) = scene().await;
-    for vectors in [json!({ "size": 3, "distance": "Cosine" })] {
-        qdrant.send("PUT", &format!("/collections/windrow_{LEXICAL}"), json!({ "vectors": vectors })).await;
-        let staged = store.stage(&place, &[(chunk("a").hash, lexical::embed("a"))]).await;
-        let Err(Error::Unavailable(said)) = staged else { panic!("{staged:?}") };
-        assert!(said.contains("not ours"), "{said}");
-    }
+    let body = json!({ "vectors": { "size": 3, "distance": "Cosine" } });
+    qdrant.send("PUT", &format!("/collections/windrow_{LEXICAL}"), body).await;
+    let staged = store.stage(&place, &[(chunk("a").hash, lexical::embed("a"))]).await;
+    let Err(Error::Unavailable(said)) = staged else { panic!("{staged:?}") };
+    assert!(said.contains("not ours"), "{said}");
 }
 
 #[tokio::test]
@@ -407,7 +406,7 @@ async fn a_database_without_pgvector_gets_it_later() {
     let Err(Error::Unavailable(said)) = PostgresSearch::open(&url).await.map(|_| ()) else { panic!("there is no pgvector") };
     assert!(said.contains("CREATE EXTENSION vector") && said.contains("search.qdrant_url"), "{said}");
     let qdrant = Qdrant::own().await;
-    let clocked = || Some(std::sync::Arc::new(clock.clone()) as _);
+    let clocked = || Some(Arc::new(clock.clone()) as Arc<dyn Clock>);
     let open_there = async || {
         let opened = PostgresSearch::open_with_points(&url, clocked(), Statements::postgres(), points(&qdrant.url())).await;
         opened.expect("the store opens")

@@ -9,6 +9,5 @@ WHERE is_doomed = 0
       AND l.due_ms < ?1
       AND NOT EXISTS (SELECT 1 FROM chunks AS c WHERE c.point = l.point)
       AND NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.point = l.point)
-    ORDER BY l.due_ms
     LIMIT ?2
   )
