@@ -115,7 +115,13 @@ impl TicketLooks {
     pub async fn keep(self: Arc<Self>, stop: CancellationToken) {
         let mut found_at: Option<Instant> = None;
         while !stop.is_cancelled() {
-            let found = match self.look().await {
+            let looked = tokio::select! {
+                biased;
+                // A look waits for somebody who waits for a ticket, and whoever stops takes none.
+                () = stop.cancelled() => return,
+                looked = self.look() => looked,
+            };
+            let found = match looked {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::warn!(%error, "looking for tickets");
@@ -224,4 +230,24 @@ impl Drop for Waiting<'_> {
 /// A panic while the map was held leaves it whole, so its poison means nothing here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{Timestamp, VirtualClock},
+        ledger::model::ModelLedger,
+    };
+
+    #[tokio::test]
+    async fn it_stops_though_nobody_waits_for_a_ticket() {
+        let clock = VirtualClock::starting_at(Timestamp::from_ms(0));
+        let looks = Arc::new(TicketLooks::new(Arc::new(ModelLedger::new(Arc::new(clock))), Vec::new()));
+        let stop = CancellationToken::new();
+        let keeping = tokio::spawn(looks.keep(stop.clone()));
+        tokio::task::yield_now().await;
+        stop.cancel();
+        keeping.await.expect("it returns");
+    }
 }
