@@ -19,6 +19,7 @@ pub mod python;
 pub mod redis;
 pub mod s3;
 pub mod schedules;
+pub mod seed;
 pub mod server;
 pub mod source;
 pub mod taker;
