@@ -231,7 +231,7 @@ struct TwoRuns {
     here: Value,
     there: Value,
     /// Where files are kept.
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 async fn two_runs() -> TwoRuns {
@@ -260,7 +260,7 @@ async fn two_runs() -> TwoRuns {
     let there = cluster.submit(json!({ "kind": "sync.run", "payload": { "sync": "contacts" } })).await;
     taker.until_requests(20).await;
     assert!(until_asked(&cluster, &here, &source, 12).await && !is_final(&cluster.get(&there).await), "both are under way");
-    TwoRuns { cluster, source, taker, here, there, folder }
+    TwoRuns { cluster, source, taker, here, there, _folder: folder }
 }
 
 /// Waits until both have ended with the worker that took over, and looks at what they did: each page counts once, and what was sent again was
