@@ -7,6 +7,7 @@
 
 pub mod admit;
 pub mod check;
+pub mod codes;
 pub mod decide;
 pub mod definition;
 #[cfg(feature = "handlers")]

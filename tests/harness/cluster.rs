@@ -222,12 +222,14 @@ impl Cluster {
     pub async fn of_workers(&self, gauge: &str) -> Vec<Option<f64>> {
         let mut values = Vec::new();
         for worker in &self.workers {
-            values.push(match probes(&worker.log()) {
-                Some(url) => value(&Client::new(&url, KEY).text("/metrics").await, gauge),
-                None => None,
-            });
+            values.push(metrics(worker).await.and_then(|metrics| value(&metrics, gauge)));
         }
         values
+    }
+
+    /// The metrics of a worker, as it tells them; none where it does not yet.
+    pub async fn metrics_of(&self, worker: usize) -> Option<String> {
+        metrics(&self.workers[worker]).await
     }
 
     /// Kills the scheduler that leads, as a crash would, and takes it off the list.
@@ -274,6 +276,11 @@ fn probes(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut addresses = lines.filter_map(|line| Some(format!("http://{}", line["health"].as_str()?)));
     addresses.next_back()
+}
+
+async fn metrics(worker: &Process) -> Option<String> {
+    let url = probes(&worker.log())?;
+    Some(Client::new(&url, KEY).text("/metrics").await)
 }
 
 /// A metric without labels, in Prometheus' text.

@@ -23,6 +23,7 @@ pub mod redis;
 pub mod s3;
 pub mod schedules;
 pub mod searches;
+pub mod seed;
 pub mod server;
 pub mod source;
 pub mod taker;

@@ -15,7 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 use self::wire::Answer;
 pub use self::{
@@ -25,6 +28,8 @@ pub use self::{
     wire::Asked,
 };
 
+/// How long it is waited for a request.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The requests that are remembered; those before are only counted.
 const SEEN_MAX: usize = 10_000;
 
@@ -53,11 +58,15 @@ struct State {
     seen: VecDeque<Asked>,
 }
 
-struct Shared(Mutex<State>);
+struct Shared {
+    state: Mutex<State>,
+    /// How many requests came.
+    requests: watch::Sender<u64>,
+}
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("not poisoned")
+        self.state.lock().expect("not poisoned")
     }
 }
 
@@ -67,7 +76,7 @@ impl Source {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = State { data: Data::of(records), ..State::default() };
-        let shared = Arc::new(Shared(Mutex::new(state)));
+        let shared = Arc::new(Shared { state: Mutex::new(state), requests: watch::Sender::new(0) });
         let serving = tokio::spawn(accept(listener, shared.clone()));
         Self { address, shared, serving }
     }
@@ -122,6 +131,16 @@ impl Source {
         self.shared.lock().requests
     }
 
+    /// Waits until so many requests have come.
+    pub async fn until_requests(&self, number: u64) {
+        let mut requests = self.shared.requests.subscribe();
+        let came = tokio::time::timeout(WAIT_MAX, requests.wait_for(|requests| *requests >= number)).await;
+        drop(
+            came.unwrap_or_else(|_| panic!("{} requests came within {WAIT_MAX:?}, and not {number}", self.requests()))
+                .expect("it is there"),
+        );
+    }
+
     /// How many of them came too soon.
     pub fn too_fast(&self) -> u64 {
         self.shared.lock().too_fast
@@ -152,7 +171,11 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result
     let _ = stream.set_nodelay(true);
     let mut left = Vec::new();
     while let Some(asked) = wire::read(&mut stream, &mut left).await? {
-        let (answer, fault) = shared.lock().answer(asked);
+        let ((answer, fault), requests) = {
+            let mut state = shared.lock();
+            (state.answer(asked), state.requests)
+        };
+        shared.requests.send_replace(requests);
         if !fault::send(&mut stream, answer, fault).await? {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -17,6 +17,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+/// How long it is waited for a request.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What it does with a request instead of answering as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +164,12 @@ impl Taker {
 
     /// Waits until so many requests have come.
     pub async fn until_requests(&self, number: u64) {
-        self.shared.requests.subscribe().wait_for(|requests| *requests >= number).await.expect("it is there");
+        let mut requests = self.shared.requests.subscribe();
+        let came = tokio::time::timeout(WAIT_MAX, requests.wait_for(|requests| *requests >= number)).await;
+        drop(
+            came.unwrap_or_else(|_| panic!("{} requests came within {WAIT_MAX:?}, and not {number}", self.requests()))
+                .expect("it is there"),
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind sixteen roles.
+//! The durable truth: every job, its state, attempts, leases and limits, and what belongs to it, behind seventeen roles.
 //!
 //! A process is handed only the roles it needs: the api `Intake + Inspect + Timetable + Effects + Connections + Library + Wordings + Deliveries +
 //! Hooks + Approvals + Syncs + Records`, a worker `Work + Effects + Connections` and what handlers reach ([`Reach`]), the scheduler `Upkeep + Connections`. The ledger

@@ -49,13 +49,12 @@ pub trait Syncs: Send + std::marker::Sync {
     async fn plan_page(&self, fence: &Fence, policy: Policy, incoming: Vec<Incoming>) -> Result<Option<Vec<Planned>>>;
 
     /// Notes what came of what was planned, and, with `progress`, where the run goes on: also where the attempt was asked to stop meanwhile. What has no intent any more was settled before, and is
-    /// passed over, but in a dry run. `counts` is added, such as what was `Nothing` to do; without `progress` it is empty, and `failed` has
-    /// only what is `Refused`, so that a write that is repeated counts once. Returns the run's counts.
+    /// passed over, but in a dry run. Without `progress` only those of `failed` count that are `Refused`, so that a write that is repeated
+    /// counts once. Returns the run's counts.
     async fn settle_page(
         &self,
         fence: &Fence,
         settled: Vec<Settled>,
-        counts: Counts,
         failed: Vec<RowError>,
         progress: Option<Progress>,
     ) -> Result<Option<Counts>>;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     DEFINITION_BYTES_MAX, Definition,
-    definition::{Conflict, Destination, Source, Texts},
+    definition::{Conflict, Destination, Source, Texts, Verify},
     pointer::{escaped, is_pointer},
     template::{self, Piece, segments},
 };
@@ -61,6 +61,12 @@ fn together(definition: &Definition, source: &Source, destination: &Destination)
         && from.collection == to.collection
     {
         return Err(at("/destination/records/collection", "records are not synced into the collection that they come from"));
+    }
+    let pagination = source.http.as_ref().and_then(|http| http.list.pagination.as_ref());
+    if definition.limits.passes_max < 2 && pagination.is_some_and(|pages| pages.verify() == Verify::SecondPass) {
+        let message =
+            "a list that is verified by `second_pass` is read twice at least: 2 or more, or `\"verify\": \"none\"` at its pagination";
+        return Err(at("/limits/passes_max", message));
     }
     let has_clock = source.http.as_ref().is_none_or(|http| http.updated_at.is_some());
     match definition.conflict {

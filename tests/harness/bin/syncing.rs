@@ -1,10 +1,12 @@
 //! Measures runs of a sync: `cargo run -p windrow-tests --bin syncing [-- RECORDS [RECORDS_OF_A_PAGE [postgres]]]`, 1,000,000 by 1,000 over
 //! SQLite unless said. It starts the built binaries (`cargo build --workspace --bins --all-features`, with `--release` for both) and a provider that
 //! makes its records on the fly, and prints for each run how fast it was, and what memory the process that runs it had at each tenth. The
-//! runs: all new, all the same, and one in a hundred changed and another removed.
+//! runs: all new, all the same, one in a hundred changed and another removed; and one in which a third changed, in which the process is killed
+//! (SIGKILL) five times at random pages. After that one the collection is compared with the provider, record by record.
 
 use std::{env, fs, time::Duration};
 
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -38,6 +40,21 @@ impl Stand {
         }
     }
 
+    /// Ends that process as a crash does, and starts another.
+    async fn kill(&mut self) {
+        match self {
+            Self::Alone(server) => {
+                server.kill().await;
+                server.launch();
+                server.until_ready().await;
+            }
+            Self::Cluster(cluster) => {
+                cluster.workers.remove(0).kill();
+                cluster.add_worker();
+            }
+        }
+    }
+
     /// What the ledger takes on the disk, in MiB.
     async fn ledger_mib(&self) -> u64 {
         match self {
@@ -65,7 +82,7 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let objects = format!("file://{}", folder.path().display());
     let allowed = ("WINDROW_OUTBOUND__ALLOW_HOSTS", "127.0.0.1");
-    let stand = if arguments.get(2).is_some_and(|ledger| ledger == "postgres") {
+    let mut stand = if arguments.get(2).is_some_and(|ledger| ledger == "postgres") {
         let key = ("WINDROW_MASTER_KEY", "the-master-key-of-this-bench-0123456789");
         Stand::Cluster(Box::new(Cluster::start(1, 1, &[allowed, key, ("WINDROW_OBJECTS_URL", &objects)]).await))
     } else {
@@ -83,6 +100,62 @@ async fn main() {
         }
     });
     measure("one in a hundred changed, another removed", &stand, records).await;
+    killed(&mut stand, &source, records.div_ceil(size)).await;
+}
+
+/// A run in which a third changed, killed five times, and what it leaves.
+async fn killed(stand: &mut Stand, source: &Source, pages: u64) {
+    let seed: u64 = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    source.with(|data| {
+        let ids: Vec<u64> = data.ids_after(0).step_by(3).collect();
+        ids.into_iter().for_each(|id| data.change(id));
+    });
+    let before = source.requests();
+    let job = stand.client().submit(json!({ "kind": "sync.run", "payload": { "sync": "people" } })).await;
+    let began = Instant::now();
+    let mut kills = Vec::new();
+    for part in 0..5 {
+        let at = (pages * part / 5 + random.random_range(1..=pages / 6)).max(1);
+        while source.requests() < before + at {
+            let job = stand.client().get(&job).await;
+            assert!(!is_final(&job), "seed {seed}: it ended before it could be killed: {job:#}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        stand.kill().await;
+        kills.push(at);
+    }
+    let job = loop {
+        let job = stand.client().get(&job).await;
+        if is_final(&job) {
+            break job;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    assert_eq!((&job["state"], &job["result"]["complete"]), (&json!("completed"), &json!(true)), "seed {seed}: {job:#}");
+    let took = began.elapsed().as_secs_f64();
+    let same = compare(stand.client(), source).await;
+    println!(
+        "a third changed, killed five times after {kills:?} requests (seed {seed}): {took:.1} s; {same} records, each as the provider has it\n  {}",
+        job["result"]
+    );
+}
+
+/// How many records there are, all of which are as the provider has them, and none of which it lacks.
+async fn compare(client: &Client, source: &Source) -> u64 {
+    let (mut same, mut path) = (0, "/v1/records/people?page_size=1000".to_owned());
+    loop {
+        let page = client.read(&path).await;
+        for record in page["records"].as_array().expect("records") {
+            let id: u64 = record["key"].as_str().and_then(|key| key.parse().ok()).expect("a number");
+            assert_eq!(record["data"], source.with(|data| data.record(id)), "{id}");
+            same += 1;
+        }
+        let Some(next) = page["next_page_token"].as_str() else { break };
+        path = format!("/v1/records/people?page_size=1000&page_token={next}");
+    }
+    assert_eq!(same, source.with(|data| data.len()), "keys are there once, so none is missing and none is left over");
+    same
 }
 
 async fn prepare(client: &Client, source: &Source, size: u64) {

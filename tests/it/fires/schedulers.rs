@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::Rng;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep};
@@ -24,9 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fire_happens_once_whatever_becomes_of_the_leaders() {
-    let seed: u64 = rand::random();
-    println!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = windrow_tests::seed::random();
     let mut rig = Rig::start().await;
     let made = create_many(&rig.ledger, SCHEDULES).await;
 

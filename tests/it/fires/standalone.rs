@@ -2,7 +2,7 @@
 
 use std::{os::unix::process::ExitStatusExt, sync::Arc, time::Duration};
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::Rng;
 use tokio::time::{Instant, sleep};
 use windrow_jobs::{clock::SystemClock, ledger::sqlite::SqliteLedger, schedule::Schedule};
 use windrow_tests::server::Server;
@@ -20,9 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fire_happens_once_though_the_process_is_killed_in_between() {
-    let seed: u64 = rand::random();
-    println!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = windrow_tests::seed::random();
     let mut server = Server::start().await;
     let file = server.data_dir().join("windrow.db");
     let ledger = SqliteLedger::open(&file, Arc::new(SystemClock)).await.expect("it opens");

@@ -27,23 +27,26 @@ fn shown(records: &Value) -> BTreeMap<String, Value> {
 #[tokio::test]
 async fn a_table_is_read_whole_though_airtable_shuts_us_out_and_forgets_its_mark() {
     let server = serve().await;
-    let provider = Provider::start("airtable", json!({ "tables": { "appB/tblT": records(250) } })).await;
+    let provider = Provider::start("airtable", json!({ "tables": { "appB/tblT": records(650) } })).await;
     connect(&server, &provider, "airtable", json!({}), json!({ "bearer_token": TOKEN })).await;
     put(&server, "people", "airtable", of_table(), json!({})).await;
     let first = run(&server, "people").await;
-    assert_eq!(counts(&first, ["created", "pages", "failed"]), [250, 3, 0]);
-    assert_eq!(said(&server, "people").await, shown(&records(250)));
+    assert_eq!(counts(&first, ["created", "pages", "failed"]), [650, 7, 0]);
+    assert_eq!(said(&server, "people").await, shown(&records(650)));
     let seen = provider.seen().await;
     assert!(busiest_second(&seen) <= 5, "Airtable allows five requests a second");
-    assert_eq!(seen.iter().map(|request| parameter(request, "pageSize")).collect::<Vec<_>>(), [Some("100"); 3]);
-    assert_eq!(seen.iter().map(|request| parameter(request, "offset").is_some()).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(seen.iter().map(|request| parameter(request, "pageSize")).collect::<Vec<_>>(), [Some("100"); 7]);
+    assert_eq!(
+        seen.iter().map(|request| parameter(request, "offset").is_some()).collect::<Vec<_>>(),
+        [false, true, true, true, true, true, true]
+    );
 
     // By an e-mail there may be several.
     assert_eq!(found(&server, "people", "/fields/Email", "1@example.com").await, ["rec00000000000001", "rec00000000000002"]);
 
     // "You will receive a 429 status code and will need to wait", and "the client will receive a 422 response": it begins anew.
-    let mut fewer = records(250);
-    fewer.as_array_mut().expect("a list").truncate(240);
+    let mut fewer = records(650);
+    fewer.as_array_mut().expect("a list").truncate(640);
     provider.hold(json!({ "tables": { "appB/tblT": fewer } })).await;
     let gone = json!({ "error": { "type": "LIST_RECORDS_ITERATOR_NOT_AVAILABLE", "message": "The iterator is gone" } });
     provider
@@ -56,7 +59,7 @@ async fn a_table_is_read_whole_though_airtable_shuts_us_out_and_forgets_its_mark
     assert_eq!(counts(&second, ["created", "updated", "deleted", "failed"]), [0, 0, 10, 0]);
     assert_eq!(said(&server, "people").await, shown(&fewer));
     let statuses: Vec<u64> = provider.seen().await.iter().map(|request| request["status"].as_u64().expect("a status")).collect();
-    assert_eq!(statuses, [200, 429, 200, 422, 200, 200, 200]);
+    assert_eq!(statuses, [200, 429, 200, 422, 200, 200, 200, 200, 200, 200, 200]);
 }
 
 #[tokio::test]

@@ -79,9 +79,10 @@ async fn said(server: &Server, collection: &str) -> BTreeMap<String, Value> {
 
 /// The keys of those whose look-up field has this value.
 async fn found(server: &Server, collection: &str, field: &str, value: &str) -> Vec<String> {
-    let text = "SELECT key FROM record_values WHERE collection = ? AND field IN (?, '/' || ?) AND value = ? ORDER BY key";
-    let asked = sqlx::query_scalar(text).bind(collection).bind(field).bind(field).bind(value);
-    asked.fetch_all(&mut ledger(server).await).await.expect("its values")
+    let encoded = |text: &str| text.replace('/', "%2F").replace('@', "%40");
+    let found = server.read(&format!("/v1/records/{collection}?field={}&value={}", encoded(field), encoded(value))).await;
+    let records = found["records"].as_array().unwrap_or_else(|| panic!("{found}"));
+    records.iter().map(|record| record["key"].as_str().expect("a key").to_owned()).collect()
 }
 
 async fn ledger(server: &Server) -> SqliteConnection {

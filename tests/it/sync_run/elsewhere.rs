@@ -232,6 +232,28 @@ async fn of_several_that_match_the_sync_says_which_are_changed() {
 }
 
 #[tokio::test]
+async fn more_than_a_hundred_that_match_are_not_one() {
+    for (planted, told) in [(100, [1, 1, 0]), (101, [1, 0, 1])] {
+        let (_provider, taker, server) = stand(2).await;
+        for id in 0..planted {
+            taker.plant(&format!("x{id:03}"), json!({ "key": "?", "email": "p2@example.org" }));
+        }
+        let mut way = found_by_email();
+        way["single"]["find"]["several"] = json!("all");
+        way.as_object_mut().expect("an object").remove("delete");
+        put(&server, &into(way)).await;
+        let job = run(&server, json!({})).await;
+        assert_eq!(counts(&job, ["created", "updated", "failed"]), told, "{planted}: {job:#}");
+        let changed = taker.contacts().values().filter(|contact| contact["key"] == "p0000002").count();
+        assert_eq!(changed, if told[2] == 0 { 100 } else { 0 }, "{planted}");
+        if told[2] > 0 {
+            let errors = artifact(&server, &job, "errors.csv").await;
+            assert!(errors.contains("several_match") && errors.contains("101 records like it, more than the 100"), "{errors}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn whoever_is_marked_as_deleted_there_may_come_back() {
     let (provider, taker, server) = stand(20).await;
     let mut way = by_key();

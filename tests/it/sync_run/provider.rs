@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use axum::{
@@ -15,6 +16,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+/// How long it is waited for a request.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// It serves until it is dropped.
 pub(super) struct Provider {
@@ -98,7 +102,12 @@ impl Provider {
 
     /// Waits until so many requests have come.
     pub(super) async fn until_requests(&self, number: u64) {
-        self.shared.requests.subscribe().wait_for(|requests| *requests >= number).await.expect("it is there");
+        let mut requests = self.shared.requests.subscribe();
+        let came = tokio::time::timeout(WAIT_MAX, requests.wait_for(|requests| *requests >= number)).await;
+        drop(
+            came.unwrap_or_else(|_| panic!("{} requests came within {WAIT_MAX:?}, and not {number}", self.requests()))
+                .expect("it is there"),
+        );
     }
 }
 

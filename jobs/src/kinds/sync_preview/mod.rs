@@ -12,7 +12,7 @@ use crate::{
     backoff::Backoff,
     clock::Timestamp,
     contract::{Contract, Policy, Violation},
-    sync::check,
+    sync::{check, codes},
 };
 
 /// The kind's name.
@@ -112,12 +112,6 @@ pub fn contract() -> Contract {
             ],
             "shown": 2, "of": 2, "failed": 1, "next": false
         }),
-        &[
-            ("sync_unknown", false, "the tenant has no sync of this name"),
-            ("definition_invalid", false, "the definition does not hold in itself"),
-            ("mapping_too_costly", false, "its expressions take more time or memory than they may"),
-            ("source_busy", true, "the source asks to be left alone for longer than anybody waits for a preview"),
-            ("renderer_unavailable", true, "the process that evaluates expressions gave no answer"),
-        ],
+        &codes::of(&[codes::BOTH, codes::PREVIEWING, codes::READING, codes::CALLING]),
     )
 }

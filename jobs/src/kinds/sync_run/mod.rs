@@ -36,7 +36,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::contract::{Contract, Policy};
+use crate::{
+    contract::{Contract, Policy},
+    sync::codes,
+};
 
 /// The kind's name.
 pub const KIND: &str = "sync.run";
@@ -73,18 +76,6 @@ pub fn contract() -> Contract {
             "run": 1, "full": true, "dry_run": false, "complete": true, "pages": 1, "read": 3, "bytes": 215, "created": 3, "updated": 0, "unchanged": 0,
             "deleted": 0, "missing": 0, "kept": 0, "conflicts": 0, "failed": 0, "repeated": 0
         }),
-        &[
-            ("sync_unknown", false, "the tenant has no sync of this name"),
-            ("source_changed", false, "the list changed each time that it was read (`passes_max`), so that records may have been passed over; nothing was deleted"),
-            ("pages_max", false, "the list has more pages than `limits.pages_max`"),
-            ("records_max", false, "the list has more records than `limits.records_max`"),
-            ("bytes_max", false, "the pages of the run have more bytes than `limits.bytes_max`"),
-            ("failed_max", false, "more records failed than `limits.failed_max`"),
-            ("deleted_percent_max", false, "more records vanished than `limits.deleted_percent_max` allows; nothing was deleted"),
-            ("provider_busy", true, "the source or the destination asked to wait 20 times, and nothing was done in between"),
-            ("destination_refused", false, "the destination refused what is sent to it, whatever the record"),
-            ("destination_failed", true, "the destination did not answer, or not as agreed"),
-            ("objects_unavailable", true, "the object store did not take, or did not give, a file"),
-        ],
+        &codes::of(&[codes::BOTH, codes::RUNNING, codes::READING, codes::CALLING]),
     )
 }

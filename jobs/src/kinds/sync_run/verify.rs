@@ -3,7 +3,7 @@
 
 use super::place::{At, Pass, changed};
 use crate::sync::{
-    definition::{Delete, HttpSource, Limits, Pagination, Source, Verify},
+    definition::{Delete, Limits, Pagination, Source, Verify},
     state::{Census, Counts},
 };
 
@@ -23,11 +23,7 @@ pub(super) enum After {
 
 /// What is done against a list of this source that changes while it is read.
 pub(super) fn verify_of(source: &Source) -> Verify {
-    match source.http.as_ref().and_then(|HttpSource { list, .. }| list.pagination.as_ref()) {
-        Some(Pagination::Page { verify, .. }) => verify.unwrap_or(Verify::SecondPass),
-        Some(Pagination::Offset { verify, .. }) => verify.unwrap_or(Verify::Overlap),
-        _ => Verify::None,
-    }
+    source.http.as_ref().and_then(|http| http.list.pagination.as_ref()).map_or(Verify::None, Pagination::verify)
 }
 
 /// What comes after the pass that ended here. A file (`is_file`) is what its last pass read, all else what all passes did.

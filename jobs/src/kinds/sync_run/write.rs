@@ -18,7 +18,7 @@ use crate::{
         decide::Elsewhere,
         definition::Delete,
         state::RowError,
-        state::{self, Counts, Incoming, Planned, Settled, SettledAs},
+        state::{self, Incoming, Planned, Settled, SettledAs},
     },
 };
 
@@ -156,8 +156,7 @@ impl Running<'_> {
         let withdrawn = carried.withdrawn.into_iter().map(|key| Settled { key, outcome: SettledAs::Refused });
         let settled = carried.settled.into_iter().chain(withdrawn).collect();
         let progress = self.progress(&at, numbers);
-        let counts =
-            self.context.ledger.settle_page(&self.fence, settled, Counts::default(), failed, Some(progress)).await.map_err(away)?;
+        let counts = self.context.ledger.settle_page(&self.fence, settled, failed, Some(progress)).await.map_err(away)?;
         self.wrote(counts, at).await?;
         carried.stopped.map_or(Ok(()), Err)
     }

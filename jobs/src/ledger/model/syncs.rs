@@ -163,7 +163,6 @@ impl Syncs for ModelLedger {
         &self,
         fence: &Fence,
         settled: Vec<Settled>,
-        counts: Counts,
         failed: Vec<RowError>,
         progress: Option<Progress>,
     ) -> Result<Option<Counts>> {
@@ -178,11 +177,7 @@ impl Syncs for ModelLedger {
             let failed = turned.failures(&failed, progress.is_some());
             turned.kept.into_iter().for_each(|item| drop(synced.items.insert(item.key.clone(), item)));
             turned.forgotten.iter().for_each(|key| drop(synced.items.remove(key)));
-            let mut done = turned.counts;
-            if progress.is_some() {
-                done.add(counts);
-            }
-            tables.go_on(fence, done, &failed, progress.as_ref())
+            tables.go_on(fence, turned.counts, &failed, progress.as_ref())
         }))
     }
 
@@ -448,6 +443,7 @@ impl Tables {
             Fate::Unchanged | Fate::Miss => {}
         }
         let synced = self.syncs.get_mut(&fence.sync).expect("the fence holds");
+        let is_known = synced.conflicts.get(key).is_some_and(|(_, _, run, _)| *run == fence.number);
         match remembered {
             Some(item) => synced.items.insert(key.to_owned(), item),
             None => synced.items.remove(key),
@@ -460,7 +456,12 @@ impl Tables {
             None if dry_run => {}
             None => drop(synced.conflicts.remove(key)),
         }
-        if is_again(fate, before.as_ref(), fence.number) {
+        // What the run wrote itself may be in conflict since, and is counted then.
+        let is_again = match fate {
+            Fate::Conflict if !dry_run => is_known,
+            _ => is_again(fate, before.as_ref(), fence.number),
+        };
+        if is_again {
             return;
         }
         let counted = match fate {

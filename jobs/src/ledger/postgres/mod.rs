@@ -107,7 +107,7 @@ statements! {
     hold_delivery_of, hold_event, hold_field, hold_records, hold_room, hold_run, hold_sync, hold_sync_of, hold_tenant_key, hook,
     hook_of, identity, insert, insert_approved, insert_connection, insert_delivery, insert_event, insert_records, insert_run,
     insert_schedule, insert_sync, insert_translations, insert_wording, intend, issue, job_is_live, keep_attempts, keep_conflicts,
-    keep_errors, keep_items, keep_last_attempts, keep_tenant_key, keep_values, known, lanes, last_instant, lead, lease, lease_rows,
+    keep_errors, keep_items, keep_last_attempts, keep_tenant_key, keep_values, known, known_conflicts, lanes, last_instant, lead, lease, lease_rows,
     leases_after, leases_at, limits, list, lock_collection, lock_connection, lock_limits, lock_schedule, lock_sealed_connections,
     lock_snapshots, lock_wording_head, log, logs, mark_approved, mark_records, may_bear, move_schedules, note, on_offer, open_field,
     open_fires, orphan_fires, postpone_schedules, prunable, prune, prune_artifacts, prune_attempts, prune_deliveries, prune_effects,

@@ -224,6 +224,11 @@ impl SyncTable for Tx<'_> {
         Ok(())
     }
 
+    async fn known_conflicts(&mut self, sync: SyncId, run: u32, keys: &[&str]) -> Result<HashSet<String>> {
+        let known = sqlx::query_scalar(self.sql().known_conflicts.clone()).bind(sync.0).bind(int(run)).bind(texts(keys));
+        Ok(known.fetch_all(self.connection()).await?.into_iter().collect())
+    }
+
     async fn drop_conflicts(&mut self, sync: SyncId, keys: &[&str]) -> Result<()> {
         sqlx::query(self.sql().drop_conflicts.clone()).bind(sync.0).bind(texts(keys)).execute(self.connection()).await?;
         Ok(())

@@ -87,12 +87,11 @@ impl Syncs for PostgresLedger {
         &self,
         fence: &Fence,
         settled: Vec<Settled>,
-        counts: Counts,
         failed: Vec<RowError>,
         progress: Option<Progress>,
     ) -> Result<Option<Counts>> {
         let mut tx = self.core.begin().await?;
-        let answer = syncs::elsewhere::settle(&mut tx, fence, &settled, counts, &failed, progress.as_ref()).await?;
+        let answer = syncs::elsewhere::settle(&mut tx, fence, &settled, &failed, progress.as_ref()).await?;
         tx.commit().await?;
         Ok(answer)
     }

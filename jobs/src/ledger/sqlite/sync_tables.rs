@@ -210,6 +210,11 @@ impl SyncTable for Tx<'_> {
         Ok(())
     }
 
+    async fn known_conflicts(&mut self, sync: SyncId, run: u32, keys: &[&str]) -> Result<HashSet<String>> {
+        let known = sqlx::query_scalar(self.sql.known_conflicts.clone()).bind(sync.0).bind(run).bind(list(keys)?);
+        Ok(known.fetch_all(&mut *self.connection).await?.into_iter().collect())
+    }
+
     async fn drop_conflicts(&mut self, sync: SyncId, keys: &[&str]) -> Result<()> {
         sqlx::query(self.sql.drop_conflicts.clone()).bind(sync.0).bind(list(keys)?).execute(&mut *self.connection).await?;
         Ok(())

@@ -75,11 +75,10 @@ impl Syncs for SqliteLedger {
         &self,
         fence: &Fence,
         settled: Vec<Settled>,
-        counts: Counts,
         failed: Vec<RowError>,
         progress: Option<Progress>,
     ) -> Result<Option<Counts>> {
-        self.writer.write(Settle { fence: fence.clone(), settled, counts, failed, progress }).await
+        self.writer.write(Settle { fence: fence.clone(), settled, failed, progress }).await
     }
 
     async fn keep_place(&self, fence: &Fence, place: &str) -> Result<bool> {
@@ -269,7 +268,6 @@ impl Verb for Plan {
 struct Settle {
     fence: Fence,
     settled: Vec<Settled>,
-    counts: Counts,
     failed: Vec<RowError>,
     progress: Option<Progress>,
 }
@@ -279,7 +277,7 @@ impl Verb for Settle {
     type Answer = Option<Counts>;
 
     async fn write(&self, tx: &mut Tx<'_>) -> Result<Option<Counts>> {
-        syncs::elsewhere::settle(tx, &self.fence, &self.settled, self.counts, &self.failed, self.progress.as_ref()).await
+        syncs::elsewhere::settle(tx, &self.fence, &self.settled, &self.failed, self.progress.as_ref()).await
     }
 }
 

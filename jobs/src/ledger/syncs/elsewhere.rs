@@ -92,7 +92,6 @@ pub(in crate::ledger) async fn settle(
     table: &mut impl SyncTable,
     fence: &Fence,
     settled: &[Settled],
-    counts: Counts,
     failed: &[RowError],
     progress: Option<&Progress>,
 ) -> Result<Option<Counts>> {
@@ -117,10 +116,7 @@ pub(in crate::ledger) async fn settle(
     let mut done = runs::fail(table, fence, &run, &failed).await?;
     done.add(outcome.counts);
     match progress {
-        Some(progress) => {
-            done.add(counts);
-            runs::go_on(table, fence, &mut run, done, progress).await?;
-        }
+        Some(progress) => runs::go_on(table, fence, &mut run, done, progress).await?,
         None => {
             run.counts.add(done);
             table.store_run(fence.sync, &run).await?;

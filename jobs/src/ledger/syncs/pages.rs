@@ -139,10 +139,25 @@ impl<'p> Writer<'p> {
         let (made, taken): (Vec<_>, Vec<_>) = decided
             .into_iter()
             .partition(|(subject, fate)| *fate != Fate::Create || standings.contains_key(subject.key) || born.contains(subject.key));
-        let changes = self.changes(run, &made, &items, &standings, &new);
+        let known = self.known(table, run, &made, &items).await?;
+        let changes = self.changes(run, &made, &items, &standings, &new, &known);
         counts.add(changes.counts);
         self.store(table, run, &changes, &new).await?;
         Ok(taken.into_iter().map(|(subject, _)| subject).collect())
+    }
+
+    /// The keys whose conflict was counted already. What the run wrote itself may be in conflict since, and is counted then.
+    async fn known(
+        &self,
+        table: &mut impl SyncTable,
+        run: &Run,
+        decided: &[(Subject<'p>, Fate)],
+        items: &HashMap<String, Item>,
+    ) -> Result<HashSet<String>> {
+        let was_seen =
+            |(subject, fate): &&(Subject<'_>, Fate)| *fate == Fate::Conflict && is_again(*fate, items.get(subject.key), run.number);
+        let seen: Vec<&str> = decided.iter().filter(was_seen).map(|(subject, _)| subject.key).collect();
+        if seen.is_empty() { Ok(HashSet::new()) } else { table.known_conflicts(self.sync, run.number, &seen).await }
     }
 
     fn decide(&self, subject: Subject<'_>, item: Option<&Item>, standing: Option<&Standing>) -> Fate {
@@ -180,6 +195,7 @@ impl<'p> Writer<'p> {
         items: &HashMap<String, Item>,
         standings: &HashMap<String, Standing>,
         new: &[Put<'p>],
+        known: &HashSet<String>,
     ) -> Changes<'p> {
         let inserted: HashMap<&str, i64> = new.iter().map(|put| (put.key, put.version)).collect();
         let mut changes = Changes::default();
@@ -195,7 +211,8 @@ impl<'p> Writer<'p> {
                 let remote_id = item.and_then(|item| item.remote_id.clone());
                 Item { key: key.to_owned(), hash, seen, version, is_deleted, pending: None, remote_id }
             };
-            if !is_again(*fate, item, run.number) {
+            let is_again = if *fate == Fate::Conflict { known.contains(key) } else { is_again(*fate, item, run.number) };
+            if !is_again {
                 count(&mut changes.counts, *fate, incoming.is_some());
             }
             match fate {

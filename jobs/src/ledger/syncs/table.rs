@@ -131,6 +131,8 @@ pub(in crate::ledger) trait SyncTable: RecordTable {
     async fn has_conflicts(&mut self, sync: SyncId) -> Result<bool>;
     /// Writes conflicts over those of the same keys.
     async fn keep_conflicts(&mut self, sync: SyncId, run: u32, conflicts: &[NewConflict<'_>]) -> Result<()>;
+    /// Those of these keys whose conflict this run saw.
+    async fn known_conflicts(&mut self, sync: SyncId, run: u32, keys: &[&str]) -> Result<HashSet<String>>;
     /// Deletes the conflicts of these keys.
     async fn drop_conflicts(&mut self, sync: SyncId, keys: &[&str]) -> Result<()>;
     /// A conflict.

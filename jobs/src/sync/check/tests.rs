@@ -136,6 +136,7 @@ fn what_is_wrong_is_named_by_its_place() {
         (with(full(), "/source/http/list/incremental", json!({ "style": "validators" })), "/source/http/list/incremental"),
         (with(full(), "/source/http/list/incremental/template", json!("> now")), "/source/http/list/incremental/template"),
         (pages(json!({ "style": "page", "parameter": "p", "verify": "overlap" })), "/source/http/list/pagination/verify"),
+        (with(pages(json!({ "style": "page", "parameter": "p" })), "/limits", json!({ "passes_max": 1 })), "/limits/passes_max"),
         (pages(json!({ "style": "page", "parameter": "p", "in": "body" })), "/source/http/list/pagination/parameter"),
         (pages(json!({ "style": "page", "parameter": "" })), "/source/http/list/pagination/parameter"),
         (
@@ -222,6 +223,11 @@ fn what_is_wrong_is_named_by_its_place() {
     let formula = json!({ "filterByFormula": "{Email}={/mail|json}", "f": "{name} {" });
     assert_eq!(read(with(push(), "/destination/http/single/find/call/query", formula)).map(drop), Ok(()));
     assert_eq!(read(known_by()).map(drop), Ok(()));
+    // Who reads a list once sees that it changed by the overlap, or does not care.
+    for (style, verify) in [("page", "none"), ("offset", "overlap")] {
+        let style = json!({ "style": style, "parameter": "p", "size": { "records": 10 }, "verify": verify });
+        assert_eq!(read(with(pages(style), "/limits", json!({ "passes_max": 1 }))).map(drop), Ok(()), "{verify}");
+    }
 }
 
 #[test]

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SyncLimits))]
 pub struct Limits {
-    /// Pages of a run.
+    /// Pages of the list, each time that it is read.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub pages_max: u32,
-    /// Records of a run.
+    /// Records of the list, each time that it is read.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub records_max: u64,
     /// Bytes of a page, unpacked.
@@ -36,7 +36,8 @@ pub struct Limits {
     /// suddenly has nothing is more likely broken than empty.
     #[schemars(range(min = 0, max = 100))]
     pub deleted_percent_max: u8,
-    /// How often a list that changes while it is read is read anew within a run.
+    /// How often the list is read within a run, at most: again where it changes meanwhile, and once more to see that it did not (`second_pass`,
+    /// which needs two).
     #[schemars(range(min = 1, max = 10))]
     pub passes_max: u32,
 }

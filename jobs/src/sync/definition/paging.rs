@@ -106,6 +106,17 @@ pub enum Pagination {
     },
 }
 
+impl Pagination {
+    /// What is done against a list that changes while it is read.
+    pub fn verify(&self) -> Verify {
+        match self {
+            Self::Page { verify, .. } => verify.unwrap_or(Verify::SecondPass),
+            Self::Offset { verify, .. } => verify.unwrap_or(Verify::Overlap),
+            Self::Cursor { .. } | Self::NextLink { .. } | Self::Keyset { .. } => Verify::None,
+        }
+    }
+}
+
 const fn one() -> u32 {
     1
 }

@@ -257,13 +257,11 @@ mod tests {
         assert_eq!(read_as(Format::Csv, &names(1_000)), Ok(json!([])));
         let quoted = format!("id,a\n1,\"{}\"\n2,\"\"\"{}\"\r\n", ",".repeat(2_000), ",".repeat(2_000));
         assert_eq!(read_as(Format::Csv, &quoted).map(|rows| rows[1]["a"].as_str().map(str::len)), Ok(Some(2_001)));
-        let began = std::time::Instant::now();
         let many = format!("id{}", ",".repeat(8 * 1024 * 1024));
         for wide in [names(1_001), names(1_000_000), many, format!("id\n1\n{}", ",".repeat(1_000)), format!("a\"{}", ",".repeat(1_000))] {
             let error = read_as(Format::Csv, &wide).expect_err("too wide");
             assert_eq!(error, "page_too_large: a row of the page has more than 1000 columns");
         }
-        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     }
 
     #[test]

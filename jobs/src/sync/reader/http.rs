@@ -131,7 +131,7 @@ impl Http {
         };
         // It takes tenths of a second for the largest, in which others want to run.
         let taken = tokio::task::spawn_blocking(move || sheet.page()).await;
-        let (page, told) = taken.map_err(|error| Wrong::now("failed", format!("reading a page: {error}")))??;
+        let (page, told) = taken.map_err(|error| Wrong::now("page_unreadable", format!("reading a page: {error}")))??;
         if told {
             self.context.warn("the provider repeats a secret of the connection within its records, where (hidden) stands for it");
         }

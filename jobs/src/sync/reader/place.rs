@@ -74,7 +74,7 @@ impl Place {
         self.pages
     }
 
-    /// Records before it, since the list was begun.
+    /// Records before it, since this reading of the list was begun.
     pub const fn records(&self) -> u64 {
         self.records
     }

@@ -17,6 +17,7 @@ conformance! {
     a_conflict_waits_until_it_is_decided_and_stays_decided,
     a_conflict_about_a_deletion_is_decided_either_way,
     a_conflict_goes_when_both_sides_agree,
+    a_conflict_about_what_the_run_made_itself_counts_once,
 }
 
 const MANUAL: Policy = Policy { delete: Delete::Soft, conflict: Conflict::Manual };
@@ -118,4 +119,20 @@ async fn a_conflict_goes_when_both_sides_agree(ledger: &dyn Ledger, _: &VirtualC
     assert!(told(ledger, &sync).await.is_empty());
     let fence = run_by(ledger, 3).await;
     assert_eq!(ledger.census(&fence).await.expect("census").live, 1, "what the sync never wrote is forgotten with the source's record");
+}
+
+async fn a_conflict_about_what_the_run_made_itself_counts_once(ledger: &dyn Ledger, _: &VirtualClock) {
+    let sync = people(ledger).await;
+    let fence = run_by(ledger, 1).await;
+    let read = async |email: &str, from: Option<&str>, place: &str| {
+        let counts = write(ledger, Page { policy: MANUAL, ..page(&fence, vec![person("a", email), person("b", "1")], from, place) }).await;
+        let counts = counts.expect("it writes");
+        (counts.created, counts.unchanged, counts.conflicts)
+    };
+    assert_eq!(read("1", None, "1").await, (2, 0, 0));
+    // Between two readings of the list both sides change it.
+    edit(ledger, "a", &json!({ "email": "mine" })).await;
+    assert_eq!(read("2", Some("1"), "2").await, (2, 0, 1));
+    assert_eq!(read("2", Some("2"), "3").await, (2, 0, 1), "it is the same conflict still");
+    assert_eq!(told(ledger, &sync).await, [r#"a: "2" / "mine""#]);
 }

@@ -43,8 +43,7 @@ fn created(key: &str) -> Settled {
 }
 
 async fn settle_all(ledger: &dyn Ledger, fence: &Fence, settled: &[Settled], to: Option<Progress>) -> Counts {
-    let counts = Counts { unchanged: to.is_some().into(), ..Counts::default() };
-    let done = ledger.settle_page(fence, settled.to_vec(), counts, Vec::new(), to).await.expect("settle_page");
+    let done = ledger.settle_page(fence, settled.to_vec(), Vec::new(), to).await.expect("settle_page");
     done.expect("it settles")
 }
 
@@ -55,12 +54,12 @@ async fn an_intent_is_noted_before_and_settled_once(ledger: &dyn Ledger, _: &Vir
     assert_eq!(fates(&planned), [("a", Elsewhere::Create, false), ("b", Elsewhere::Create, false)]);
     let refused = [created("a"), settled("b", SettledAs::Refused)];
     let error = RowError { key: Some("b".into()), page: 1, index: 1, code: "invalid".into(), message: "no".into(), pointer: None };
-    let settle = || ledger.settle_page(&fence, refused.to_vec(), Counts::default(), vec![error.clone()], None);
+    let settle = || ledger.settle_page(&fence, refused.to_vec(), vec![error.clone()], None);
     let counts = settle().await.expect("settle_page").expect("it settles");
     assert_eq!((counts.created, counts.failed), (1, 1));
     assert_eq!(settle().await.expect("settle_page"), Some(counts), "its answer was lost");
     let counts = settle_all(ledger, &fence, &[], Some(progress(None, "1", 2))).await;
-    assert_eq!((counts.unchanged, counts.read), (1, 2));
+    assert_eq!((counts.created, counts.read), (1, 2));
     assert_eq!(settle_all(ledger, &fence, &[], Some(progress(None, "1", 2))).await, counts);
     end(ledger, &fence).await;
 
@@ -184,12 +183,12 @@ async fn what_was_done_is_noted_though_the_job_is_to_stop(ledger: &dyn Ledger, _
     let counts = settle_all(ledger, &fence, &[created("a"), settled("b", SettledAs::Refused)], Some(progress(None, "1", 3))).await;
     assert_eq!(counts.created, 1);
     let zombie = Fence { attempt: 7, ..fence.clone() };
-    let late = ledger.settle_page(&zombie, vec![created("c")], Counts::default(), Vec::new(), None).await.expect("settle_page");
+    let late = ledger.settle_page(&zombie, vec![created("c")], Vec::new(), None).await.expect("settle_page");
     assert_eq!(late, None, "only by whoever has the run");
     let snapshot = ledger.snapshot(&fence.tenant, fence.job).await.expect("snapshot").expect("a job");
     let change = decided(&snapshot, retry(), windrow_tests::ledgers::START);
     assert_eq!(ledger.settle(vec![change]).await.expect("settle"), [true]);
-    let late = ledger.settle_page(&fence, vec![created("c")], Counts::default(), Vec::new(), None).await.expect("settle_page");
+    let late = ledger.settle_page(&fence, vec![created("c")], Vec::new(), None).await.expect("settle_page");
     assert_eq!(late, None, "the attempt is over");
     let fence = run_by(ledger, 2).await;
     let planned = plan(ledger, &fence, &[person("a", "x"), person("b", "x"), person("c", "x")]).await;
@@ -204,7 +203,7 @@ async fn what_others_say_is_kept_alike_in_every_ledger(ledger: &dyn Ledger, _: &
     let (message, pointer) = (format!("x\0y\n{}", "é".repeat(2_000)), Some("/a\u{0}b\u{7f}".into()));
     let error = RowError { key: Some("a".into()), page: 1, index: 1, code: "odd".into(), message, pointer };
     let refused = vec![settled("a", SettledAs::Refused)];
-    let counts = ledger.settle_page(&fence, refused, Counts::default(), vec![error.clone()], Some(progress(None, "1", 1))).await;
+    let counts = ledger.settle_page(&fence, refused, vec![error.clone()], Some(progress(None, "1", 1))).await;
     assert_eq!(counts.expect("settle_page").expect("it settles").failed, 1);
     let page = Page { failed: vec![error], ..page(&fence, Vec::new(), Some("1"), "2") };
     assert_eq!(write(ledger, page).await.expect("it writes").failed, 2);
@@ -214,7 +213,7 @@ async fn what_others_say_is_kept_alike_in_every_ledger(ledger: &dyn Ledger, _: &
     plan(ledger, &fence, &[person("b", "x")]).await;
     for odd in [String::new(), "a\0b".into(), "a\tb".into(), "x".repeat(513)] {
         let made = settled("b", SettledAs::Created { remote_id: Some(odd.clone()) });
-        let kept = ledger.settle_page(&fence, vec![made], Counts::default(), Vec::new(), None).await;
+        let kept = ledger.settle_page(&fence, vec![made], Vec::new(), None).await;
         assert!(matches!(kept, Err(windrow_jobs::ledger::Error::Refused(_))), "{odd:?}: {kept:?}");
     }
     settle_all(ledger, &fence, &[settled("b", SettledAs::Created { remote_id: Some("é".repeat(256)) })], None).await;

@@ -271,8 +271,7 @@ impl History {
             Verb::Place(fence, place) => format!("{:?}", ledger.keep_place(&fence, &place).await),
             Verb::Plan(fence, policy, incoming) => format!("{:?}", ledger.plan_page(&fence, policy, incoming).await),
             Verb::Settle(fence, settled, failed, progress) => {
-                let counts = Counts { unchanged: 1, ..Counts::default() };
-                format!("{:?}", ledger.settle_page(&fence, settled, counts, failed, progress).await)
+                format!("{:?}", ledger.settle_page(&fence, settled, failed, progress).await)
             }
             Verb::End(fence, ending) => format!("{:?}", ledger.end_run(&fence, ending).await),
             Verb::Decide(sync, key, side) => format!("{:?}", ledger.settle_conflict(&tenant(), sync, key, side).await),

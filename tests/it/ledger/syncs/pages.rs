@@ -251,7 +251,7 @@ async fn no_key_reaches_a_record_of_another_tenant_sync_or_collection(ledger: &d
         assert!(!ledger.keep_place(&stranger, "9").await.expect("keep_place"));
         assert!(!ledger.end_run(&stranger, Ending { error: None, since: None }).await.expect("end_run"));
         assert_eq!(ledger.plan_page(&stranger, PLAIN, vec![person("a", "evil")]).await.expect("plan_page"), None);
-        assert_eq!(ledger.settle_page(&stranger, vec![], Counts::default(), vec![], None).await.expect("settle_page"), None);
+        assert_eq!(ledger.settle_page(&stranger, vec![], vec![], None).await.expect("settle_page"), None);
     }
     let stranger = tenant_named("other");
     assert!(ledger.record(&stranger, "people", "a").await.expect("record").is_none());

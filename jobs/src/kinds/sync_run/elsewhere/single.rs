@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The most records that one is found to be.
+/// The most records that one is found to be, and changed as.
 const FOUND_MAX: usize = 100;
 
 /// A record, and what is meant with it.
@@ -136,6 +136,11 @@ impl Http {
             Several::Fail if ids.len() > 1 => {
                 let message = format!("the provider has {} records like it: {}", matches.len(), ids.join(", "));
                 Err(Unsettled::Refused { code: "several_match", message: self.caller.hidden().text(&message), in_doubt: false })
+            }
+            Several::All if matches.len() > FOUND_MAX => {
+                let message =
+                    format!("the provider has {} records like it, more than the {FOUND_MAX} that are changed as one", matches.len());
+                Err(Unsettled::Refused { code: "several_match", message, in_doubt: false })
             }
             Several::First => Ok(ids.into_iter().take(1).collect()),
             _ => Ok(ids),
