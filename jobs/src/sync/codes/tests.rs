@@ -52,7 +52,7 @@ fn made(code: &str) -> Vec<(&str, Option<bool>)> {
         for (at, _) in code.match_indices(maker) {
             let before = code[..at].chars().next_back().unwrap_or(' ');
             let is_named_so =
-                maker.contains("::") || !(before.is_alphanumeric() || ['_', '.', ':'].contains(&before)) && !code[..at].ends_with("fn ");
+                maker.contains("::") || !(before.is_alphanumeric() || ['_', '.', ':'].contains(&before) || code[..at].ends_with("fn "));
             if is_named_so {
                 let rest = code[at + maker.len()..].trim_start();
                 let end = rest.find([',', ')']).unwrap_or(rest.len());
