@@ -28,7 +28,7 @@ pub const READING: &[Known] = &[
     (
         "page_too_large",
         false,
-        "a page has more bytes than `limits.page_bytes_max`, more values than so many bytes should have, or 1,000 columns",
+        "a page has more bytes than `limits.page_bytes_max`, more values than so many bytes should have, or a row of more than 1,000 columns",
     ),
     ("page_unreadable", true, "a page is not of the format that was asked for, is broken off, or answers what was not asked"),
     ("page_error", true, "a page of status 200 says at `list.error` that it is an error"),

@@ -69,7 +69,7 @@ fn each_code_has_a_line_and_each_line_a_code() {
     let known: BTreeMap<&str, bool> =
         of(&[BOTH, READING, CALLING, PREVIEWING, RUNNING]).iter().map(|(code, retryable, _)| (*code, *retryable)).collect();
     let mut written: BTreeSet<String> = BTreeSet::new();
-    for place in ["sync", "kinds/sync_run", "kinds/sync_preview", "connection/caller.rs", "outbound/tokens.rs"] {
+    for place in ["sync", "kinds/sync_run", "kinds/sync_preview", "connection/caller.rs"] {
         for (path, code) in sources(place) {
             for (argument, retryable) in made(&code) {
                 let literal = argument.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -85,11 +85,15 @@ fn each_code_has_a_line_and_each_line_a_code() {
         }
     }
     // Those that hand a code on.
-    for (place, begin) in [("outbound/error.rs", "fn code(&self)"), ("connection.rs", "fn as_job_error(&self)")] {
+    for (place, begin) in [
+        ("outbound/error.rs", "fn code(&self)"),
+        ("connection.rs", "fn as_job_error(&self)"),
+        ("outbound/tokens.rs", "fn as_job_error(&self)"),
+    ] {
         let (_, code) = sources(place).pop().expect("a source");
         let body = code.split(begin).nth(1).expect("it is there").split("\n    }\n").next().unwrap_or_default();
         let codes: Vec<&str> = body.split('"').skip(1).step_by(2).collect();
-        assert!(codes.len() > 4, "{place}: {codes:?}");
+        assert!(codes.len() >= 2, "{place}: {codes:?}");
         for code in codes.into_iter().filter(|code| !ELSEWHERES.contains(code)) {
             assert!(known.contains_key(code), "{place}: {code} has no line in sync/codes.rs");
             written.insert(code.to_owned());
