@@ -111,7 +111,7 @@ fn is_deep(html: &str) -> bool {
         }
         if is_end {
             let nearest = open.len().saturating_sub(CLOSED_MAX);
-            if let Some(found) = open[nearest..].iter().rposition(|other| is(other)) {
+            if let Some(found) = open[nearest..].iter().rposition(is) {
                 open.truncate(nearest + found);
             }
         } else if !["script", "style"].iter().any(is) {
