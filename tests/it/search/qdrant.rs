@@ -398,7 +398,7 @@ async fn a_database_without_pgvector_gets_it_later() {
     let (database, clock) = (server.database().await, ledgers::clock());
     // Whoever is no superuser cannot make the extension.
     let mut superuser = PgConnection::connect(&database).await.expect("the database");
-    let name = database.rsplit('/').next().and_then(|name| name.split('?').next()).expect("a name").to_owned();
+    let name = database.split('?').next().and_then(|path| path.rsplit('/').next()).expect("a name").to_owned();
     let role = format!("plain_{name}");
     let grants = format!("CREATE ROLE {role} LOGIN; GRANT ALL ON DATABASE {name} TO {role}");
     sqlx::raw_sql(AssertSqlSafe(grants)).execute(&mut superuser).await.expect("a role");
