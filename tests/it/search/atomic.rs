@@ -151,10 +151,9 @@ async fn a_write_that_fails_at_any_statement_leaves_what_was_there(store: &Opene
 async fn a_write_that_is_broken_off_leaves_what_was_there(store: &Opened, _: &VirtualClock) {
     let place = open(&**store, &tenant()).await;
     put(&**store, &place, &versioned(1)).await;
-    let mut version = 1;
     let mut broken_off = 0;
     // From at once until after it is over, whatever the machine is busy with.
-    for pause in 0..60_u64 {
+    for (version, pause) in (1..).zip(0..60_u64) {
         let next = versioned(version + 1);
         stage(&**store, &place, &next).await;
         let writing = store.put_document(&place, &next);
@@ -165,7 +164,6 @@ async fn a_write_that_is_broken_off_leaves_what_was_there(store: &Opened, _: &Vi
         let (old, new) = (version, version + 1);
         assert!(seen == old || seen == new, "{seen} after {old}");
         store.put_document(&place, &next).await.expect("the same again");
-        version += 1;
         assert_eq!(version_of(&hits(&**store, &tenant(), &all_of_it()).await), new);
     }
     println!("{broken_off} of 60 writes were broken off");
