@@ -23,6 +23,12 @@ const SPELL: Duration = Duration::from_secs(1_800);
 /// How often it begins again within an attempt.
 const AGAIN_MAX: u32 = 5;
 
+/// What is told of how a document was read.
+struct Seen {
+    pages_unread: u32,
+    pages: Option<Pages>,
+}
+
 /// The handler.
 pub struct Ingest {
     services: Services,
@@ -40,8 +46,8 @@ impl Ingest {
             let index = if time == 0 { self.open(context, payload).await? } else { self.still(context, payload).await? };
             let by = By::of_index(&self.services, context, &index).await?;
             let chunking = index.current.settings.chunking;
-            let (document, pages) = match read_before.take() {
-                Some((by, document, pages)) if by == chunking => (document, pages),
+            let (document, seen) = match read_before.take() {
+                Some((by, document, seen)) if by == chunking => (document, seen),
                 _ => self.document(context, payload, chunking).await?,
             };
             // Reading has the policy's time; what is paid for has a part of it.
@@ -64,7 +70,8 @@ impl Ingest {
                 tokens,
                 model: model.name.clone(),
                 superseded,
-                pages: pages.clone(),
+                pages_unread: seen.pages_unread,
+                pages: seen.pages.clone(),
             };
             if !context.lease.valid() {
                 return Err(Outcome::retry("lease_lost", "the attempt is not sure to be the only one any more"));
@@ -73,13 +80,13 @@ impl Ingest {
                 Put::Stored { added, kept, removed } => return Ok(Outcome::done(&report(added, kept, removed, false))),
                 Put::Older => return Ok(Outcome::done(&report(0, 0, 0, true))),
                 // A chunk that was known is known no more, as the document that had it is gone; or the index was switched.
-                Put::Missing(_) | Put::Moved => read_before = Some((chunking, document, pages)),
+                Put::Missing(_) | Put::Moved => read_before = Some((chunking, document, seen)),
             }
         }
         Err(Outcome::retry("index_moved", format!("the index {} was switched again and again meanwhile", payload.index)))
     }
 
-    async fn document(&self, context: &Context, payload: &Payload, chunking: Chunking) -> Result<(Document, Option<Pages>), Outcome> {
+    async fn document(&self, context: &Context, payload: &Payload, chunking: Chunking) -> Result<(Document, Seen), Outcome> {
         let content = read(&self.services, context, payload, chunking).await?;
         let document = Document {
             id: payload.document_id.clone(),
@@ -88,7 +95,7 @@ impl Ingest {
             metadata: payload.metadata.clone(),
             chunks: content.chunks,
         };
-        Ok((document, content.pages))
+        Ok((document, Seen { pages_unread: content.pages_unread, pages: content.pages }))
     }
 
     async fn open(&self, context: &Context, payload: &Payload) -> Result<Index, Outcome> {

@@ -146,12 +146,19 @@ pub struct Report {
     pub tokens: u64,
     /// The model of the index.
     pub model: String,
+    /// Pages of PDFs that could not be read, beside others that could.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub pages_unread: u32,
     /// Whether a later job brought or deleted the document, so that nothing was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
     /// What a crawl came to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<Pages>,
+}
+
+const fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a crawl came to.

@@ -20,6 +20,8 @@ pub(super) struct Content {
     pub title: Option<String>,
     /// Its chunks, in their order.
     pub chunks: Vec<Chunk>,
+    /// Pages of PDFs that could not be read.
+    pub pages_unread: u32,
     /// What a crawl came to.
     pub pages: Option<Pages>,
 }
@@ -35,7 +37,7 @@ pub(super) async fn read(services: &Services, context: &Context, payload: &Paylo
 async fn all(services: &Services, context: &Context, payload: &Payload, chunking: Chunking) -> Result<Content, Outcome> {
     let is_site = payload.crawl.is_some();
     let mut reading = Reading::of(Reach::of(services, context), named(payload), Bounds::default())?;
-    let mut content = Content { title: None, chunks: Vec::new(), pages: None };
+    let mut content = Content { title: None, chunks: Vec::new(), pages_unread: 0, pages: None };
     let mut unread = Vec::new();
     while let Some(part) = reading.next().await? {
         match one(services, &part, chunking).await {
@@ -45,6 +47,7 @@ async fn all(services: &Services, context: &Context, payload: &Payload, chunking
                 let below = title.as_deref().filter(|_| is_site);
                 content.chunks.extend(read.chunks.into_iter().map(|chunk| under(chunk, below)));
                 content.title = content.title.or(title);
+                content.pages_unread = content.pages_unread.saturating_add(read.pages_unread);
             }
             // A page that is not one, among others that are.
             Err(error) if is_site && error.code().is_some() => {
