@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions, postgres::PgConnectOptions};
 use windrow_tests::{
     postgres::{Postgres, free_port},
+    qdrant::{KEY, Qdrant},
     redis::Redis,
     server::{Finished, Server, run},
 };
@@ -229,6 +230,29 @@ async fn what_it_takes_to_search_is_told_and_migrated_where_it_is_there() {
     assert_eq!(search["result"], "warn", "{search}");
     assert!(search["advice"].as_str().is_some_and(|advice| advice.contains("CREATE EXTENSION vector")), "{search}");
     sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {user}"))).execute(&mut connection).await.expect("the user is gone");
+}
+
+#[tokio::test]
+async fn with_qdrant_a_database_needs_no_pgvector_and_the_key_is_tried() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (database, qdrant) = (Postgres::shared().await.database().await, Qdrant::own().await);
+    let told = async |arguments: &[&str], key: &str| {
+        let url = qdrant.url();
+        let variables = [("WINDROW_DATABASE_URL", database.as_str()), ("WINDROW_QDRANT_URL", &url), ("WINDROW_QDRANT_API_KEY", key)];
+        let finished = windrow(&[arguments, &["--output", "json"]].concat(), home.path(), &variables).await;
+        assert!(!finished.stdout.contains(KEY) && !finished.stderr.contains(KEY), "{finished:?}");
+        finished
+    };
+    let migrated = told(&["migrate"], KEY).await;
+    let printed: Value = serde_json::from_str(&migrated.stdout).unwrap_or_else(|error| panic!("{error}: {migrated:?}"));
+    assert_eq!(printed["search"], json!({ "from": 0, "to": 2, "latest": 2, "up_to_date": true }));
+    let found = checks(&told(&["doctor"], KEY).await);
+    assert_eq!(says(&found, "search"), "ok: the vectors are in Qdrant; at 2, up to date");
+    assert_eq!(says(&found, "search.qdrant"), "ok: Qdrant answers");
+    let refused = told(&["doctor"], "another-key").await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let said = says(&checks(&refused), "search.qdrant").to_owned();
+    assert!(said.starts_with("fail: ") && said.contains("search.qdrant_api_key"), "{said}");
 }
 
 /// The numbers of the last migration but one, and of the last.

@@ -19,7 +19,7 @@ use crate::{
     notification::phone::{closed, unsent, use_of},
     search::{
         Chunk, ChunkHash, Index, Model, lexical,
-        store::{Place, SearchStore, Spent, unknown},
+        store::{Place, SearchStore, Spent, said, unknown},
     },
 };
 
@@ -100,9 +100,12 @@ pub struct Filling<'a> {
     has_moved_on: bool,
 }
 
-/// The store is away, or cannot be opened: another time.
+/// The store is away, or cannot be opened: another time. What it refuses it refuses always.
 pub fn away(error: &ledger::Error) -> Outcome {
-    Outcome::retry("search_unavailable", format!("the store of indexes: {error}"))
+    match error {
+        ledger::Error::Refused(_) => Outcome::bury("search_refused", said(error)),
+        _ => Outcome::retry("search_unavailable", said(error)),
+    }
 }
 
 impl<'a> Filling<'a> {

@@ -54,9 +54,13 @@ async fn sqlite(file: PathBuf, migrate: Migrate, search: SearchSettings) -> Resu
     })
 }
 
+/// The Qdrant of these settings, if they name one.
+pub fn qdrant(search: &SearchSettings) -> Result<Option<Qdrant>> {
+    let key = search.qdrant_api_key.as_ref().map(|key| key.as_str());
+    search.qdrant_url.as_ref().map(|url| Qdrant::new(url, key)).transpose()
+}
+
 /// What keeps the vectors, if not the database.
 fn points(search: &SearchSettings) -> Result<Option<Arc<dyn Points>>> {
-    let Some(url) = &search.qdrant_url else { return Ok(None) };
-    let key = search.qdrant_api_key.as_ref().map(|key| key.as_str());
-    Ok(Some(Arc::new(Qdrant::new(url, key)?)))
+    Ok(qdrant(search)?.map(|qdrant| Arc::new(qdrant) as Arc<dyn Points>))
 }

@@ -11,7 +11,7 @@ use reqwest::{Client, Method, StatusCode, header::HeaderValue};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::points::Points;
+use super::{lexical, points::Points};
 use crate::ledger::{Error, Result};
 
 /// How long a connection may take to come about.
@@ -70,6 +70,12 @@ impl Qdrant {
         let builder = if url.starts_with("http://") { builder.tls_certs_only([]) } else { builder };
         let http = builder.build().map_err(|error| unusable(&error.to_string()))?;
         Ok(Self { base: url.trim_end_matches('/').to_owned(), key: key.transpose()?, http, made: Mutex::default() })
+    }
+
+    /// Whether it answers, and takes the key.
+    pub async fn check(&self) -> Result<()> {
+        // Whether that one is there does not matter.
+        self.ask(Method::GET, &collection(lexical::DIMENSION), None, SEARCH_MAX).await.map(|_| ())
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>, limit: Duration) -> Result<Answer> {

@@ -170,6 +170,18 @@ pub fn sound(document: &Document) -> Result<()> {
     if has_nul { refused("a text with NUL") } else { Ok(()) }
 }
 
+/// What an error of a store says to people: the same as a ledger's, of another thing.
+pub fn said(error: &Error) -> String {
+    match error {
+        Error::Unavailable(said) => format!("the store of indexes is not available: {said}"),
+        Error::Refused(said) => format!("the store of indexes cannot keep this: {said}"),
+        Error::Outdated { applied, latest } => {
+            format!("the schema of indexes is at {applied}, this release needs {latest}: run `windrow migrate` (ledger.migrate is check)")
+        }
+        Error::Corrupt(said) => format!("a row of the store of indexes cannot be read: {said}"),
+    }
+}
+
 /// The day of an instant (UTC), counted from 1970.
 pub const fn day_of(now: Timestamp) -> i64 {
     now.ms().div_euclid(DAY_MS)

@@ -29,6 +29,7 @@ pub async fn run(cli: &Cli, effective: &Effective) -> Result<(), Failure> {
     findings.extend(secrets::check(settings));
     findings.extend(ledger::check(settings).await);
     findings.extend(search::check(settings).await);
+    findings.extend(search::qdrant(settings).await);
     findings.extend(keys::check(settings).await);
     findings.extend(services::redis(settings).await);
     findings.extend(services::objects(settings).await);

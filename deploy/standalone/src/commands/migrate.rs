@@ -83,7 +83,10 @@ async fn look(settings: &Settings) -> Result<Found, Failure> {
 /// Where the schema of indexes stands; none where there is no file yet, or PostgreSQL cannot keep any.
 async fn of_indexes(settings: &Settings) -> Result<Option<Schema>, Failure> {
     let found = match settings.postgres_url() {
-        Ok(url) => Checkup::of(url).await.map(|checkup| checkup.vectors.is_usable().then_some(checkup.schema)),
+        Ok(url) => {
+            let is_usable = |checkup: &Checkup| settings.search.qdrant_url.is_some() || checkup.vectors.is_usable();
+            Checkup::of(url).await.map(|checkup| is_usable(&checkup).then_some(checkup.schema))
+        }
         Err(_) => {
             let file = settings.data_dir.join(FILE);
             if !file.exists() {
@@ -102,7 +105,11 @@ async fn migrate(settings: &Settings) -> Result<Found, Failure> {
         let ledger = PostgresLedger::migrate(url).await.map_err(of_ledger)?;
         let search = of_indexes(settings).await?;
         if search.is_some() {
-            PostgresSearch::migrate(url).await.map_err(of_search)?;
+            let migrated = match settings.search.qdrant_url {
+                Some(_) => PostgresSearch::migrate_without_vectors(url).await,
+                None => PostgresSearch::migrate(url).await,
+            };
+            migrated.map_err(of_search)?;
         }
         return Ok(Found { ledger, search });
     }

@@ -63,7 +63,10 @@ pub fn contract() -> Contract {
          submitted before and ends later brings nothing back.",
         json!({ "index": "manual", "document_ids": ["lighthouse"] }),
         json!({ "index": "manual", "deleted": 1 }),
-        &[("search_unavailable", true, "the store of indexes is away, or there is none: `windrow doctor` says how to make one")],
+        &[
+            ("search_unavailable", true, "the store of indexes is away, or there is none: `windrow doctor` says how to make one"),
+            ("search_refused", false, "the store of indexes cannot do this, and says why"),
+        ],
     )
 }
 

@@ -230,6 +230,7 @@ pub(super) fn check_id(pointer: &str, id: &str) -> Result<(), Violation> {
 /// The errors of every kind that has a provider make vectors.
 pub(super) const OF_PROVIDERS: &[(&str, bool, &str)] = &[
     ("search_unavailable", true, "the store of indexes is away, or there is none: `windrow doctor` says how to make one"),
+    ("search_refused", false, "the store of indexes cannot keep this, and says why"),
     ("model_other", false, "the index has vectors of another model than its connection now names: reindex it"),
     ("dimension_other", false, "the model makes vectors of another dimension than the index has"),
     ("provider_busy", true, "the provider takes no more requests just now (429, 503, 529); `Retry-After` and `retry-after-ms` are kept"),

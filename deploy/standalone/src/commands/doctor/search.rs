@@ -1,9 +1,11 @@
 //! Whether indexes can be kept, so that searching works, and what it takes.
 
 use windrow_jobs::{
+    process,
     search::{
         postgres::checkup::{Checkup, VERSION_MIN, Vectors, is_new},
         sqlite::{FILE, SqliteSearch},
+        store::said,
     },
     settings::{Migrate, Settings},
 };
@@ -26,8 +28,25 @@ pub(super) async fn check(settings: &Settings) -> Option<Finding> {
     })
 }
 
+/// Qdrant, where the settings say that it keeps the vectors.
+pub(super) async fn qdrant(settings: &Settings) -> Option<Finding> {
+    const CHECK: &str = "search.qdrant";
+    let answered = match process::search::qdrant(&settings.search).transpose()? {
+        Ok(qdrant) => qdrant.check().await,
+        Err(error) => Err(error),
+    };
+    Some(match answered {
+        Ok(()) => Finding::ok(CHECK, "Qdrant answers"),
+        Err(error) => Finding::fail(CHECK, said(&error), "is it up, and are WINDROW_QDRANT_URL and WINDROW_QDRANT_API_KEY right?"),
+    })
+}
+
 fn postgres(checkup: &Checkup, settings: &Settings) -> Finding {
     let without = "searching answers 503, and everything else works";
+    if settings.search.qdrant_url.is_some() {
+        let found = schema(CHECK, checkup.schema, settings);
+        return Finding { detail: format!("the vectors are in Qdrant; {}", found.detail), ..found };
+    }
     match &checkup.vectors {
         Vectors::There(version) | Vectors::Offered(version) if !is_new(version) => {
             let (major, minor) = VERSION_MIN;
