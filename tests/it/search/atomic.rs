@@ -24,6 +24,8 @@ use windrow_tests::{
     searches::{INDEX, Opened, VERSIONED, all_of_it, hits, open, put, settings, stage, version_of, versioned},
 };
 
+use super::PUT_STEPS;
+
 stores! {
     a_reader_sees_one_version_or_the_other,
     a_reader_of_a_switch_sees_one_generation_or_the_other,
@@ -33,27 +35,6 @@ stores! {
 }
 
 const VERSIONS: u64 = 40;
-/// The statements of a put that changes, adds and removes.
-const STEPS: [&str; 17] = [
-    "hold_index",
-    "deletion",
-    "held_document",
-    "lying",
-    "touch_staged",
-    "known",
-    "store_document",
-    "add_chunks",
-    "store_texts",
-    "store_words",
-    "move_chunks",
-    "remove_words",
-    "remove_texts",
-    "remove_chunks",
-    "count",
-    "forget_staged",
-    // Not a step: nothing else is needed by a put that is complete.
-    "stage",
-];
 
 async fn a_reader_sees_one_version_or_the_other(store: &Opened, _: &VirtualClock) {
     let place = open(&**store, &tenant()).await;
@@ -128,7 +109,8 @@ async fn a_write_that_fails_at_any_statement_leaves_what_was_there(store: &Opene
         }
     };
     let mut version = 1;
-    for step in STEPS {
+    // The last is no step of a put: one that is complete needs nothing else.
+    for step in PUT_STEPS.into_iter().chain(["stage"]) {
         let Some(other) = store.again(clock, broken(step)).await else { return };
         let next = versioned(version + 1);
         stage(&**store, &place, &next).await;

@@ -16,25 +16,8 @@ use windrow_tests::{
     server::Process,
 };
 
-/// The statements of a put that adds, moves and removes.
-const STEPS: [&str; 16] = [
-    "hold_index",
-    "deletion",
-    "held_document",
-    "lying",
-    "touch_staged",
-    "known",
-    "store_document",
-    "add_chunks",
-    "store_texts",
-    "store_words",
-    "move_chunks",
-    "remove_words",
-    "remove_texts",
-    "remove_chunks",
-    "count",
-    "forget_staged",
-];
+use super::PUT_STEPS;
+
 /// The tables that a put writes to, in that order.
 const TABLES: [&str; 6] = ["staged", "documents", "chunks", "texts", "words", "generations"];
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -104,7 +87,7 @@ async fn until_there(process: &mut Process, file: &Path) {
 async fn a_put_that_is_killed_at_any_statement_in_sqlite_has_not_been() {
     let store = searches::sqlite(&ledgers::clock()).await;
     let mut scene = Scene::begin(&*store).await;
-    for step in STEPS.map(Some).into_iter().chain([None]) {
+    for step in PUT_STEPS.map(Some).into_iter().chain([None]) {
         let mut process = scene.start(step, json!({ "file": store.file() })).await;
         let file = scene.reached();
         let file = if step.is_some() { file.with_extension("db-journal") } else { file };

@@ -17,3 +17,23 @@ mod page;
 mod qdrant;
 mod reindex;
 mod tokens;
+
+/// The statements of a put that adds, moves and removes.
+const PUT_STEPS: [&str; 16] = [
+    "hold_index",
+    "deletion",
+    "held_document",
+    "lying",
+    "touch_staged",
+    "known",
+    "store_document",
+    "add_chunks",
+    "store_texts",
+    "store_words",
+    "move_chunks",
+    "remove_words",
+    "remove_texts",
+    "remove_chunks",
+    "count",
+    "forget_staged",
+];
