@@ -279,6 +279,8 @@ fn migrations() -> BTreeMap<i64, PathBuf> {
 #[tokio::test]
 async fn one_process_is_migrated_by_its_start_or_while_it_is_stopped() {
     let mut server = Server::start().await;
+    // The store of indexes is opened, and migrated, by its first use.
+    server.read("/v1/indexes").await;
     let running = server.command(&["migrate"]).await;
     assert_eq!(running.code, Some(1), "{running:?}");
     assert!(running.stderr.contains(&format!("is in use by process {}", server.pid())), "{running:?}");
