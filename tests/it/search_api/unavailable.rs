@@ -23,8 +23,7 @@ async fn without_pgvector_searching_says_so_and_everything_else_works() {
     let payload = json!({ "index": "docs", "document_id": "a", "text": "b" });
     let ingest = cluster.submit(json!({ "kind": "embedding.ingest", "payload": payload, "max_attempts": 1 })).await;
     assert_eq!(cluster.wait(&ingest).await["error"]["code"], "search_unavailable");
-    let status: Value = serde_json::from_str(&cluster.text("/status").await).expect("JSON");
-    assert_eq!(status["rung"], "normal", "{status}");
+    let status = crate::status::until_rung(&cluster, "normal").await;
     let duties = status["duties"].as_array().expect("duties");
     assert!(duties.iter().any(|duty| duty["name"] == "tend"), "{status}");
     let logs = cluster.process_logs();
