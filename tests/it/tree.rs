@@ -43,7 +43,7 @@ fn the_api_links_nothing_of_a_handler_or_a_carrier() {
 
 #[test]
 fn the_page_of_the_api_is_built_in_and_costs_workers_nothing() {
-    let tree = linked(&["-p", "windrow-api", "--edges", "build"]);
+    let tree = linked(&["-p", "utoipa-swagger-ui", "--edges", "build"]);
     assert!(!versions_of(&tree, "utoipa-swagger-ui-vendored").is_empty(), "Swagger UI comes as a crate");
     for name in ["reqwest", "ureq", "curl"] {
         assert_eq!(versions_of(&tree, name), Vec::<&str>::new(), "a build that downloads");
